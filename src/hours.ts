@@ -1,13 +1,13 @@
-import { DateTime, IANAZone } from "luxon";
-import { UsageError } from "./errors.ts";
+import { DateTime, IANAZone } from 'luxon';
+import { UsageError } from './errors.ts';
 
 /** One UTC clock hour of `server_upload_time`, as whole hours since 1970-01-01T00Z. */
 export type Hour = number;
 
 /** A half-open run of hours: `end` is the first hour that is not in it. */
 export interface Window {
-	readonly start: Hour;
-	readonly end: Hour;
+  readonly start: Hour;
+  readonly end: Hour;
 }
 
 const MS = 3_600_000;
@@ -20,99 +20,93 @@ export const LONGEST_REQUEST_HOURS = 365 * 24;
 
 /** The hour that `instant` falls into. */
 export function hourOf(instant: Date): Hour {
-	return Math.floor(instant.getTime() / MS);
+  return Math.floor(instant.getTime() / MS);
 }
 
 /** The first instant of `hour`. */
 export function startOf(hour: Hour): Date {
-	return new Date(hour * MS);
+  return new Date(hour * MS);
 }
 
 /** `2026-11-20T05` */
 export function formatHour(hour: Hour): string {
-	return startOf(hour).toISOString().slice(0, 13);
+  return startOf(hour).toISOString().slice(0, 13);
 }
 
 /** `2026-11-20T05 to 2026-11-20T08 (3 hours)`; a single hour by its name alone. */
 export function formatWindow({ start, end }: Window): string {
-	return end - start === 1
-		? formatHour(start)
-		: `${formatHour(start)} to ${formatHour(end)} (${(end - start).toString()} hours)`;
+  return end - start === 1
+    ? formatHour(start)
+    : `${formatHour(start)} to ${formatHour(end)} (${(end - start).toString()} hours)`;
 }
 
 /** The opposite of formatHour. Throws a RangeError on anything that formatHour would not write. */
 export function readHour(text: string): Hour {
-	const hour = Date.parse(`${text}:00:00Z`) / MS;
-	if (!Number.isInteger(hour) || formatHour(hour) !== text)
-		throw new RangeError(`not an hour: ${text}`);
-	return hour;
+  const hour = Date.parse(`${text}:00:00Z`) / MS;
+  if (!Number.isInteger(hour) || formatHour(hour) !== text) throw new RangeError(`not an hour: ${text}`);
+  return hour;
 }
 
 /** `{ start: '20261120T00', end: '20261120T23' }`: on the wire the end is the last hour included. */
 export function onTheWire(window: Window): { start: string; end: string } {
-	const wire = (hour: Hour) => formatHour(hour).replaceAll("-", "");
-	return { start: wire(window.start), end: wire(window.end - 1) };
+  const wire = (hour: Hour) => formatHour(hour).replaceAll('-', '');
+  return { start: wire(window.start), end: wire(window.end - 1) };
 }
 
 /** `date=2026-11-20/hour=05`, the part of every key that names the hour. */
 export function hourFolder(hour: Hour): string {
-	const [date, hh] = formatHour(hour).split("T") as [string, string];
-	return `date=${date}/hour=${hh}`;
+  const [date, hh] = formatHour(hour).split('T') as [string, string];
+  return `date=${date}/hour=${hh}`;
 }
 
 /** The first hour that is not ready yet: H is ready from H+3h on, two hours after its own end. */
 export function readyEnd(now: Date): Hour {
-	return hourOf(now) - AVAILABILITY_DELAY_HOURS;
+  return hourOf(now) - AVAILABILITY_DELAY_HOURS;
 }
 
 /** The instant from which an hour that is sealed then counts as settled. */
 export function settledFrom(hour: Hour, settleHours: number): Date {
-	return startOf(hour + 1 + settleHours);
+  return startOf(hour + 1 + settleHours);
 }
 
 export function hoursOf({ start, end }: Window): Hour[] {
-	return Array.from({ length: Math.max(0, end - start) }, (_, i) => start + i);
+  return Array.from({ length: Math.max(0, end - start) }, (_, i) => start + i);
 }
 
 /** Joins neighbouring hours into windows of at most `most` hours. `hours` ascend without repeats. */
 export function joinHours(hours: readonly Hour[], most: number): Window[] {
-	const windows: { start: Hour; end: Hour }[] = [];
-	for (const hour of hours) {
-		const last = windows.at(-1);
-		if (last?.end === hour && hour - last.start < most) last.end = hour + 1;
-		else windows.push({ start: hour, end: hour + 1 });
-	}
-	return windows;
+  const windows: { start: Hour; end: Hour }[] = [];
+  for (const hour of hours) {
+    const last = windows.at(-1);
+    if (last?.end === hour && hour - last.start < most) last.end = hour + 1;
+    else windows.push({ start: hour, end: hour + 1 });
+  }
+  return windows;
 }
 
 /** Two windows that together cover exactly `window`, which is longer than one hour. */
 export function halve({ start, end }: Window): [Window, Window] {
-	if (end - start < 2) throw new RangeError("a single hour cannot be halved");
-	const middle = start + Math.ceil((end - start) / 2);
-	return [
-		{ start, end: middle },
-		{ start: middle, end },
-	];
+  if (end - start < 2) throw new RangeError('a single hour cannot be halved');
+  const middle = start + Math.ceil((end - start) / 2);
+  return [
+    { start, end: middle },
+    { start: middle, end },
+  ];
 }
 
 /** True for a time zone whose days begin on whole UTC hours, all year round. */
 export function zoneHasWholeHours(zone: string): boolean {
-	const iana = IANAZone.create(zone);
-	const thisYear = new Date().getUTCFullYear();
-	return (
-		iana.isValid &&
-		[0, 3, 6, 9].every(
-			(month) => iana.offset(Date.UTC(thisYear, month, 1)) % 60 === 0,
-		)
-	);
+  const iana = IANAZone.create(zone);
+  const thisYear = new Date().getUTCFullYear();
+  return iana.isValid && [0, 3, 6, 9].every((month) => iana.offset(Date.UTC(thisYear, month, 1)) % 60 === 0);
 }
 
 export function isZone(zone: string): boolean {
-	return IANAZone.isValidZone(zone);
+  return IANAZone.isValidZone(zone);
 }
 
 const FORMS =
-	"Write 2026-11-20T05 (a UTC hour), 2026-11-20 (a day) or 2026-11-20T05:00:00Z (a full hour with its zone).";
+  'Write 2026-11-20T05 (a UTC hour), 2026-11-20 (a day) or 2026-11-20T05:00:00Z (a full hour with its zone).';
 
 /**
  * Reads a point in time, always the beginning of an hour.
@@ -121,44 +115,37 @@ const FORMS =
  * a zone of its own. Throws a UsageError that names `what` (a flag or variable) on anything else.
  */
 export function readTime(text: string, zone: string, what: string): Hour {
-	const refuse = (why: string) =>
-		new UsageError(`${what} is "${text}": ${why}.`, FORMS);
-	const compact = /^(\d{4})-?(\d{2})-?(\d{2})T(\d{2})$/.exec(text);
-	const sameDashes = /^\d{4}-\d{2}-\d{2}T|^\d{8}T/.test(text);
-	if (compact !== null && sameDashes) {
-		const [, year, month, day, hh] = compact;
-		try {
-			return readHour(`${year}-${month}-${day}T${hh}`);
-		} catch {
-			throw refuse("there is no such hour");
-		}
-	}
-	if (/^\d{4}-\d{2}-\d{2}$/.test(text)) {
-		const midnight = DateTime.fromISO(text, { zone });
-		if (!midnight.isValid) throw refuse("there is no such day");
-		if (midnight.toMillis() % MS !== 0)
-			throw refuse(`midnight in ${zone} is not on a full UTC hour`);
-		return midnight.toMillis() / MS;
-	}
-	if (
-		/^\d{4}-\d{2}-\d{2}T\d{2}:?\d{2}(:?\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)$/.test(
-			text,
-		)
-	) {
-		const instant = DateTime.fromISO(text, { setZone: true });
-		if (!instant.isValid) throw refuse("there is no such instant");
-		if (instant.toMillis() % MS !== 0)
-			throw refuse("it is not on a full UTC hour");
-		return instant.toMillis() / MS;
-	}
-	throw refuse("it is not a time that can be read without guessing");
+  const refuse = (why: string) => new UsageError(`${what} is "${text}": ${why}.`, FORMS);
+  const compact = /^(\d{4})-?(\d{2})-?(\d{2})T(\d{2})$/.exec(text);
+  const sameDashes = /^\d{4}-\d{2}-\d{2}T|^\d{8}T/.test(text);
+  if (compact !== null && sameDashes) {
+    const [, year, month, day, hh] = compact;
+    try {
+      return readHour(`${year}-${month}-${day}T${hh}`);
+    } catch {
+      throw refuse('there is no such hour');
+    }
+  }
+  if (/^\d{4}-\d{2}-\d{2}$/.test(text)) {
+    const midnight = DateTime.fromISO(text, { zone });
+    if (!midnight.isValid) throw refuse('there is no such day');
+    if (midnight.toMillis() % MS !== 0) throw refuse(`midnight in ${zone} is not on a full UTC hour`);
+    return midnight.toMillis() / MS;
+  }
+  if (/^\d{4}-\d{2}-\d{2}T\d{2}:?\d{2}(:?\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)$/.test(text)) {
+    const instant = DateTime.fromISO(text, { setZone: true });
+    if (!instant.isValid) throw refuse('there is no such instant');
+    if (instant.toMillis() % MS !== 0) throw refuse('it is not on a full UTC hour');
+    return instant.toMillis() / MS;
+  }
+  throw refuse('it is not a time that can be read without guessing');
 }
 
 /** The day before the one that `now` falls into, from midnight to midnight in `zone`. */
 export function yesterday(now: Date, zone: string): Window {
-	const today = DateTime.fromJSDate(now, { zone }).startOf("day");
-	return {
-		start: today.minus({ days: 1 }).toMillis() / MS,
-		end: today.toMillis() / MS,
-	};
+  const today = DateTime.fromJSDate(now, { zone }).startOf('day');
+  return {
+    start: today.minus({ days: 1 }).toMillis() / MS,
+    end: today.toMillis() / MS,
+  };
 }

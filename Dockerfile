@@ -1,0 +1,44 @@
+# A tag, or a tag and its digest: --build-arg NODE_IMAGE=node:24-bookworm-slim@sha256:…
+ARG NODE_IMAGE=node:24-bookworm-slim
+
+# Install scripts stay off in both stages: the only one fetches a Node.js, and the image has the right one.
+FROM ${NODE_IMAGE} AS modules
+WORKDIR /build
+COPY package.json package-lock.json ./
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+
+FROM ${NODE_IMAGE} AS build
+WORKDIR /build
+COPY package.json package-lock.json ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY tsconfig.json LICENSE ./
+COPY src ./src
+# What comes from the checkout keeps its mode there, which may be closed to the user of the image.
+RUN npm run build && chmod a+r package.json LICENSE
+
+FROM ${NODE_IMAGE}
+ENV NODE_ENV=production
+RUN install --directory --owner=1000 --group=1000 /data
+COPY --from=modules /build/node_modules /app/node_modules
+COPY --from=build /build/package.json /build/LICENSE /app/
+COPY --from=build /build/dist /app/dist
+
+ARG TITLE=amplitude-to-s3
+ARG DESCRIPTION="Exports raw events from Amplitude's Export API into S3 or a folder."
+ARG LICENSES=MIT
+ARG VERSION=1.0.0
+ARG SOURCE=unknown
+ARG REVISION=unknown
+ARG CREATED=unknown
+LABEL org.opencontainers.image.title="${TITLE}" \
+      org.opencontainers.image.description="${DESCRIPTION}" \
+      org.opencontainers.image.licenses="${LICENSES}" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}"
+
+# By number: an orchestrator that asks for a user other than root can see it without reading the image.
+USER 1000:1000
+WORKDIR /data
+ENTRYPOINT ["/usr/local/bin/node", "/app/dist/main.js"]

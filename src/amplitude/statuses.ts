@@ -1,0 +1,60 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Window } from '../hours.ts';
+import { type Fault, RequestFault } from './faults.ts';
+
+/** How much of an answer is quoted. */
+const QUOTED = 300;
+
+/** `Retry-After` is honoured up to this. */
+const LONGEST_RETRY_AFTER_MS = 300_000;
+
+/** What a status other than 200 and 404 means. The body of a 400 is the only way to tell its causes apart. */
+export function answerFault(window: Window, status: number, headers: IncomingHttpHeaders, body: string): RequestFault {
+  const retryAfterMs = readRetryAfter(headers['retry-after'], new Date());
+  const location = status >= 300 && status < 400 ? ` to ${hostOf(headers.location)}` : '';
+  return new RequestFault(kindOf(status, body), window, `HTTP ${status}${location}${quote(body)}`, { retryAfterMs });
+}
+
+export function kindOf(status: number, body: string): Fault {
+  if (status === 401 || status === 403) return 'credentials';
+  if (status === 400) return kindOfBadRequest(body);
+  if (status === 413) return 'too-large';
+  if (status === 429) return 'rate-limit';
+  if (status === 504) return 'gateway-timeout';
+  if (status >= 500 || status === 408) return 'server';
+  if (status >= 300 && status < 400) return 'redirect';
+  return 'unexpected';
+}
+
+/**
+ * Amplitude documents 400 as "over 4 GB", but tiny projects were seen to get it too (airbyte issue 46712). So size is
+ * believed only where the body speaks of it, and our own error only where it names a parameter or a format.
+ */
+function kindOfBadRequest(body: string): Fault {
+  if (/\bsize\b|too (large|big|much)|\b\d+ ?gb\b|exceed/i.test(body)) return 'too-large';
+  if (
+    /\bparameters?\b|\bparams?\b|\bformat(ted)?\b|['"`]?\b(start|end)\b['"`]? (is|must|date|time|hour|was|should|cannot)|yyyymmdd/i.test(
+      body,
+    )
+  ) {
+    return 'parameter';
+  }
+  return 'refused';
+}
+
+/** Seconds or an HTTP date (RFC 9110), in milliseconds from now; undefined where there is none that can be read. */
+export function readRetryAfter(value: string | undefined, now: Date): number | undefined {
+  if (value === undefined) return undefined;
+  const ms = /^\d+$/.test(value.trim()) ? Number(value) * 1000 : Date.parse(value) - now.getTime();
+  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), LONGEST_RETRY_AFTER_MS);
+}
+
+function quote(body: string): string {
+  const text = body.replace(/\s+/g, ' ').trim();
+  if (text === '') return '';
+  return `, "${text.length > QUOTED ? `${text.slice(0, QUOTED)}…` : text}"`;
+}
+
+function hostOf(location: string | undefined): string {
+  return URL.parse(location ?? '')?.origin ?? 'an unnamed place';
+}

@@ -1,0 +1,87 @@
+import { readWithJszip } from './archive/jszip-reader.ts';
+import type { Spool } from './archive/spool.ts';
+import { readWithYauzl } from './archive/yauzl-reader.ts';
+import { JobError } from './errors.ts';
+
+export interface Count {
+  readonly bytes: number;
+  readonly crc32: number;
+}
+
+/** One `.json.gz` of an archive, readable as often as needed until the archive is closed. */
+export interface Member {
+  /** As the archive has it, unchecked. */
+  readonly name: string;
+  /** Of the gzip file. */
+  readonly bytes: number;
+  /** The bytes of the gzip file, as they came. Throws a JobError (ARCHIVE_BROKEN) where the archive is damaged. */
+  open(): AsyncIterable<Buffer>;
+  /**
+   * The last eight bytes, where gzip keeps CRC-32 and length (modulo 4 GiB) of what it compressed (RFC 1952). They
+   * mislead where several gzip streams stand in one member or padding follows.
+   */
+  trailer(): Promise<Count>;
+}
+
+export interface Archive {
+  /** Every entry but directories. */
+  readonly members: readonly Member[];
+  close(): Promise<void>;
+}
+
+/**
+ * Opens what a request returned: with jszip where it lies in memory, with yauzl where it was spilled to a file. Both
+ * read the archive's own directory; nothing is inflated here. Takes over the spool, which closes with the archive.
+ * Throws a JobError: ARCHIVE_BROKEN for what is no whole zip archive, ARCHIVE_REFUSED for two entries of one name.
+ */
+export async function openArchive(spool: Spool): Promise<Archive> {
+  try {
+    await mustBeginAsZip(spool);
+    const members = await (spool.kind === 'memory' ? readWithJszip(spool.buffer) : readWithYauzl(spool.file));
+    return { members, close: () => spool.close() };
+  } catch (error) {
+    await spool.close();
+    throw error;
+  }
+}
+
+/** Error pages and empty answers come with status 200 too; their beginning tells a person more than a zip error. */
+async function mustBeginAsZip(spool: Spool): Promise<void> {
+  if (spool.bytes === 0) throw broken('the answer was empty');
+  const head = await spool.head(120);
+  if (head.subarray(0, 2).toString('latin1') !== 'PK') {
+    const text = head.toString('utf8').replace(/\s+/g, ' ').trim();
+    throw broken(`the answer is no zip archive but begins with "${text}"`);
+  }
+}
+
+/** An archive or member that is damaged: another request may bring a whole one. */
+export function broken(why: string, cause?: unknown): JobError {
+  return new JobError('ARCHIVE_BROKEN', `Amplitude's archive is broken: ${why}.`, {
+    cause,
+    hint: 'Nothing of it was sealed. Run again later; if it stays so, report the hours to Amplitude.',
+  });
+}
+
+/** An archive that is whole, but not what an export of this project may hold. */
+export function refused(why: string): JobError {
+  return new JobError('ARCHIVE_REFUSED', `The archive was refused: ${why}.`, {
+    hint: 'Nothing of it was landed. Check the project of the keys and the prefix; if both are right, report it to Amplitude.',
+  });
+}
+
+/** The trailer of a gzip file from its last eight bytes. */
+export function readTrailer(last: Buffer, name: string): Count {
+  if (last.length < 8) throw broken(`${name} is too short for a gzip file`);
+  const tail = last.subarray(-8);
+  return { crc32: tail.readUInt32LE(0), bytes: tail.readUInt32LE(4) };
+}
+
+/** The last eight bytes of what can only be read from its beginning. */
+export async function lastBytes(chunks: AsyncIterable<Buffer>): Promise<Buffer> {
+  let last: Buffer = Buffer.alloc(0);
+  for await (const chunk of chunks) {
+    last = chunk.length >= 8 ? Buffer.from(chunk.subarray(-8)) : Buffer.concat([last, chunk]).subarray(-8);
+  }
+  return last;
+}

@@ -1,0 +1,320 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { cleanEnv, type ValidatorSpec } from 'envalid';
+import leven from 'leven';
+import { VARIABLES, type Variable, type VariableName } from './config/variables.ts';
+import { EXIT, JobError } from './errors.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+export type OutputFormat = 'json' | 'gzip';
+export type LogFormat = 'pretty' | 'json' | 'kestra';
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+export type DestinationAddress =
+  | { readonly kind: 's3'; readonly bucket: string; readonly prefix: string }
+  | { readonly kind: 'file'; readonly folder: string };
+
+/** All that the environment says, checked. Times are still text: what they mean depends on flags and on the clock. */
+export interface Settings {
+  readonly amplitude: {
+    readonly apiKey: string;
+    readonly secretKey: string;
+    readonly region: 'us' | 'eu';
+    readonly baseUrl: string;
+    readonly maxAttempts: number;
+    readonly backoffMs: number;
+    readonly connectTimeoutMs: number;
+    readonly firstByteTimeoutMs: number;
+    readonly idleTimeoutMs: number;
+    readonly concurrency: number;
+  };
+  readonly destination: DestinationAddress;
+  readonly s3: S3Settings;
+  readonly range: {
+    readonly start: string | undefined;
+    readonly end: string | undefined;
+    readonly lookbackDays: number;
+    readonly timezone: string;
+  };
+  readonly outputFormat: OutputFormat;
+  readonly settleHours: number;
+  readonly requestHours: number;
+  readonly uploadConcurrency: number;
+  readonly archiveMemoryBytes: number;
+  readonly workDir: string;
+  /** Values that no output may show. */
+  readonly secrets: readonly string[];
+  /** Names in the environment that look like a misspelt setting, a sentence each. */
+  readonly warnings: readonly string[];
+}
+
+export interface S3Settings {
+  readonly credentials:
+    | {
+        readonly accessKeyId: string;
+        readonly secretAccessKey: string;
+        readonly sessionToken?: string;
+      }
+    | undefined;
+  readonly region: string | undefined;
+  readonly endpoint: string | undefined;
+  readonly kmsKeyId: string | undefined;
+  readonly maxAttempts: number;
+}
+
+/** Hosts of the Export API: documented by Amplitude for its US and EU data regions. */
+const HOSTS = {
+  us: 'https://amplitude.com',
+  eu: 'https://analytics.eu.amplitude.com',
+} as const;
+
+class ConfigError extends JobError {
+  override name = 'ConfigError';
+  constructor(problems: readonly string[]) {
+    super('CONFIG', `The settings cannot be used:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`, {
+      hint: 'Set them in the environment (docker run --env-file, .env for npm start); .env.example lists them all.',
+      endsRun: true,
+      exitCode: EXIT.usage,
+    });
+  }
+}
+
+/** Where each setting was found: `name` is what the person wrote, so that messages speak of that. */
+interface Found {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** The only look at the process's environment; everything else is handed what it needs. */
+export function processEnvironment(): Environment {
+  return process.env;
+}
+
+/** The look of the log, which must be known before anything can be said about the rest. */
+export function logSettings(env: Environment, isTerminal: boolean) {
+  const format = env.LOG_FORMAT;
+  const level = env.LOG_LEVEL;
+  return {
+    format: (format === 'pretty' || format === 'json' || format === 'kestra'
+      ? format
+      : isTerminal
+        ? 'pretty'
+        : 'json') satisfies LogFormat as LogFormat,
+    level: (level === 'debug' || level === 'warn' || level === 'error' ? level : 'info') satisfies LogLevel as LogLevel,
+    color: isTerminal && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb',
+  };
+}
+
+/**
+ * Reads and checks every setting. Throws one JobError (code CONFIG, exit code 2) that lists all that is wrong, each
+ * with the variable, the reason and an example. `""` counts as unset.
+ */
+export function loadSettings(env: Environment): Settings {
+  const problems: string[] = [];
+  const found = new Map<VariableName, Found>();
+  const unusable = new Set<VariableName>();
+  for (const name of Object.keys(VARIABLES) as VariableName[]) {
+    const before = problems.length;
+    const value = find(name, env, problems);
+    if (value !== undefined) found.set(name, value);
+    if (problems.length > before) unusable.add(name);
+  }
+  const given: Record<string, string> = {};
+  const specs: Record<string, ValidatorSpec<unknown>> = {};
+  for (const [name, variable] of Object.entries(VARIABLES) as [VariableName, Variable][]) {
+    // envalid takes a default as it stands; handed in as input it is parsed like any other value.
+    const value = found.get(name)?.value ?? variable.default;
+    if (value !== undefined) given[name] = value;
+    specs[name] = variable.validator({ default: undefined });
+  }
+  const clean = cleanEnv(given, specs, {
+    reporter: ({ errors }) => {
+      for (const [name, error] of Object.entries(errors)) {
+        if (error === undefined) continue;
+        const { example, secret } = VARIABLES[name as VariableName] as Variable;
+        const at = found.get(name as VariableName);
+        const shown = secret === true ? ':' : ` is "${at?.value}":`;
+        problems.push(`${at?.name ?? name}${shown} it ${error.message}, for example ${example}.`);
+      }
+    },
+  }) as unknown as Record<VariableName, string & number>;
+
+  const unknown = misspelt(env);
+  const get = (name: VariableName): string | undefined => (found.has(name) ? clean[name] : undefined);
+  const require = (name: VariableName) => {
+    if (!found.has(name) && !unusable.has(name)) problems.push(missing(name, unknown));
+    return found.get(name)?.value ?? '';
+  };
+  const apiKey = require('AMPLITUDE_API_KEY');
+  const secretKey = require('AMPLITUDE_SECRET_KEY');
+  const destination = readDestination(found, unusable, get, clean.S3_PREFIX, unknown, problems);
+  const credentials = readCredentials(found, unusable, problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+
+  const region = clean.AMPLITUDE_REGION as unknown as 'us' | 'eu';
+  return {
+    amplitude: {
+      apiKey,
+      secretKey,
+      region,
+      baseUrl: get('AMPLITUDE_BASE_URL') ?? HOSTS[region],
+      maxAttempts: clean.EXPORT_MAX_ATTEMPTS,
+      backoffMs: clean.EXPORT_BACKOFF_MS,
+      connectTimeoutMs: clean.EXPORT_CONNECT_TIMEOUT_S * 1000,
+      firstByteTimeoutMs: clean.EXPORT_FIRST_BYTE_TIMEOUT_S * 1000,
+      idleTimeoutMs: clean.EXPORT_IDLE_TIMEOUT_S * 1000,
+      concurrency: clean.REQUEST_CONCURRENCY,
+    },
+    destination,
+    s3: {
+      credentials,
+      region: get('AWS_REGION'),
+      endpoint: get('AWS_ENDPOINT_URL_S3'),
+      kmsKeyId: get('S3_KMS_KEY_ID'),
+      maxAttempts: clean.UPLOAD_MAX_ATTEMPTS,
+    },
+    range: {
+      start: get('EXPORT_START'),
+      end: get('EXPORT_END'),
+      lookbackDays: clean.LOOKBACK_DAYS,
+      timezone: clean.EXPORT_TIMEZONE,
+    },
+    outputFormat: clean.OUTPUT_FORMAT as unknown as OutputFormat,
+    settleHours: clean.SETTLE_HOURS,
+    requestHours: clean.REQUEST_HOURS,
+    uploadConcurrency: clean.UPLOAD_CONCURRENCY,
+    archiveMemoryBytes: clean.ARCHIVE_MEMORY_MB * 2 ** 20,
+    workDir: resolve(clean.WORK_DIR),
+    secrets: secretsOf(found, apiKey, secretKey),
+    warnings: unknown.map(({ name, meant }) => `${name} is no setting of this program; did you mean ${meant}?`),
+  };
+}
+
+function namesOf(name: VariableName): readonly string[] {
+  return [name, ...((VARIABLES[name] as Variable).aliases ?? [])];
+}
+
+function find(canonical: VariableName, env: Environment, problems: string[]): Found | undefined {
+  const { secret } = VARIABLES[canonical] as Variable;
+  for (const name of namesOf(canonical)) {
+    const file = secret === true ? (env[`${name}_FILE`] ?? '') : '';
+    let value = (env[name] ?? '').trim();
+    if (value === '' && file !== '') {
+      try {
+        value = readFileSync(file, 'utf8').trim();
+      } catch (error) {
+        problems.push(`${name}_FILE names ${file}, which cannot be read (${(error as NodeJS.ErrnoException).code}).`);
+        return undefined;
+      }
+      if (value === '') problems.push(`${name}_FILE names ${file}, which is empty.`);
+    }
+    if (value === '') continue;
+    if (/^(["']).*\1$/s.test(value)) {
+      problems.push(
+        `${name} is wrapped in quotes, and docker run --env-file passes them on as part of the value: write it without them.`,
+      );
+      return undefined;
+    }
+    return { name, value };
+  }
+  return undefined;
+}
+
+function missing(name: VariableName, unknown: readonly { name: string; meant: string }[]): string {
+  const { example, aliases } = VARIABLES[name] as Variable;
+  const near = unknown.find(({ meant }) => namesOf(name).includes(meant));
+  const guess = near === undefined ? '' : ` ${near.name} is set, but is no setting of this program: is it misspelt?`;
+  const also = aliases === undefined ? '' : ` (or ${aliases.join(' or ')})`;
+  return `${name}${also} is not set, for example ${name}=${example}.${guess}`;
+}
+
+function readDestination(
+  found: ReadonlyMap<VariableName, Found>,
+  unusable: ReadonlySet<VariableName>,
+  get: (name: VariableName) => string | undefined,
+  prefix: string,
+  unknown: readonly { name: string; meant: string }[],
+  problems: string[],
+): DestinationAddress {
+  const text = get('DESTINATION');
+  if (text === undefined) {
+    const bucket = get('S3_BUCKET');
+    if (bucket !== undefined) return { kind: 's3', bucket, prefix };
+    if (!found.has('S3_BUCKET') && !unusable.has('S3_BUCKET') && !unusable.has('DESTINATION')) {
+      problems.push(`DESTINATION is not set, for example s3://my-bucket/amplitude; ${missing('S3_BUCKET', unknown)}`);
+    }
+    return { kind: 'file', folder: '' };
+  }
+  try {
+    return parseDestination(text);
+  } catch (error) {
+    problems.push(`DESTINATION is "${text}": ${(error as Error).message}.`);
+    return { kind: 'file', folder: '' };
+  }
+}
+
+/** `s3://bucket/prefix`, `file:///folder` or a plain path. Throws a RangeError that says what is wrong. */
+export function parseDestination(text: string): DestinationAddress {
+  const s3 = /^s3:\/\/([^/]*)\/?(.*)$/s.exec(text);
+  if (s3 !== null) {
+    const [, bucket = '', rest = ''] = s3;
+    const prefix = rest.replace(/^\/+|\/+$/g, '');
+    if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) {
+      throw new RangeError(`"${bucket}" cannot be the name of a bucket, for example s3://my-bucket/amplitude`);
+    }
+    if (prefix.split('/').some((part) => part === '.' || part === '..')) {
+      throw new RangeError('the prefix must not contain . or ..');
+    }
+    return { kind: 's3', bucket, prefix };
+  }
+  if (text.startsWith('file:')) {
+    const url = URL.parse(text);
+    if (url === null || url.host !== '') throw new RangeError('a folder is written file:///folder, with three slashes');
+    return { kind: 'file', folder: fileURLToPath(url) };
+  }
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) throw new RangeError('it must begin with s3:// or file:/// or be a path');
+  return { kind: 'file', folder: resolve(text) };
+}
+
+function readCredentials(
+  found: ReadonlyMap<VariableName, Found>,
+  unusable: ReadonlySet<VariableName>,
+  problems: string[],
+): S3Settings['credentials'] {
+  const id = found.get('AWS_ACCESS_KEY_ID');
+  const secret = found.get('AWS_SECRET_ACCESS_KEY');
+  if (id === undefined && secret === undefined) return undefined;
+  if (id === undefined || secret === undefined) {
+    const lacking = id === undefined ? 'AWS_ACCESS_KEY_ID' : 'AWS_SECRET_ACCESS_KEY';
+    if (unusable.has(lacking)) return undefined;
+    const set = id ?? secret;
+    const aliases = (VARIABLES[lacking] as Variable).aliases?.join(', ');
+    problems.push(
+      `${set?.name} is set without its other half: set ${lacking} (or ${aliases}) too, or neither to use the AWS SDK's own chain.`,
+    );
+    return undefined;
+  }
+  const token = found.get('AWS_SESSION_TOKEN');
+  return {
+    accessKeyId: id.value,
+    secretAccessKey: secret.value,
+    ...(token === undefined ? {} : { sessionToken: token.value }),
+  };
+}
+
+function secretsOf(found: ReadonlyMap<VariableName, Found>, apiKey: string, secretKey: string): string[] {
+  const values = [...found].filter(([name]) => (VARIABLES[name] as Variable).secret).map(([, { value }]) => value);
+  return [...values, Buffer.from(`${apiKey}:${secretKey}`).toString('base64')];
+}
+
+/** Names near to a setting's that are none: two letters off at the most, and long enough for that to be no chance. */
+function misspelt(env: Environment): { name: string; meant: string }[] {
+  const known = (Object.keys(VARIABLES) as VariableName[]).flatMap(namesOf);
+  const taken = new Set([...known, ...known.map((name) => `${name}_FILE`)]);
+  return Object.keys(env).flatMap((name) => {
+    if (name.length < 8 || taken.has(name) || (env[name] ?? '') === '') return [];
+    const meant = known.find((other) => other.length >= 8 && leven(name, other) <= 2);
+    return meant === undefined ? [] : [{ name, meant }];
+  });
+}

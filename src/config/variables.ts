@@ -1,0 +1,271 @@
+import { tmpdir } from 'node:os';
+import { EnvError, makeValidator, type ValidatorSpec } from 'envalid';
+import { isZone, LONGEST_REQUEST_HOURS, zoneHasWholeHours } from '../hours.ts';
+
+/** One setting: its canonical name is the key in VARIABLES. */
+export interface Variable {
+  /** Names of the pipelines that people come from, in order of precedence after the canonical one. */
+  readonly aliases?: readonly string[];
+  readonly description: string;
+  /** What an error message and `.env.example` show; never a working secret. */
+  readonly example: string;
+  /** As documented; undefined where there is none. */
+  readonly default?: string;
+  /** Kept out of every output; may also be given by `NAME_FILE`. */
+  readonly secret?: boolean;
+  readonly validator: (spec: { default: undefined }) => ValidatorSpec<unknown>;
+}
+
+const text = makeValidator<string>((input) => input);
+
+const whole = (least: number, most: number) =>
+  makeValidator<number>((input) => {
+    const value = Number(input);
+    if (!/^\d+$/.test(input) || value < least || value > most) {
+      throw new EnvError(`must be a whole number from ${least} to ${most}`);
+    }
+    return value;
+  });
+
+const seconds = makeValidator<number>((input) => {
+  const value = Number(input);
+  if (!/^\d+(\.\d+)?$/.test(input) || value <= 0 || value > 86_400) {
+    throw new EnvError('must be a number of seconds above 0 and up to 86400');
+  }
+  return value;
+});
+
+const oneOf = (...choices: string[]) =>
+  makeValidator<string>((input) => {
+    if (!choices.includes(input)) throw new EnvError(`must be one of ${choices.join(', ')}`);
+    return input;
+  });
+
+const httpUrl = makeValidator<string>((input) => {
+  const url = URL.parse(input);
+  if (url === null || !/^https?:$/.test(url.protocol)) throw new EnvError('must be an http:// or https:// URL');
+  if (url.username !== '' || url.password !== '') throw new EnvError('must not hold a user name or a password');
+  if (url.search !== '' || url.hash !== '') throw new EnvError('must be a scheme, a host and at most a path');
+  return input.replace(/\/+$/, '');
+});
+
+const zone = makeValidator<string>((input) => {
+  if (!isZone(input)) throw new EnvError('must be an IANA time zone');
+  if (!zoneHasWholeHours(input)) {
+    throw new EnvError('must be a time zone on whole UTC hours, since Amplitude exports whole UTC hours only');
+  }
+  return input;
+});
+
+const bucket = makeValidator<string>((input) => {
+  if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(input)) {
+    throw new EnvError('must be the bare name of a bucket (3 to 63 lower-case letters, digits, dots and dashes)');
+  }
+  return input;
+});
+
+const prefix = makeValidator<string>((input) => {
+  if (input.split('/').some((part) => part === '.' || part === '..')) throw new EnvError('must not contain . or ..');
+  return input.replace(/^\/+|\/+$/g, '');
+});
+
+/** Every setting of the program. The table of the README and `.env.example` are held against this list by a test. */
+export const VARIABLES = {
+  AMPLITUDE_API_KEY: {
+    aliases: ['AMP_API_KEY', 'API_TOKEN'],
+    description: "The project's API key (Amplitude: Settings, Projects).",
+    example: '0123456789abcdef0123456789abcdef',
+    secret: true,
+    validator: text,
+  },
+  AMPLITUDE_SECRET_KEY: {
+    aliases: ['AMP_SECRET_KEY', 'SECRET_KEY'],
+    description: "The project's secret key.",
+    example: 'fedcba9876543210fedcba9876543210',
+    secret: true,
+    validator: text,
+  },
+  AMPLITUDE_REGION: {
+    aliases: ['AMP_DATA_REGION'],
+    description: "The project's data region: us or eu.",
+    example: 'eu',
+    default: 'us',
+    validator: oneOf('us', 'eu'),
+  },
+  AMPLITUDE_BASE_URL: {
+    description: "Scheme and host instead of the region's, for the simulator and tests; /api/2/export follows.",
+    example: 'http://127.0.0.1:8300',
+    validator: httpUrl,
+  },
+  DESTINATION: {
+    description: 'Where the hours land: s3://bucket/prefix, file:///folder or a path. Beats S3_BUCKET and S3_PREFIX.',
+    example: 's3://my-bucket/amplitude',
+    validator: text,
+  },
+  S3_BUCKET: {
+    aliases: ['BUCKET_NAME', 'AWB_BUCKET_NAME', 'bucket_name'],
+    description: 'The bucket, where DESTINATION is not given.',
+    example: 'my-bucket',
+    validator: bucket,
+  },
+  S3_PREFIX: {
+    description: 'The folder in S3_BUCKET; one for one Amplitude project.',
+    example: 'python-import',
+    default: 'amplitude',
+    validator: prefix,
+  },
+  AWS_ACCESS_KEY_ID: {
+    aliases: ['AWS_ACCESS_KEY', 'Access_key_ID', 'aws_key'],
+    description: "AWS access key; without it the SDK's own chain is used (profile, role of the instance or task, …).",
+    example: 'AKIAIOSFODNN7EXAMPLE',
+    secret: true,
+    validator: text,
+  },
+  AWS_SECRET_ACCESS_KEY: {
+    aliases: ['AWS_SECRET_KEY', 'Secret_access_key', 'secret'],
+    description: 'The secret that belongs to the access key.',
+    example: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
+    secret: true,
+    validator: text,
+  },
+  AWS_SESSION_TOKEN: {
+    description: 'The session token of temporary AWS keys.',
+    example: 'IQoJb3JpZ2luX2VjEXAMPLETOKEN',
+    secret: true,
+    validator: text,
+  },
+  AWS_REGION: {
+    aliases: ['AWS_DEFAULT_REGION', 'region'],
+    description: "The bucket's region; else that of the SDK's chain, else us-east-1 following the bucket.",
+    example: 'eu-central-1',
+    validator: text,
+  },
+  AWS_ENDPOINT_URL_S3: {
+    aliases: ['AWS_ENDPOINT_URL'],
+    description: 'Another S3 server than AWS (addressed path-style).',
+    example: 'http://127.0.0.1:9000',
+    validator: httpUrl,
+  },
+  S3_KMS_KEY_ID: {
+    description: "KMS key for SSE-KMS; without it the bucket's default encryption holds.",
+    example: 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab',
+    validator: text,
+  },
+  EXPORT_START: {
+    description: 'First hour: 2026-11-20T05 (UTC), 2026-11-20 (a day) or 2026-11-20T05:00:00Z.',
+    example: '2026-11-20',
+    validator: text,
+  },
+  EXPORT_END: {
+    description: 'First hour that is left out, in the same forms.',
+    example: '2026-11-21',
+    validator: text,
+  },
+  LOOKBACK_DAYS: {
+    description: 'How far back to look for gaps where no start is given.',
+    example: '30',
+    default: '7',
+    validator: whole(1, 3650),
+  },
+  EXPORT_TIMEZONE: {
+    description: 'What a bare date and --yesterday mean.',
+    example: 'Europe/Berlin',
+    default: 'UTC',
+    validator: zone,
+  },
+  OUTPUT_FORMAT: {
+    description: 'json: objects uncompressed; gzip: objects as Amplitude compressed them.',
+    example: 'gzip',
+    default: 'json',
+    validator: oneOf('json', 'gzip'),
+  },
+  SETTLE_HOURS: {
+    description: 'An hour sealed younger than this is asked for once more when it is that old; 0: never.',
+    example: '48',
+    default: '24',
+    validator: whole(0, 8760),
+  },
+  REQUEST_HOURS: {
+    description: 'The longest window of one request, in hours.',
+    example: '6',
+    default: '24',
+    validator: whole(1, LONGEST_REQUEST_HOURS),
+  },
+  REQUEST_CONCURRENCY: {
+    description: 'Requests at once; Amplitude allows a project 5 for all its REST APIs together.',
+    example: '2',
+    default: '4',
+    validator: whole(1, 5),
+  },
+  UPLOAD_CONCURRENCY: {
+    description: 'Members inflated and uploaded at once.',
+    example: '4',
+    default: '8',
+    validator: whole(1, 64),
+  },
+  UPLOAD_MAX_ATTEMPTS: {
+    description: 'Tries for one upload.',
+    example: '3',
+    default: '5',
+    validator: whole(1, 20),
+  },
+  ARCHIVE_MEMORY_MB: {
+    description: 'Memory for all archives together; what does not fit goes to a temporary file in WORK_DIR.',
+    example: '128',
+    default: '64',
+    validator: whole(0, 2048),
+  },
+  EXPORT_MAX_ATTEMPTS: {
+    description: 'Tries for one request.',
+    example: '3',
+    default: '5',
+    validator: whole(1, 20),
+  },
+  EXPORT_BACKOFF_MS: {
+    description: 'Longest first pause between tries, doubling up to 60 s; the pause is drawn from 0 to that.',
+    example: '500',
+    default: '1000',
+    validator: whole(0, 60_000),
+  },
+  EXPORT_CONNECT_TIMEOUT_S: {
+    description: 'Longest time to connect to Amplitude, in seconds.',
+    example: '5',
+    default: '10',
+    validator: seconds,
+  },
+  EXPORT_FIRST_BYTE_TIMEOUT_S: {
+    description: 'Longest time to the first byte of an answer; Amplitude prepares the archive meanwhile.',
+    example: '600',
+    default: '300',
+    validator: seconds,
+  },
+  EXPORT_IDLE_TIMEOUT_S: {
+    description: 'Longest silence within an answer.',
+    example: '30',
+    default: '60',
+    validator: seconds,
+  },
+  WORK_DIR: {
+    description: "Folder for temporary files that hold large archives; else the system's.",
+    example: '/var/tmp',
+    default: tmpdir(),
+    validator: text,
+  },
+  LOG_FORMAT: {
+    description:
+      'pretty, json, or kestra (log lines, outputs and metrics in its protocol). Default: pretty on a terminal, else json.',
+    example: 'kestra',
+    validator: oneOf('pretty', 'json', 'kestra'),
+  },
+  LOG_LEVEL: {
+    description: 'debug, info, warn or error.',
+    example: 'debug',
+    default: 'info',
+    validator: oneOf('debug', 'info', 'warn', 'error'),
+  },
+} as const satisfies Record<string, Variable>;
+
+export type VariableName = keyof typeof VARIABLES;
+
+/** The defaults that depend on the machine are told in words, not as values of this machine. */
+export const MACHINE_DEFAULTS: readonly VariableName[] = ['WORK_DIR'];

@@ -1,0 +1,155 @@
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, sep } from 'node:path';
+import {
+  type Content,
+  type Destination,
+  type DestinationOptions,
+  Miscounted,
+  type StoredObject,
+} from './destination.ts';
+import { diskError, JobError, systemCode } from './errors.ts';
+import { release } from './memory.ts';
+
+const PARTIAL = /^\..*\.partial$/;
+
+/** How often a write begins anew after another run swept its partial file away. */
+const REWRITES = 5;
+
+/**
+ * Hours in a folder. A file is written beside its place under a name that readers ignore, synced, then renamed: it is
+ * there whole or not at all. Partial names are unique, so that two runs never write into one file.
+ */
+export function openFileDestination(folder: string, { signal }: Pick<DestinationOptions, 'signal'>): Destination {
+  const path = (key: string) => join(folder, ...key.split('/'));
+  const explain = (error: unknown): unknown => diskError(error, folder, 'DESTINATION') ?? error;
+
+  async function* walk(at: string, inFolder: string, want: Wanted): AsyncGenerator<StoredObject> {
+    const entries = await readdir(inFolder, { withFileTypes: true }).catch((error: unknown) => {
+      if (systemCode(error) === 'ENOENT') return [];
+      throw explain(error);
+    });
+    const named = entries.map((entry) => ({
+      entry,
+      key: at + entry.name + (entry.isDirectory() ? '/' : ''),
+    }));
+    named.sort((a, b) => (a.key < b.key ? -1 : 1));
+    for (const { entry, key } of named) {
+      signal.throwIfAborted();
+      if (entry.isDirectory() && want.mayHold(key)) yield* walk(key, join(inFolder, entry.name), want);
+      if (!entry.isFile() || PARTIAL.test(entry.name) || !want.has(key)) continue;
+      const info = await stat(join(inFolder, entry.name)).catch(ifMissing);
+      if (info !== undefined) yield { key, bytes: info.size, modifiedAt: info.mtime };
+    }
+  }
+
+  async function putOnce(target: string, content: Content, ifAbsent: boolean): Promise<'written' | 'present'> {
+    const partial = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}.partial`);
+    await mkdir(dirname(target), { recursive: true });
+    try {
+      await write(partial, content);
+      if (!ifAbsent) await rename(partial, target);
+      else await link(partial, target);
+      await syncFolder(dirname(target));
+      return 'written';
+    } catch (error) {
+      if (ifAbsent && systemCode(error) === 'EEXIST') return 'present';
+      throw error;
+    } finally {
+      await rm(partial, { force: true });
+    }
+  }
+
+  async function write(file: string, content: Content): Promise<void> {
+    const handle = await open(file, 'wx');
+    try {
+      let written = 0;
+      for await (const chunk of content.open()) {
+        signal.throwIfAborted();
+        for (let from = 0; from < chunk.length; ) {
+          from += (await handle.write(chunk, from)).bytesWritten;
+        }
+        written += chunk.length;
+        release(chunk);
+      }
+      if (written !== content.bytes) throw new Miscounted();
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  }
+
+  return {
+    name: folder,
+    list(prefix, { after, before } = {}) {
+      const want: Wanted = {
+        has: (key) =>
+          key.startsWith(prefix) && (after === undefined || key > after) && (before === undefined || key < before),
+        mayHold: (key) =>
+          (key.startsWith(prefix) || prefix.startsWith(key)) &&
+          (before === undefined || key < before) &&
+          (after === undefined || key >= after.slice(0, key.length)),
+      };
+      return walk('', folder, want);
+    },
+    async read(key) {
+      try {
+        return await readFile(path(key));
+      } catch (error) {
+        if (systemCode(error) === 'ENOENT') return undefined;
+        throw explain(error);
+      }
+    },
+    async put(key, content, { ifAbsent = false } = {}) {
+      const target = path(key);
+      if (!target.startsWith(folder.endsWith(sep) ? folder : folder + sep)) {
+        throw new JobError('DESTINATION', `The key ${key} leads out of ${folder}.`, { endsRun: true });
+      }
+      for (let attempt = 1; ; attempt++) {
+        signal.throwIfAborted();
+        try {
+          const outcome = await putOnce(target, content, ifAbsent);
+          await sweepPartials(dirname(target), `.${basename(target)}.`);
+          return outcome;
+        } catch (error) {
+          if (systemCode(error) !== 'ENOENT' || attempt === REWRITES) throw explain(error);
+        }
+      }
+    },
+    async delete(keys) {
+      try {
+        for (const key of keys) await rm(path(key), { force: true });
+      } catch (error) {
+        throw explain(error);
+      }
+    },
+    async sweep(inFolder) {
+      await sweepPartials(path(inFolder), '.');
+    },
+    close() {},
+  };
+}
+
+interface Wanted {
+  has(key: string): boolean;
+  mayHold(folder: string): boolean;
+}
+
+/** A live write of another run may be among them; it notices at its rename and begins anew. */
+async function sweepPartials(folder: string, beginning: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names) {
+    if (PARTIAL.test(name) && name.startsWith(beginning)) await rm(join(folder, name), { force: true });
+  }
+}
+
+function ifMissing(error: unknown): undefined {
+  if (systemCode(error) !== 'ENOENT') throw error;
+}
+
+/** A rename lasts through a power cut once its folder is synced; where a system does not sync folders, it does not. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r').catch(() => undefined);
+  await handle?.sync().catch(() => undefined);
+  await handle?.close();
+}

@@ -1,0 +1,251 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import {
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  type PutObjectCommandInput,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import type { S3Settings } from './config.ts';
+import { type Content, type Destination, type DestinationOptions, Miscounted } from './destination.ts';
+import { ContentBody } from './destination-s3/body.ts';
+import {
+  explain,
+  isAbsent,
+  isPresent,
+  isTransient,
+  isUnsupported,
+  isWrongDigest,
+  regionOf,
+} from './destination-s3/faults.ts';
+import { putInParts } from './destination-s3/multipart.ts';
+
+/** S3 takes up to 5 GiB in one PUT; parts of 64 MiB reach 625 GiB within its 10,000 parts. */
+const MULTIPART = { aboveBytes: 5 * 2 ** 30, partBytes: 64 * 2 ** 20 };
+
+const FIRST_PAUSE_MS = 200;
+const LONGEST_PAUSE_MS = 20_000;
+
+/** S3 deletes at most 1,000 keys in one request. */
+const DELETE_AT_ONCE = 1000;
+
+/**
+ * Hours in a bucket. S3 is told length and CRC-32 of every object beforehand and refuses what arrives otherwise.
+ * An upload that fails on the way is repeated here, since only we can open the content again.
+ */
+export function openS3Destination(
+  { bucket, prefix }: { bucket: string; prefix: string },
+  { s3: settings, signal, log, multipart = MULTIPART }: DestinationOptions,
+): Destination {
+  const folder = prefix === '' ? '' : `${prefix}/`;
+  const name = `s3://${bucket}/${prefix}`;
+  const where = { bucket, name, settings };
+  let client: Promise<S3Client> | undefined;
+
+  const inRegion = (region: string | undefined) => makeClient(settings, region);
+
+  /** Sends by `send`; once, a bucket in another region is followed there, unless the region was given. */
+  async function withClient<T>(
+    what: { action: string; key: string },
+    send: (client: S3Client) => Promise<T>,
+  ): Promise<T> {
+    signal.throwIfAborted();
+    client ??= inRegion(settings.region);
+    try {
+      return await send(await client);
+    } catch (error) {
+      signal.throwIfAborted();
+      const region = settings.region === undefined ? regionOf(error) : undefined;
+      if (region === undefined || region === (await (await client).config.region())) throw error;
+      log.debug(`${what.action} ${what.key}: the bucket is in ${region}`);
+      client = inRegion(region);
+      return await send(await client);
+    }
+  }
+
+  async function request<T>(action: string, key: string, send: (client: S3Client) => Promise<T>): Promise<T> {
+    try {
+      return await withClient({ action, key }, send);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw explain(error, { ...where, action, key });
+    }
+  }
+
+  async function putOnce(key: string, content: Content, ifAbsent: boolean): Promise<void> {
+    const target: PutObjectCommandInput = {
+      Bucket: bucket,
+      Key: folder + key,
+      ContentType: contentType(key),
+      ...(settings.kmsKeyId === undefined
+        ? {}
+        : {
+            ServerSideEncryption: 'aws:kms' as const,
+            SSEKMSKeyId: settings.kmsKeyId,
+          }),
+    };
+    await withClient({ action: 'PutObject', key }, async (s3) => {
+      if (content.bytes > multipart.aboveBytes) {
+        await putInParts(s3, target, content, {
+          partBytes: multipart.partBytes,
+          ifAbsent,
+          signal,
+        });
+        return;
+      }
+      const body = new ContentBody(content.open(), content.bytes);
+      const command = new PutObjectCommand({
+        ...target,
+        Body: body,
+        ContentLength: content.bytes,
+        ChecksumCRC32: checksum(content.crc32),
+        ...(ifAbsent ? { IfNoneMatch: '*' } : {}),
+      });
+      try {
+        await s3.send(command, { abortSignal: signal });
+      } catch (error) {
+        throw body.failure ?? error;
+      } finally {
+        body.destroy();
+      }
+    });
+  }
+
+  return {
+    name,
+    async *list(inPrefix, { after, before } = {}) {
+      let token: string | undefined;
+      do {
+        const page = await request('ListObjectsV2', inPrefix, (s3) =>
+          s3.send(
+            new ListObjectsV2Command({
+              Bucket: bucket,
+              Prefix: folder + inPrefix,
+              ...(token === undefined ? {} : { ContinuationToken: token }),
+              ...(after === undefined || token !== undefined ? {} : { StartAfter: folder + after }),
+            }),
+            { abortSignal: signal },
+          ),
+        );
+        for (const { Key = '', Size = 0, LastModified = new Date(0) } of page.Contents ?? []) {
+          const key = Key.slice(folder.length);
+          if (before !== undefined && key >= before) return;
+          yield { key, bytes: Size, modifiedAt: LastModified };
+        }
+        token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+      } while (token !== undefined);
+    },
+    read: (key) =>
+      request('GetObject', key, async (s3) => {
+        try {
+          const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: folder + key }), {
+            abortSignal: signal,
+          });
+          return Body === undefined ? undefined : Buffer.from(await Body.transformToByteArray());
+        } catch (error) {
+          if (isAbsent(error)) return undefined;
+          throw error;
+        }
+      }),
+    async put(key, content, { ifAbsent = false } = {}) {
+      let conditional = ifAbsent;
+      for (let attempt = 1; ; attempt++) {
+        try {
+          await putOnce(key, content, conditional);
+          return 'written';
+        } catch (error) {
+          signal.throwIfAborted();
+          if (ifAbsent && isPresent(error)) return 'present';
+          if (conditional && isUnsupported(error)) {
+            conditional = false;
+            continue;
+          }
+          if (isWrongDigest(error)) {
+            const counted = await content.count();
+            if (counted.bytes !== content.bytes || counted.crc32 !== content.crc32) throw new Miscounted(counted);
+          }
+          const again = isTransient(error) || isWrongDigest(error);
+          if (!again || attempt >= settings.maxAttempts) {
+            throw explain(error, {
+              ...where,
+              action: 'PutObject',
+              key,
+              attempts: attempt,
+            });
+          }
+          log.debug(`Upload of ${key} failed (${(error as Error).message}); attempt ${attempt + 1} follows`, { key });
+          const most = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempt - 1));
+          await pause(Math.random() * most, undefined, { signal });
+        }
+      }
+    },
+    async delete(keys) {
+      for (let from = 0; from < keys.length; from += DELETE_AT_ONCE) {
+        const Objects = keys.slice(from, from + DELETE_AT_ONCE).map((key) => ({ Key: folder + key }));
+        const [first = ''] = keys.slice(from);
+        await request('DeleteObjects', first, async (s3) => {
+          const { Errors = [] } = await s3.send(
+            new DeleteObjectsCommand({
+              Bucket: bucket,
+              Delete: { Objects, Quiet: true },
+            }),
+            { abortSignal: signal },
+          );
+          const [failed] = Errors.filter(({ Code }) => Code !== 'NoSuchKey');
+          if (failed !== undefined)
+            throw Object.assign(new Error(failed.Message ?? ''), {
+              name: failed.Code ?? 'Error',
+            });
+        });
+      }
+    },
+    // An unfinished upload is never seen in S3; the bucket's lifecycle rule takes unfinished multipart uploads away.
+    async sweep() {},
+    close() {
+      void client?.then(
+        (s3) => s3.destroy(),
+        () => undefined,
+      );
+    },
+  };
+}
+
+async function makeClient(settings: S3Settings, region: string | undefined): Promise<S3Client> {
+  const options = {
+    ...(settings.credentials === undefined ? {} : { credentials: settings.credentials }),
+    ...(settings.endpoint === undefined ? {} : { endpoint: settings.endpoint, forcePathStyle: true }),
+    maxAttempts: settings.maxAttempts,
+    // The SDK would print to the console that a stream cannot be sent twice; we send it twice ourselves.
+    logger: { debug() {}, info() {}, warn() {}, error() {} },
+    requestHandler: {
+      connectionTimeout: 10_000,
+      socketTimeout: 60_000,
+      httpsAgent: { maxSockets: 128 },
+      httpAgent: { maxSockets: 128 },
+    },
+  };
+  const client = new S3Client({
+    ...options,
+    ...(region === undefined ? {} : { region }),
+  });
+  try {
+    await client.config.region();
+    return client;
+  } catch {
+    client.destroy();
+    return new S3Client({ ...options, region: 'us-east-1' });
+  }
+}
+
+/** As S3 writes a CRC-32: base64 of its four bytes, the highest first. */
+function checksum(crc32: number): string {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(crc32 >>> 0);
+  return bytes.toString('base64');
+}
+
+function contentType(key: string): string {
+  if (key.endsWith('.gz')) return 'application/gzip';
+  return key.startsWith('manifests/') ? 'application/json' : 'application/x-ndjson';
+}

@@ -1,0 +1,77 @@
+import { Readable, type Writable } from 'node:stream';
+import { Miscounted } from '../destination.ts';
+import { release } from '../memory.ts';
+
+/**
+ * The body of an upload, as the SDK takes it: a stream that the SDK pipes into its request.
+ *
+ * `pipe` is our own, since only here it can be known when a chunk has left for the kernel and its memory may be given
+ * back. With the ordinary one the garbage collector frees the chunks: on 5 GB that took 3 s of 15 s of processor time
+ * and twice the wall time.
+ */
+export class ContentBody extends Readable {
+  /** What the content itself threw; the SDK only sees a broken request. */
+  failure: unknown;
+  readonly #chunks: AsyncIterator<Buffer>;
+  #left: number;
+
+  constructor(content: AsyncIterable<Buffer>, bytes: number) {
+    super();
+    this.#chunks = content[Symbol.asyncIterator]();
+    this.#left = bytes;
+  }
+
+  override pipe<T extends NodeJS.WritableStream>(target: T): T {
+    void this.#pump(target as unknown as Writable);
+    return target;
+  }
+
+  override _read(): void {
+    this.#next().then(
+      (chunk) => this.push(chunk ?? null),
+      (error: unknown) => this.destroy(error as Error),
+    );
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    const ended = this.#chunks.return?.() ?? Promise.resolve();
+    ended.then(
+      () => done(error),
+      () => done(error),
+    );
+  }
+
+  async #pump(target: Writable): Promise<void> {
+    let settle: (error?: Error | null) => void = () => undefined;
+    target.once('close', () => settle(new Error('the request was closed')));
+    const write = (chunk: Buffer) =>
+      new Promise<void>((resolve, reject) => {
+        settle = (error) => (error == null ? resolve() : reject(error));
+        target.write(chunk, settle);
+      });
+    try {
+      for (;;) {
+        const chunk = await this.#next();
+        if (chunk === undefined) break;
+        await write(chunk);
+        release(chunk);
+      }
+      target.end();
+    } catch (error) {
+      if (!target.destroyed) target.destroy(error as Error);
+    }
+  }
+
+  /** The next chunk, never more bytes than announced: the rest of a request would be taken for the next one. */
+  async #next(): Promise<Buffer | undefined> {
+    try {
+      const { done, value } = await this.#chunks.next();
+      if (done !== true) this.#left -= value.length;
+      if (this.#left < 0 || (done === true && this.#left > 0)) throw new Miscounted();
+      return done === true ? undefined : value;
+    } catch (error) {
+      this.failure = error;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import zlib from 'node:zlib';
+import type { DestinationAddress, S3Settings } from './config.ts';
+import { openFileDestination } from './destination-file.ts';
+import { openS3Destination } from './destination-s3.ts';
+import type { Log } from './log.ts';
+
+/** Bytes that can be read more than once, of a length and CRC-32 that are known before the first of them is sent. */
+export interface Content {
+  readonly bytes: number;
+  readonly crc32: number;
+  /**
+   * Begins anew at each call. The consumer hands each chunk that it is done with to `release` (memory.ts).
+   * What it throws ends the write and reaches the caller of `put` as it is.
+   */
+  open(): AsyncIterable<Buffer>;
+  /** Counts what `open` yields. Asked for where a store says that the checksum is wrong. */
+  count(): Promise<Count>;
+}
+
+export interface Count {
+  readonly bytes: number;
+  readonly crc32: number;
+}
+
+/** Thrown by `put` where the content is not what it announced: `counted` is what it really is. */
+export class Miscounted extends Error {
+  override name = 'Miscounted';
+  readonly counted: Count | undefined;
+  constructor(counted?: Count) {
+    super('the content has another length or checksum than it announced');
+    this.counted = counted;
+  }
+}
+
+export interface StoredObject {
+  readonly key: string;
+  readonly bytes: number;
+  readonly modifiedAt: Date;
+}
+
+/**
+ * A place where hours land. Keys are relative to it and use `/`. An object is there whole or not at all.
+ * Every method throws a JobError that says what to do, and rejects with the signal's reason once that aborts.
+ */
+export interface Destination {
+  /** As people write it: `s3://bucket/prefix` or the folder. */
+  readonly name: string;
+  /** Objects whose key begins with `prefix`, in order of their keys, narrowed to those after `after` and before `before`. */
+  list(prefix: string, range?: { after?: string; before?: string }): AsyncIterable<StoredObject>;
+  /** A small object whole; undefined where there is none. */
+  read(key: string): Promise<Buffer | undefined>;
+  /** `ifAbsent`: leave what is there, and say so. Otherwise an object of that key is replaced. */
+  put(key: string, content: Content, options?: { ifAbsent?: boolean }): Promise<'written' | 'present'>;
+  /** Keys that are not there are no error. */
+  delete(keys: readonly string[]): Promise<void>;
+  /** Takes away what killed runs left unfinished in a folder and readers never see. */
+  sweep(folder: string): Promise<void>;
+  close(): void;
+}
+
+export interface DestinationOptions {
+  readonly s3: S3Settings;
+  readonly signal: AbortSignal;
+  readonly log: Log;
+  /** One PUT up to this size (S3's own limit: 5 GiB), parts of `partBytes` above. A test lowers it. */
+  readonly multipart?: {
+    readonly aboveBytes: number;
+    readonly partBytes: number;
+  };
+}
+
+export function openDestination(address: DestinationAddress, options: DestinationOptions): Destination {
+  return address.kind === 's3' ? openS3Destination(address, options) : openFileDestination(address.folder, options);
+}
+
+/** Content that is at hand, for manifests. */
+export function contentOf(bytes: Buffer): Content {
+  const crc32 = zlib.crc32(bytes);
+  return {
+    bytes: bytes.length,
+    crc32,
+    async *open() {
+      yield bytes;
+    },
+    count: async () => ({ bytes: bytes.length, crc32 }),
+  };
+}

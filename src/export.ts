@@ -1,0 +1,118 @@
+import pLimit from 'p-limit';
+import type { Settings } from './config.ts';
+import { type Destination, openDestination } from './destination.ts';
+import { JobError } from './errors.ts';
+import { type ExportFlags, type Plan, planHours, rangeOf } from './export/plan.ts';
+import { Tally } from './export/tally.ts';
+import { WindowRunner } from './export/windows.ts';
+import { type Hour, hourFolder, hoursOf, type Window } from './hours.ts';
+import type { Log } from './log.ts';
+import { hourOfManifestKey, MANIFESTS } from './manifest.ts';
+import { MemoryBudget } from './memory.ts';
+
+export interface ExportOptions {
+  readonly settings: Settings;
+  readonly flags: ExportFlags;
+  readonly log: Log;
+  readonly now: () => Date;
+  /** Aborts with the reason to stop, a JobError. */
+  readonly signal: AbortSignal;
+  /** Called once the plan is known, before the first request. */
+  readonly onPlan: (plan: Plan, tally: Tally) => void;
+}
+
+export interface ExportResult {
+  readonly plan: Plan;
+  readonly tally: Tally;
+  /** As people write it. */
+  readonly destination: string;
+}
+
+/**
+ * The job, from plan to report. Failures of hours are in the tally; throws a JobError only where there is no plan: a
+ * range that cannot be read, a destination that cannot be listed, an interruption before that.
+ */
+export async function runExport(options: ExportOptions): Promise<ExportResult> {
+  const { settings, flags, log, now, signal } = options;
+  const range = rangeOf(flags, settings.range, now());
+  const stopper = new AbortController();
+  const either = AbortSignal.any([signal, stopper.signal]);
+  const destination = openDestination(settings.destination, { s3: settings.s3, signal: either, log });
+  const tally = new Tally();
+  const stop = (error: JobError) => {
+    tally.ended ??= error;
+    stopper.abort(error);
+  };
+  try {
+    const plan = planHours({
+      range,
+      now: now(),
+      sealedAt: await sealedIn(range, destination),
+      settleHours: settings.settleHours,
+      requestHours: settings.requestHours,
+      force: flags.force === true,
+    });
+    options.onPlan(plan, tally);
+    if (flags.dryRun !== true && plan.windows.length > 0) {
+      const runner = new WindowRunner({
+        destination,
+        plan,
+        format: settings.outputFormat,
+        strict: flags.strict === true,
+        force: flags.force === true,
+        members: pLimit(settings.uploadConcurrency),
+        requests: pLimit(settings.amplitude.concurrency),
+        tally,
+        log,
+        now,
+        project: { id: await projectOf(destination) },
+        amplitude: settings.amplitude,
+        keep: {
+          budget: new MemoryBudget(settings.archiveMemoryBytes),
+          budgetBytes: settings.archiveMemoryBytes,
+          workDir: settings.workDir,
+        },
+        signal: either,
+        stop,
+      });
+      await runner.run(plan.windows);
+    }
+    if (signal.aborted && signal.reason instanceof JobError) tally.ended = signal.reason;
+    if (tally.ended !== undefined) nameTheRest(plan, tally, tally.ended);
+    return { plan, tally, destination: destination.name };
+  } finally {
+    destination.close();
+  }
+}
+
+/** The time of each manifest in the range, by listing alone. */
+async function sealedIn(range: Window, destination: Destination): Promise<Map<Hour, Date>> {
+  const sealedAt = new Map<Hour, Date>();
+  const bounds = { after: MANIFESTS + hourFolder(range.start), before: MANIFESTS + hourFolder(range.end) };
+  for await (const { key, modifiedAt } of destination.list(MANIFESTS, bounds)) {
+    const hour = hourOfManifestKey(key);
+    if (hour !== undefined) sealedAt.set(hour, modifiedAt);
+  }
+  return sealedAt;
+}
+
+/** The project whose hours are under the prefix, from the first object's name; undefined while there is none. */
+async function projectOf(destination: Destination): Promise<string | undefined> {
+  for await (const { key } of destination.list('events/')) {
+    return /\/(\d+)_[^/]+$/.exec(key)?.[1];
+  }
+  return undefined;
+}
+
+/** Hours that were planned and neither sealed nor tried to the end are named too, with what ended the run. */
+function nameTheRest(plan: Plan, tally: Tally, ended: JobError): void {
+  if (ended.code === 'INTERRUPTED') return;
+  const error = new JobError('NOT_ATTEMPTED', `Not attempted, since the run ended before: ${ended.message}`, {
+    ...(ended.hint === undefined ? {} : { hint: ended.hint }),
+  });
+  for (const window of plan.windows) {
+    for (const hour of hoursOf(window)) {
+      if (!tally.sealed.has(hour) && !tally.failed.has(hour)) tally.fail(hour, error);
+    }
+  }
+}

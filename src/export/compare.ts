@@ -1,0 +1,46 @@
+import type { Examined } from '../archive/inflate.ts';
+import type { OutputFormat } from '../config.ts';
+import { crcHex, type Manifest } from '../manifest.ts';
+import { keysOf, type LandedMember, type NamedMember } from './member.ts';
+
+export interface ExaminedMember extends NamedMember {
+  readonly examined: Examined;
+}
+
+/** How a new answer for a sealed hour stands to its landing. */
+export type Verdict =
+  | { readonly kind: 'unchanged' }
+  | { readonly kind: 'shrunk'; readonly events: number }
+  /** `same`: members, by name, whose objects can stay as they are. */
+  | { readonly kind: 'replace'; readonly events: number; readonly same: ReadonlyMap<string, LandedMember> };
+
+/**
+ * Holds the members of a new answer against the manifest. An answer that lacks a member or has fewer events never
+ * replaces the landing, unless `force` says so; one that differs in a member's source, or would be stored otherwise, does.
+ */
+export function compare(
+  old: Manifest,
+  members: readonly ExaminedMember[],
+  { format, force }: { format: OutputFormat; force: boolean },
+): Verdict {
+  const events = members.reduce((total, { examined }) => total + examined.events, 0);
+  const names = new Set(members.map(({ member }) => member.name));
+  const lacking = old.objects.some(({ member }) => !names.has(member));
+  if (!force && (lacking || events < old.events)) return { kind: 'shrunk', events };
+
+  const same = new Map<string, LandedMember>();
+  for (const { member, name, examined } of members) {
+    const keys = keysOf(name, format);
+    const object = old.objects.find(({ key }) => key === keys.object);
+    const quarantine = old.quarantine.find(({ key }) => key === keys.quarantine);
+    const alike =
+      object?.member === member.name &&
+      object.source.bytes === examined.source.bytes &&
+      object.source.crc32 === crcHex(examined.source.crc32) &&
+      object.events === examined.events &&
+      (quarantine?.lines ?? 0) === examined.bad.length;
+    if (alike) same.set(member.name, { object, quarantine });
+  }
+  const changed = lacking || same.size < members.length;
+  return changed ? { kind: 'replace', events, same } : { kind: 'unchanged' };
+}

@@ -1,0 +1,142 @@
+import { pipeline, Readable } from 'node:stream';
+import zlib from 'node:zlib';
+import { count, type Examined, examine, inflate } from '../archive/inflate.ts';
+import { type BadLine, goodLines, LineScanner, quarantineLines } from '../archive/lines.ts';
+import type { MemberName } from '../archive/names.ts';
+import type { Count, Member } from '../archive.ts';
+import type { OutputFormat } from '../config.ts';
+import { type Content, type Destination, Miscounted } from '../destination.ts';
+import { hourFolder } from '../hours.ts';
+import { crcHex, type LandedObject, type QuarantinedObject } from '../manifest.ts';
+import type { Timings } from './tally.ts';
+
+export interface MemberOptions {
+  readonly destination: Destination;
+  readonly format: OutputFormat;
+  readonly strict: boolean;
+  readonly timings: Timings;
+}
+
+export interface NamedMember {
+  readonly member: Member;
+  readonly name: MemberName;
+}
+
+export interface LandedMember {
+  readonly object: LandedObject;
+  readonly quarantine: QuarantinedObject | undefined;
+}
+
+/** The keys that a member can land under: a function of its name and the output format alone. */
+export function keysOf({ hour, file }: MemberName, format: OutputFormat): { object: string; quarantine: string } {
+  const folder = hourFolder(hour);
+  return {
+    object: `events/${folder}/${file}${format === 'gzip' ? '.gz' : ''}`,
+    quarantine: `quarantine/${folder}/${file}l`,
+  };
+}
+
+/** Ends an upload at the first line that is no event: what was sent so far is given up. */
+class BadLineOnTheWay extends Error {}
+
+/**
+ * Puts a member into the destination. In the json format that is one pass as long as its trailer tells the truth and all
+ * its lines are events; otherwise, and in the gzip format, it is examined first.
+ */
+export async function landMember(named: NamedMember, options: MemberOptions): Promise<LandedMember> {
+  if (options.format === 'gzip') return landExamined(named, await examine(named.member, options), options);
+  try {
+    return await landOnePass(named, options);
+  } catch (error) {
+    if (!(error instanceof BadLineOnTheWay || error instanceof Miscounted)) throw error;
+    return landExamined(named, await examine(named.member, options), options);
+  }
+}
+
+async function landOnePass({ member, name }: NamedMember, options: MemberOptions): Promise<LandedMember> {
+  const { destination, strict, timings } = options;
+  const { object: key } = keysOf(name, 'json');
+  const source = await member.trailer();
+  let events = 0;
+  const content: Content = {
+    ...source,
+    open: () =>
+      scanned(member, { strict, timings }, (scanner) => {
+        events = scanner.events;
+      }),
+    count: () => count(inflate(member)),
+  };
+  await destination.put(key, content);
+  return { object: record(key, member, source, source, events), quarantine: undefined };
+}
+
+/** The uncompressed member, counted on its way. The stages' times are told by who is waited for. */
+async function* scanned(
+  member: Member,
+  { strict, timings }: Pick<MemberOptions, 'strict' | 'timings'>,
+  atEnd: (scanner: LineScanner) => void,
+): AsyncGenerator<Buffer> {
+  const scanner = new LineScanner({ strict });
+  let at = performance.now();
+  for await (const chunk of inflate(member)) {
+    scanner.push(chunk);
+    if (scanner.bad.length > 0) throw new BadLineOnTheWay();
+    const inflated = performance.now();
+    timings.inflateMs += inflated - at;
+    yield chunk;
+    at = performance.now();
+    timings.uploadMs += at - inflated;
+  }
+  scanner.end();
+  if (scanner.bad.length > 0) throw new BadLineOnTheWay();
+  atEnd(scanner);
+}
+
+/** Puts a member whose content is known by now; bad lines go to quarantine, the rest lands. */
+export async function landExamined(
+  { member, name }: NamedMember,
+  { source, compressed, events, bad }: Examined,
+  { destination, format, timings }: MemberOptions,
+): Promise<LandedMember> {
+  const keys = keysOf(name, format);
+  const kept = () => (bad.length === 0 ? inflate(member) : goodLines(inflate(member), bad));
+  // Packed again without its bad lines, a member is the same bytes each time: zlib writes no time and no name.
+  const packed = () => compressedAgain(kept());
+  const open = format === 'json' ? kept : bad.length === 0 ? () => member.open() : packed;
+  const known = bad.length > 0 ? await count(open()) : format === 'json' ? source : compressed;
+  const started = performance.now();
+  await destination.put(keys.object, { ...known, open, count: () => count(open()) });
+  const quarantine = bad.length === 0 ? undefined : await quarantineOf(member, keys.quarantine, bad, destination);
+  timings.uploadMs += performance.now() - started;
+  return { object: record(keys.object, member, known, source, events), quarantine };
+}
+
+async function quarantineOf(
+  member: Member,
+  key: string,
+  bad: readonly BadLine[],
+  destination: Destination,
+): Promise<QuarantinedObject> {
+  const open = () => quarantineLines(inflate(member), bad);
+  const known = await count(open());
+  await destination.put(key, { ...known, open, count: () => count(open()) });
+  return { key, bytes: known.bytes, crc32: crcHex(known.crc32), lines: bad.length, member: member.name };
+}
+
+function compressedAgain(chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+  const gzip = zlib.createGzip();
+  // An error of the chunks ends gzip and reaches whoever iterates over it.
+  pipeline(Readable.from(chunks), gzip, () => undefined);
+  return gzip;
+}
+
+function record(key: string, member: Member, stored: Count, source: Count, events: number): LandedObject {
+  return {
+    key,
+    bytes: stored.bytes,
+    crc32: crcHex(stored.crc32),
+    events,
+    member: member.name,
+    source: { bytes: source.bytes, crc32: crcHex(source.crc32) },
+  };
+}

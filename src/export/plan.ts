@@ -1,0 +1,147 @@
+import type { Settings } from '../config.ts';
+import { UsageError } from '../errors.ts';
+import {
+  formatHour,
+  type Hour,
+  hourOf,
+  hoursOf,
+  joinHours,
+  readTime,
+  readyEnd,
+  settledFrom,
+  type Window,
+  yesterday,
+} from '../hours.ts';
+
+/** The flags of `export`. Each beats the variable of the same meaning. */
+export interface ExportFlags {
+  readonly start?: string | undefined;
+  readonly end?: string | undefined;
+  readonly yesterday?: boolean | undefined;
+  readonly lookbackDays?: string | undefined;
+  readonly force?: boolean | undefined;
+  readonly strict?: boolean | undefined;
+  readonly dryRun?: boolean | undefined;
+}
+
+/** Why an hour is asked for. */
+export type Reason = 'gap' | 'unsettled' | 'forced';
+
+export interface Plan {
+  readonly range: Window;
+  readonly hours: ReadonlyMap<Hour, Reason>;
+  /** Disjoint, ascending; together exactly the hours of `hours`. */
+  readonly windows: readonly Window[];
+  readonly pending: readonly Hour[];
+  /** Hours of the range that are sealed and need no request. */
+  readonly skipped: number;
+  /** Hours that have a manifest, so that asking for them is asking again. */
+  readonly sealed: ReadonlySet<Hour>;
+}
+
+/**
+ * The range of a run: as given, else the last ready hour back over the lookback. Throws a UsageError for times that
+ * cannot be read, an end that is not after the start, and flags that contradict each other.
+ */
+export function rangeOf(flags: ExportFlags, settings: Settings['range'], now: Date): Window {
+  const { timezone } = settings;
+  if (flags.yesterday === true) {
+    if (flags.start !== undefined || flags.end !== undefined || flags.lookbackDays !== undefined) {
+      throw new UsageError(
+        '--yesterday names a whole range and cannot stand beside --start, --end or --lookback-days.',
+      );
+    }
+    return yesterday(now, timezone);
+  }
+  if (flags.lookbackDays !== undefined && flags.start !== undefined) {
+    throw new UsageError('--lookback-days and --start both say where the range begins: give one of them.');
+  }
+  const point = (flag: string | undefined, flagName: string, variable: string | undefined, name: string) => {
+    if (flag !== undefined) return readTime(flag, timezone, flagName);
+    return variable === undefined ? undefined : readTime(variable, timezone, name);
+  };
+  const lookbackHours = readLookback(flags.lookbackDays, settings.lookbackDays) * 24;
+  const givenStart = flags.lookbackDays === undefined ? settings.start : undefined;
+  const start = point(flags.start, '--start', givenStart, 'EXPORT_START');
+  const end = point(flags.end, '--end', settings.end, 'EXPORT_END');
+  const ready = readyEnd(now);
+  if (start !== undefined && end !== undefined && end <= start) {
+    throw new UsageError(
+      `The end ${formatHour(end)} is not after the start ${formatHour(start)}.`,
+      'The end is left out of the range: --start 2026-11-20 --end 2026-11-21 is one day.',
+    );
+  }
+  if (start !== undefined) return { start, end: end ?? Math.max(ready, start) };
+  const last = end ?? ready;
+  return { start: Math.min(last, ready) - lookbackHours, end: last };
+}
+
+function readLookback(flag: string | undefined, days: number): number {
+  if (flag === undefined) return days;
+  const value = Number(flag);
+  if (!/^\d+$/.test(flag) || value < 1 || value > 3650) {
+    throw new UsageError(`--lookback-days is "${flag}": it must be a whole number from 1 to 3650.`);
+  }
+  return value;
+}
+
+/**
+ * Takes every gap of the range, and every hour sealed before it could settle that has the age by now; with `force`
+ * every ready hour. `sealedAt` has the time of each manifest, which is the time of sealing.
+ */
+export function planHours(input: {
+  readonly range: Window;
+  readonly now: Date;
+  readonly sealedAt: ReadonlyMap<Hour, Date>;
+  readonly settleHours: number;
+  readonly requestHours: number;
+  readonly force: boolean;
+}): Plan {
+  const { range, now, sealedAt, settleHours, requestHours, force } = input;
+  const ready = readyEnd(now);
+  const hours = new Map<Hour, Reason>();
+  const pending: Hour[] = [];
+  let skipped = 0;
+  for (const hour of hoursOf(range)) {
+    const sealed = sealedAt.get(hour);
+    const settles = settledFrom(hour, settleHours);
+    if (hour >= ready) pending.push(hour);
+    else if (sealed === undefined) hours.set(hour, 'gap');
+    else if (force) hours.set(hour, 'forced');
+    else if (settleHours > 0 && sealed < settles && settles <= now) hours.set(hour, 'unsettled');
+    else skipped++;
+  }
+  return {
+    range,
+    hours,
+    windows: joinHours([...hours.keys()], requestHours),
+    pending,
+    skipped,
+    sealed: new Set(sealedAt.keys()),
+  };
+}
+
+/** One request of the plan, for people and for `--dry-run --json`; times as in manifests, the end left out. */
+export interface PlannedRequest {
+  readonly start: string;
+  readonly end: string;
+  readonly reason: string;
+  readonly hours: readonly { readonly hour: string; readonly reason: Reason }[];
+}
+
+export function plannedRequests({ windows, hours }: Plan): PlannedRequest[] {
+  return windows.map((window) => {
+    const each = hoursOf(window).map((hour) => ({ hour: formatHour(hour), reason: hours.get(hour) as Reason }));
+    return {
+      start: formatHour(window.start),
+      end: formatHour(window.end),
+      reason: [...new Set(each.map(({ reason }) => reason))].join(', '),
+      hours: each,
+    };
+  });
+}
+
+/** The hour that `now` is in, for messages about a range that lies ahead. */
+export function isAhead(range: Window, now: Date): boolean {
+  return range.start > hourOf(now);
+}

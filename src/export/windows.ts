@@ -1,0 +1,162 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { LimitFunction } from 'p-limit';
+import { type Fault, isAnswer, RequestFault } from '../amplitude/faults.ts';
+import { nextStep, pauseBefore } from '../amplitude/policy.ts';
+import { requestWindow } from '../amplitude.ts';
+import type { SpoolOptions } from '../archive/spool.ts';
+import { openArchive } from '../archive.ts';
+import type { Settings } from '../config.ts';
+import { JobError } from '../errors.ts';
+import { formatWindow, halve, hoursOf, type Window } from '../hours.ts';
+import { type LandingOptions, landAnswer } from './landing.ts';
+
+export interface WindowOptions extends LandingOptions {
+  readonly amplitude: Settings['amplitude'];
+  readonly keep: Omit<SpoolOptions, 'expectedBytes'>;
+  /** Bounds requests with the landing of their answers, and so the archives that are kept at once. */
+  readonly requests: LimitFunction;
+  readonly signal: AbortSignal;
+  /** Ends the run: nothing new is begun, what goes on is given up. */
+  readonly stop: (error: JobError) => void;
+}
+
+/** After so many windows in a row that used up their attempts, the API is down and not the windows at fault. */
+const WINDOWS_UNTIL_DOWN = 5;
+
+type Outcome = 'landed' | { readonly fault: RequestFault; readonly next: 'halve' | 'give-up' };
+
+/** Requests windows and lands the answers: retries, halves, gives up, and notices when the API is down. */
+export class WindowRunner {
+  readonly #options: WindowOptions;
+  #usedUp = 0;
+
+  constructor(options: WindowOptions) {
+    this.#options = options;
+  }
+
+  /** Never throws: what fails is told to the tally, what ends the run to `stop`. */
+  async run(windows: readonly Window[]): Promise<void> {
+    await Promise.all(windows.map((window) => this.#settle(window, this.#attempts(window))));
+  }
+
+  async #settle(window: Window, attempts: Promise<Outcome>): Promise<void> {
+    try {
+      const outcome = await attempts;
+      if (outcome === 'landed') return;
+      if (outcome.next === 'halve') await this.#halves(window, outcome.fault);
+      else this.#giveUp(window, outcome.fault);
+    } catch (error) {
+      if (this.#options.signal.aborted) return;
+      if (error instanceof JobError && error.endsRun) this.#options.stop(error);
+      this.#fail(window, error);
+    }
+  }
+
+  /** Both halves of a window. A 400 that speaks of nothing and meets both halves again is no matter of size. */
+  async #halves(window: Window, fault: RequestFault): Promise<void> {
+    const halves = halve(window);
+    this.#options.log.info(`Halving ${formatWindow(window)}: ${fault.message}`);
+    const outcomes = halves.map((half) => this.#attempts(half));
+    if (fault.kind === 'refused') {
+      const settled = await Promise.allSettled(outcomes);
+      const refused = settled.every(
+        (result) => result.status === 'fulfilled' && result.value !== 'landed' && result.value.fault.kind === 'refused',
+      );
+      if (refused) {
+        this.#fail(window, fault);
+        return;
+      }
+    }
+    await Promise.all(halves.map((half, at) => this.#settle(half, outcomes[at] as Promise<Outcome>)));
+  }
+
+  async #attempts(window: Window): Promise<Outcome> {
+    const { amplitude, requests, log, signal, tally } = this.#options;
+    const hours = window.end - window.start;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await requests(() => this.#requestAndLand(window));
+        return 'landed';
+      } catch (error) {
+        signal.throwIfAborted();
+        const fault = asFault(error, window);
+        if (fault === undefined) throw error;
+        if (isAnswer(fault.kind)) this.#usedUp = 0;
+        const next = nextStep(fault.kind, { attempt, maxAttempts: amplitude.maxAttempts, hours });
+        if (next === 'stop-run') throw fault;
+        if (next !== 'retry') return { fault, next };
+        const { backoffMs } = amplitude;
+        const ms = pauseBefore(attempt, { backoffMs, retryAfterMs: fault.retryAfterMs, random: Math.random() });
+        log.warn(`${fault.message} Attempt ${attempt + 1} of ${amplitude.maxAttempts} follows in ${seconds(ms)}.`);
+        tally.retries++;
+        await pause(ms, undefined, { signal });
+      }
+    }
+  }
+
+  async #requestAndLand(window: Window): Promise<void> {
+    const { amplitude, keep, signal, tally, now, log } = this.#options;
+    signal.throwIfAborted();
+    tally.requests++;
+    const requestedAt = now();
+    const started = performance.now();
+    log.debug(`Requesting ${formatWindow(window)}.`);
+    const onBytes = (bytes: number) => {
+      tally.downloadedBytes += bytes;
+    };
+    const answer = await requestWindow(window, { settings: amplitude, keep, signal, onBytes });
+    tally.timings.downloadMs += performance.now() - started;
+    this.#usedUp = 0;
+    if (answer.kind === 'no-data') {
+      await landAnswer(window, undefined, requestedAt, this.#options);
+      return;
+    }
+    const archive = await openArchive(answer.spool);
+    try {
+      await landAnswer(window, archive, requestedAt, this.#options);
+    } finally {
+      await archive.close();
+    }
+  }
+
+  #giveUp(window: Window, fault: RequestFault): void {
+    this.#fail(window, fault);
+    if (!usesUp(fault.kind)) return;
+    this.#usedUp++;
+    if (this.#usedUp < WINDOWS_UNTIL_DOWN) return;
+    this.#options.stop(
+      new JobError(
+        'AMPLITUDE_DOWN',
+        `Amplitude's Export API is down: ${WINDOWS_UNTIL_DOWN} windows in a row used up their attempts without an answer. The last one: ${fault.message}`,
+        {
+          cause: fault,
+          endsRun: true,
+          hint: "Look at Amplitude's status page and at this machine's network; then run the same command again: it takes up the hours that are not sealed.",
+        },
+      ),
+    );
+  }
+
+  #fail(window: Window, error: unknown): void {
+    const { tally, log } = this.#options;
+    const hours = hoursOf(window).filter((hour) => !tally.sealed.has(hour) && !tally.failed.has(hour));
+    for (const hour of hours) tally.fail(hour, error);
+    log.failure(error);
+  }
+}
+
+/** A broken archive is a fault of the request that brought it: another one may bring it whole. */
+function asFault(error: unknown, window: Window): RequestFault | undefined {
+  if (error instanceof RequestFault) return error;
+  if (!(error instanceof JobError) || error.code !== 'ARCHIVE_BROKEN') return undefined;
+  return new RequestFault('archive', window, error.message.replace(/\.$/, ''), { cause: error });
+}
+
+/** Faults whose attempts can be used up without an answer. */
+function usesUp(kind: Fault): boolean {
+  return ['server', 'gateway-timeout', 'stall', 'truncated', 'rate-limit', 'unreachable'].includes(kind);
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}

@@ -1,0 +1,67 @@
+#!/usr/bin/env node
+import { loadSettings, processEnvironment } from './config.ts';
+import { runDemo } from './demo.ts';
+import { EXIT, Interrupted, JobError } from './errors.ts';
+import { redaction } from './log.ts';
+import { type Invocation, readArguments } from './main/arguments.ts';
+import { exportCommand } from './main/export-command.ts';
+import { helpText } from './main/help.ts';
+import { type Output, openOutput } from './main/output.ts';
+import { parseFault } from './simulator/faults.ts';
+import { runSimulator } from './simulator.ts';
+import { VERSION } from './version.ts';
+
+/** After a signal the process ends by this time, whatever still goes on. */
+const DEADLINE_MS = 8000;
+
+const env = processEnvironment();
+const stopper = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    if (stopper.signal.aborted) process.exit(EXIT[signal]);
+    stopper.abort(new Interrupted(signal));
+    setTimeout(() => process.exit(EXIT[signal]), DEADLINE_MS).unref();
+  });
+}
+
+const output = openOutput(env);
+let log = output.log(redaction([]));
+try {
+  process.exitCode = await run(readArguments(process.argv.slice(2)), output);
+} catch (error) {
+  output.error(error);
+  log.failure(error);
+  process.exitCode = error instanceof JobError ? error.exitCode : EXIT.failed;
+} finally {
+  output.close();
+}
+// What an interrupted request leaves behind may still hold a socket; all that had to be said is said.
+if (stopper.signal.aborted) output.flushed(() => process.exit());
+
+async function run(invocation: Invocation, out: Output): Promise<number> {
+  const { command } = invocation;
+  if (command === 'version') return say(VERSION, out);
+  if (command === 'help') return say(helpText(invocation.of), out);
+  if (command === 'simulate') {
+    const { faults, deflated, tooLargeHours, ...flags } = invocation.flags;
+    const options = {
+      ...flags,
+      faults: faults.map(parseFault),
+      compression: deflated ? ('deflated' as const) : ('stored' as const),
+      ...(tooLargeHours === undefined ? {} : { tooLargeHours }),
+    };
+    await runSimulator(options, stopper.signal, out.print);
+    return (stopper.signal.reason as Interrupted).exitCode;
+  }
+  out.json = invocation.json;
+  const context = { out, now: () => new Date(), signal: stopper.signal };
+  if (command === 'demo') return await runDemo(invocation.flags, env, context);
+  const settings = loadSettings(env);
+  log = out.log(redaction(settings.secrets));
+  return await exportCommand(settings, invocation.flags, { ...context, log });
+}
+
+function say(text: string, out: Output): number {
+  out.print(text);
+  return EXIT.done;
+}

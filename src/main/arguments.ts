@@ -1,0 +1,123 @@
+import { parseArgs } from 'node:util';
+import { UsageError } from '../errors.ts';
+import type { ExportFlags } from '../export/plan.ts';
+
+export interface SimulateFlags {
+  readonly port: number;
+  readonly host: string;
+  readonly seed: number;
+  readonly eventsPerHour: number;
+  readonly deflated: boolean;
+  readonly tooLargeHours: number | undefined;
+  readonly faults: readonly string[];
+}
+
+export interface DemoFlags {
+  readonly data: string;
+  readonly force: boolean;
+}
+
+export type Invocation =
+  | { readonly command: 'help'; readonly of: string | undefined }
+  | { readonly command: 'version' }
+  | { readonly command: 'export'; readonly flags: ExportFlags; readonly json: boolean }
+  | { readonly command: 'simulate'; readonly flags: SimulateFlags }
+  | { readonly command: 'demo'; readonly flags: DemoFlags; readonly json: boolean };
+
+const COMMON = { help: { type: 'boolean', short: 'h' }, version: { type: 'boolean' } } as const;
+
+const FLAGS = {
+  export: {
+    start: { type: 'string' },
+    end: { type: 'string' },
+    yesterday: { type: 'boolean' },
+    'lookback-days': { type: 'string' },
+    force: { type: 'boolean' },
+    strict: { type: 'boolean' },
+    'dry-run': { type: 'boolean', short: 'n' },
+    json: { type: 'boolean' },
+  },
+  simulate: {
+    port: { type: 'string', default: '8300' },
+    host: { type: 'string', default: '127.0.0.1' },
+    seed: { type: 'string', default: '1' },
+    'events-per-hour': { type: 'string', default: '200' },
+    'too-large-hours': { type: 'string' },
+    deflated: { type: 'boolean' },
+    fault: { type: 'string', multiple: true },
+  },
+  demo: {
+    data: { type: 'string', default: 'data' },
+    force: { type: 'boolean' },
+    json: { type: 'boolean' },
+  },
+} as const;
+
+export const COMMANDS = Object.keys(FLAGS) as (keyof typeof FLAGS)[];
+
+/** Reads the command line. Throws a UsageError of one line for what it does not know. */
+export function readArguments(args: readonly string[]): Invocation {
+  const [first = 'export', ...rest] = args;
+  const named = !first.startsWith('-');
+  const given = named ? rest : args;
+  if (first === 'help') return { command: 'help', of: rest[0] };
+  const command = COMMANDS.find((name) => name === (named ? first : 'export'));
+  if (command === undefined) {
+    throw new UsageError(`"${first}" is no command: there are ${COMMANDS.join(', ')}.`);
+  }
+  const { values } = parse(given, { ...COMMON, ...FLAGS[command] });
+  if (values.help === true) return { command: 'help', of: named ? command : undefined };
+  if (values.version === true) return { command: 'version' };
+  const text = (name: string) => values[name] as string | undefined;
+  const flag = (name: string) => values[name] === true;
+  if (command === 'demo')
+    return { command, flags: { data: text('data') ?? 'data', force: flag('force') }, json: flag('json') };
+  if (command === 'simulate') {
+    const tooLarge = text('too-large-hours');
+    return {
+      command,
+      flags: {
+        port: whole(text('port'), '--port', 0, 65_535),
+        host: text('host') ?? '',
+        seed: whole(text('seed'), '--seed', 0, 2 ** 32 - 1),
+        eventsPerHour: whole(text('events-per-hour'), '--events-per-hour', 1, 10_000_000),
+        tooLargeHours: tooLarge === undefined ? undefined : whole(tooLarge, '--too-large-hours', 1, 8760),
+        deflated: flag('deflated'),
+        faults: (values.fault as string[] | undefined) ?? [],
+      },
+    };
+  }
+  return {
+    command,
+    json: flag('json'),
+    flags: {
+      start: text('start'),
+      end: text('end'),
+      yesterday: flag('yesterday'),
+      lookbackDays: text('lookback-days'),
+      force: flag('force'),
+      strict: flag('strict'),
+      dryRun: flag('dry-run'),
+    },
+  };
+}
+
+type Options = NonNullable<Parameters<typeof parseArgs>[0]>['options'];
+
+function parse(args: readonly string[], options: Options) {
+  try {
+    return parseArgs({ args: [...args], options: options ?? {}, strict: true, allowPositionals: false });
+  } catch (error) {
+    // Node.js adds advice about positional arguments that does not apply here.
+    const [problem = ''] = (error as Error).message.split('. ');
+    throw new UsageError(`${problem}.`);
+  }
+}
+
+function whole(text: string | undefined, name: string, least: number, most: number): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text ?? '') || value < least || value > most) {
+    throw new UsageError(`${name} is "${text}": it must be a whole number from ${least} to ${most}.`);
+  }
+  return value;
+}

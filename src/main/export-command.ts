@@ -1,0 +1,70 @@
+import type { Settings } from '../config.ts';
+import type { ExportFlags } from '../export/plan.ts';
+import { runExport } from '../export.ts';
+import { formatWindow } from '../hours.ts';
+import type { Log } from '../log.ts';
+import { dryRunReport, exportReport, kestraReport, planSummary, summary } from '../report.ts';
+import type { Output } from './output.ts';
+
+export interface ExportContext {
+  readonly out: Output;
+  readonly log: Log;
+  readonly now: () => Date;
+  readonly signal: AbortSignal;
+}
+
+/** `export`: runs the job and says what came of it, in the form that the reader takes. Resolves to the exit code. */
+export async function exportCommand(settings: Settings, flags: ExportFlags, context: ExportContext): Promise<number> {
+  const { out, log, now, signal } = context;
+  for (const warning of settings.warnings) log.warn(warning);
+  const started = performance.now();
+  const result = await runExport({
+    settings,
+    flags,
+    log,
+    now,
+    signal,
+    onPlan: (plan, tally) => {
+      const { hours, windows, pending, skipped, range } = plan;
+      log.info(
+        `${formatWindow(range)}: ${hours.size} hours to ask for in ${windows.length} requests, ${skipped} sealed before, ${pending.length} not ready yet.`,
+        { hours: hours.size, requests: windows.length, skipped, pending: pending.length },
+      );
+      if (flags.dryRun !== true) out.progress?.start(plan, tally);
+    },
+  });
+  out.progress?.stop();
+
+  if (flags.dryRun === true) {
+    const report = dryRunReport(result);
+    if (out.json) out.document(report);
+    else out.print(planSummary(report));
+    return report.exitCode;
+  }
+  const { ended } = result.tally;
+  const report = exportReport(result, (performance.now() - started) / 1000);
+  if (ended !== undefined) log.failure(ended);
+  const { hours, events, bytes, requests, retries, seconds, exitCode } = report;
+  const totals = {
+    sealed: hours.sealed.length,
+    empty: hours.empty.length,
+    failed: hours.failed.length,
+    pending: hours.pending.length,
+    skipped: hours.skipped,
+    events,
+    bytes,
+    requests,
+    retries,
+    seconds,
+    exitCode,
+  };
+  if (out.format === 'pretty') {
+    out.note(summary(report));
+  } else {
+    const say = exitCode === 0 ? log.info : log.error;
+    say(out.format === 'json' ? summary(report).replace(/\n\s*/g, '; ') : summary(report), totals);
+  }
+  if (out.json) out.document(report);
+  else if (out.format === 'kestra') for (const line of kestraReport(report)) out.print(line);
+  return exitCode;
+}

@@ -1,0 +1,65 @@
+import { FAULTS } from '../simulator.ts';
+import { VERSION } from '../version.ts';
+
+const EXPORT = `amplitude-to-s3 [export] [flags]
+
+  Asks Amplitude's Export API for the hours that have not landed yet, puts every member into the
+  destination and seals each hour with a manifest. Run again, it takes up what is missing.
+
+  --start T            first hour; 2026-11-20T05 (UTC), 2026-11-20 (a day) or 2026-11-20T05:00:00Z
+  --end T              first hour that is left out, in the same forms
+  --yesterday          the previous day, from midnight to midnight in EXPORT_TIMEZONE
+  --lookback-days N    without --start: look for gaps this far back (LOOKBACK_DAYS, 7)
+  --force              ask for every ready hour, also sealed ones, and take smaller answers too
+  --strict             parse every line; lines that are no JSON objects go to quarantine
+  -n, --dry-run        print which hours, in which requests and why; request and write nothing
+  --json               one JSON document on stdout, logs on stderr
+
+  Settings come from the environment; .env.example lists them all.`;
+
+const DEMO = `amplitude-to-s3 demo [--data DIR] [--force] [--json]
+
+  The whole job without any account: starts the simulator, exports its last day into DIR (./data)
+  and tells what landed.`;
+
+const SIMULATE = `amplitude-to-s3 simulate [flags]
+
+  A local Export API with realistic events, the same for the same seed, until it is stopped. It prints
+  the settings that point an export at it.
+
+  --port N             8300; 0: any free one
+  --host H             127.0.0.1
+  --seed N             1
+  --events-per-hour N  200, the mean of a busy hour
+  --too-large-hours N  answer windows longer than this with the 400 of an export above 4 GB
+  --deflated           deflate the members in the archive instead of storing them
+  --fault SPEC         NAME[@HOUR][*TIMES], for example truncated-zip@2026-11-20T05*2; may be repeated
+
+  While it runs, PUT /simulator/faults with a JSON array of such SPECs replaces the faults, and
+  GET /simulator/requests tells the requests so far.`;
+
+const EXAMPLES = `Examples
+  amplitude-to-s3 demo
+  amplitude-to-s3 --dry-run
+  amplitude-to-s3 export --yesterday
+  amplitude-to-s3 export --start 2026-11-01 --end 2026-12-01
+  docker run --rm --env-file .env amplitude-to-s3 export --lookback-days 30
+  amplitude-to-s3 simulate --fault server-error*2 --fault flipped-byte@2026-11-20T05`;
+
+const CODES = `Exit codes
+  0 done (also: nothing to do)    1 failed              2 usage or configuration
+  3 some hours landed, some not   4 credentials refused 130/143 interrupted`;
+
+export function helpText(of: string | undefined): string {
+  if (of === 'export') return `${EXPORT}\n\n${CODES}`;
+  if (of === 'demo') return DEMO;
+  if (of === 'simulate') return `${SIMULATE}\n\nFaults\n${faultList()}`;
+  const intro = `amplitude-to-s3 ${VERSION}: Amplitude's raw events in S3 or a folder, every hour, once, complete.`;
+  return [intro, EXAMPLES, EXPORT, DEMO, SIMULATE, `  Faults: amplitude-to-s3 simulate --help`, CODES].join('\n\n');
+}
+
+function faultList(): string {
+  return Object.entries(FAULTS)
+    .map(([name, description]) => `  ${name.padEnd(20)} ${description}`)
+    .join('\n');
+}

@@ -1,0 +1,206 @@
+import { type PlannedRequest, plannedRequests } from './export/plan.ts';
+import type { Timings } from './export/tally.ts';
+import type { ExportResult } from './export.ts';
+import { formatHour, formatWindow, type Hour, joinHours } from './hours.ts';
+import { kestraLine } from './log.ts';
+import { MANIFESTS } from './manifest.ts';
+
+/** The run report, the one document on stdout with `--json`. Hours as `2026-11-20T05`, the range's end left out. */
+export interface ExportReport {
+  readonly command: 'export';
+  readonly destination: string;
+  readonly range: { readonly start: string; readonly end: string };
+  readonly hours: {
+    readonly sealed: readonly string[];
+    readonly empty: readonly string[];
+    readonly failed: readonly { readonly hour: string; readonly code: string; readonly message: string }[];
+    readonly pending: readonly string[];
+    readonly skipped: number;
+    /** Of the sealed and empty ones: asked for again and found as they were, or smaller. */
+    readonly unchanged: readonly string[];
+    readonly shrunk: readonly string[];
+  };
+  readonly events: number;
+  readonly bytes: number;
+  readonly quarantined: number;
+  readonly requests: number;
+  readonly retries: number;
+  readonly downloadedBytes: number;
+  readonly seconds: number;
+  readonly timings: Timings;
+  readonly exitCode: number;
+}
+
+export interface DryRunReport {
+  readonly command: 'export';
+  readonly dryRun: true;
+  readonly destination: string;
+  readonly range: { readonly start: string; readonly end: string };
+  readonly requests: readonly PlannedRequest[];
+  readonly hours: { readonly planned: number; readonly pending: readonly string[]; readonly skipped: number };
+  readonly exitCode: 0;
+}
+
+export function exportReport({ plan, tally, destination }: ExportResult, seconds: number): ExportReport {
+  const manifests = [...tally.sealed.values()];
+  const sum = (pick: (manifest: (typeof manifests)[number]) => number) =>
+    manifests.reduce((total, manifest) => total + pick(manifest), 0);
+  const failed = [...tally.failed.values()].sort((a, b) => a.hour - b.hour);
+  const { downloadMs, inflateMs, uploadMs } = tally.timings;
+  return {
+    command: 'export',
+    destination,
+    range: { start: formatHour(plan.range.start), end: formatHour(plan.range.end) },
+    hours: {
+      sealed: tally.hours('complete'),
+      empty: tally.hours('empty'),
+      failed: failed.map(({ hour, code, message }) => ({ hour: formatHour(hour), code, message })),
+      pending: plan.pending.map(formatHour),
+      skipped: plan.skipped,
+      unchanged: sorted(tally.unchanged),
+      shrunk: sorted(tally.shrunk),
+    },
+    events: sum(({ events }) => events),
+    bytes: sum(({ bytes }) => bytes),
+    quarantined: sum(({ quarantined }) => quarantined),
+    requests: tally.requests,
+    retries: tally.retries,
+    downloadedBytes: tally.downloadedBytes,
+    seconds: Number(seconds.toFixed(3)),
+    timings: {
+      downloadMs: Math.round(downloadMs),
+      inflateMs: Math.round(inflateMs),
+      uploadMs: Math.round(uploadMs),
+    },
+    exitCode: tally.exitCode,
+  };
+}
+
+export function dryRunReport({ plan, destination }: ExportResult): DryRunReport {
+  return {
+    command: 'export',
+    dryRun: true,
+    destination,
+    range: { start: formatHour(plan.range.start), end: formatHour(plan.range.end) },
+    requests: plannedRequests(plan),
+    hours: { planned: plan.hours.size, pending: plan.pending.map(formatHour), skipped: plan.skipped },
+    exitCode: 0,
+  };
+}
+
+/** Outputs and metrics in Kestra's protocol: counts and places, no lists that could grow without bound. */
+export function kestraReport(report: ExportReport): string[] {
+  const { hours, events, bytes, requests, retries, seconds } = report;
+  const outputs = {
+    start: report.range.start,
+    end: report.range.end,
+    hoursSealed: hours.sealed.length,
+    hoursEmpty: hours.empty.length,
+    hoursFailed: hours.failed.length,
+    hoursPending: hours.pending.length,
+    hoursSkipped: hours.skipped,
+    failedHours: joinedHours(hours.failed.map(({ hour }) => hour)),
+    events,
+    bytes,
+    quarantined: report.quarantined,
+    manifests: `${report.destination.replace(/\/$/, '')}/${MANIFESTS}`,
+    exitCode: report.exitCode,
+  };
+  const counter = (name: string, value: number) => ({ name, type: 'counter', value });
+  const metrics = [
+    counter('events', events),
+    counter('bytes', bytes),
+    counter('requests', requests),
+    counter('retries', retries),
+    counter('hours.sealed', hours.sealed.length),
+    counter('hours.failed', hours.failed.length),
+    { name: 'seconds', type: 'timer', value: seconds },
+  ];
+  return [kestraLine({ outputs }), kestraLine({ metrics })];
+}
+
+/** The summary for people: what landed, what was empty, what failed and what to do. */
+export function summary(report: ExportReport): string {
+  const { hours, range } = report;
+  const rows: [string, string][] = [
+    ['range', `${range.start} to ${range.end} (UTC, the end left out)`],
+    ['landed', `${count(hours.sealed.length, 'hour')}, ${number(report.events)} events, ${size(report.bytes)}`],
+  ];
+  if (hours.empty.length > 0)
+    rows.push(['empty', `${count(hours.empty.length, 'hour')} for which Amplitude has no data`]);
+  if (hours.unchanged.length > 0)
+    rows.push(['unchanged', `${count(hours.unchanged.length, 'hour')} of these, asked for again`]);
+  if (hours.shrunk.length > 0) rows.push(['shrunk', `${joinedHours(hours.shrunk)}: the larger landing stays`]);
+  if (report.quarantined > 0) rows.push(['quarantine', `${count(report.quarantined, 'line')} that are no events`]);
+  if (hours.skipped > 0) rows.push(['skipped', `${count(hours.skipped, 'hour')} sealed before`]);
+  if (hours.pending.length > 0) rows.push(['pending', `${joinedHours(hours.pending)}: not ready at Amplitude yet`]);
+  const retried = report.retries === 0 ? '' : `, ${count(report.retries, 'retry', 'retries')}`;
+  rows.push([
+    'requests',
+    `${number(report.requests)}${retried}, ${size(report.downloadedBytes)} downloaded in ${report.seconds.toFixed(1)} s`,
+  ]);
+  const lines = [report.destination, ...rows.map(([name, text]) => `  ${name.padEnd(10)} ${text}`)];
+  if (hours.failed.length > 0) {
+    lines.push(`  ${'failed'.padEnd(10)} ${count(hours.failed.length, 'hour')}`);
+    for (const [message, failed] of grouped(hours.failed)) lines.push(`    ${joinedHours(failed)}: ${message}`);
+    lines.push('  Run the same command again: it asks for these hours and for nothing that is sealed.');
+  }
+  return lines.join('\n');
+}
+
+/** The plan for people, as `--dry-run` prints it. */
+export function planSummary(report: DryRunReport): string {
+  const { hours, range, requests } = report;
+  const lines = [
+    `${report.destination}: ${count(hours.planned, 'hour')} in ${count(requests.length, 'request')}, of ${range.start} to ${range.end}`,
+  ];
+  for (const request of requests) {
+    lines.push(`  request ${request.start} to ${request.end} (${count(request.hours.length, 'hour')})`);
+    for (const [reason, of] of Map.groupBy(request.hours, (hour) => hour.reason)) {
+      lines.push(`    ${WHY[reason]}: ${joinedHours(of.map(({ hour }) => hour))}`);
+    }
+  }
+  if (hours.skipped > 0) lines.push(`  skipped: ${count(hours.skipped, 'hour')} sealed before`);
+  if (hours.pending.length > 0) lines.push(`  pending: ${joinedHours(hours.pending)}, not ready at Amplitude yet`);
+  lines.push('Nothing was requested or written.');
+  return lines.join('\n');
+}
+
+const WHY = { gap: 'not landed yet', unsettled: 'sealed before it could settle', forced: '--force' } as const;
+
+function grouped(failed: ExportReport['hours']['failed']): Map<string, string[]> {
+  const groups = new Map<string, string[]>();
+  for (const { hour, message } of failed) {
+    const group = groups.get(message);
+    if (group === undefined) groups.set(message, [hour]);
+    else group.push(hour);
+  }
+  return groups;
+}
+
+/** `2026-11-20T05, 2026-11-20T08 to 2026-11-20T11 (3 hours)`; at most a dozen runs of hours. */
+function joinedHours(hours: readonly string[]): string {
+  const numbers = hours.map((hour) => Date.parse(`${hour}:00Z`) / 3_600_000).sort((a, b) => a - b);
+  const windows = joinHours(numbers, Number.POSITIVE_INFINITY);
+  const shown = windows.slice(0, 12).map(formatWindow).join(', ');
+  return windows.length > 12 ? `${shown} and ${windows.length - 12} more` : shown;
+}
+
+function sorted(hours: ReadonlySet<Hour>): string[] {
+  return [...hours].sort((a, b) => a - b).map(formatHour);
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+function count(value: number, one: string, many = `${one}s`): string {
+  return `${number(value)} ${value === 1 ? one : many}`;
+}
+
+/** Bytes in the units of a hand-held calculator: 43.9 MB is 43.9 million bytes. */
+export function size(bytes: number): string {
+  const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
+  const power = Math.min(units.length - 1, bytes < 1000 ? 0 : Math.floor(Math.log10(bytes) / 3));
+  return power === 0 ? `${bytes} bytes` : `${(bytes / 1000 ** power).toFixed(1)} ${units[power]}`;
+}

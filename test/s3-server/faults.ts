@@ -1,0 +1,103 @@
+import { S3Error } from './answer.ts';
+
+export type FaultName =
+  | 'access-denied'
+  | 'no-such-bucket'
+  | 'clock-skew'
+  | 'wrong-region'
+  | 'bad-digest'
+  | 'slow-down'
+  | 'internal-error'
+  | 'reset'
+  | 'stall'
+  | 'kms-access-denied'
+  | 'not-implemented'
+  | 'conflict'
+  | 'signature'
+  | 'expired-token';
+
+/** What is to go wrong: on which operation and key (every one where not said), how often (always where not said). */
+export interface Fault {
+  operation?: string;
+  key?: RegExp;
+  times?: number;
+  fault: FaultName;
+}
+
+/** The first fault that fits and has times left; taking it uses one of them up. */
+export function takeFault(faults: Fault[], operation: string, key: string): FaultName | undefined {
+  const fits = (fault: Fault) =>
+    (fault.operation === undefined || fault.operation === operation) &&
+    (fault.key === undefined || key.search(fault.key) !== -1) &&
+    fault.times !== 0;
+  const found = faults.find(fits);
+  if (found?.times !== undefined) found.times -= 1;
+  return found?.fault;
+}
+
+/** The region that a bucket turns out to be in when the fault is `wrong-region`. */
+export const OTHER_REGION = 'eu-west-1';
+
+/** How S3 words each fault that is an answer; `reset` and `stall` are none. */
+export function faultError(fault: Exclude<FaultName, 'reset' | 'stall'>): S3Error {
+  switch (fault) {
+    case 'access-denied':
+      return new S3Error(403, 'AccessDenied', 'Access Denied');
+    case 'no-such-bucket':
+      return noSuchBucket();
+    case 'clock-skew':
+      return clockSkew();
+    case 'wrong-region':
+      return permanentRedirect(OTHER_REGION);
+    case 'bad-digest':
+      return new S3Error(400, 'BadDigest', 'The CRC32 you specified did not match the calculated checksum.');
+    case 'slow-down':
+      return new S3Error(503, 'SlowDown', 'Please reduce your request rate.');
+    case 'internal-error':
+      return new S3Error(500, 'InternalError', 'We encountered an internal error. Please try again.');
+    case 'kms-access-denied':
+      return new S3Error(
+        403,
+        'AccessDenied',
+        'User: arn:aws:iam::111122223333:user/export is not authorized to perform: kms:GenerateDataKey on this resource because no identity-based policy allows the kms:GenerateDataKey action',
+      );
+    case 'not-implemented':
+      return new S3Error(501, 'NotImplemented', 'A header you provided implies functionality that is not implemented.');
+    case 'conflict':
+      return new S3Error(
+        409,
+        'ConditionalRequestConflict',
+        'The conditional request cannot succeed due to a conflicting operation against this resource.',
+      );
+    case 'signature':
+      return new S3Error(
+        403,
+        'SignatureDoesNotMatch',
+        'The request signature we calculated does not match the signature you provided. Check your key and signing method.',
+      );
+    case 'expired-token':
+      return new S3Error(400, 'ExpiredToken', 'The provided token has expired.');
+  }
+}
+
+export function noSuchBucket(): S3Error {
+  return new S3Error(404, 'NoSuchBucket', 'The specified bucket does not exist');
+}
+
+export function clockSkew(): S3Error {
+  return new S3Error(
+    403,
+    'RequestTimeTooSkewed',
+    'The difference between the request time and the current time is too large.',
+  );
+}
+
+/** 301: the bucket is in another region than the one that the request was signed for. */
+export function permanentRedirect(region: string): S3Error {
+  return new S3Error(
+    301,
+    'PermanentRedirect',
+    'The bucket you are attempting to access must be addressed using the specified endpoint.',
+    { 'x-amz-bucket-region': region },
+  );
+}
