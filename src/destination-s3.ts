@@ -9,7 +9,7 @@ import {
 } from '@aws-sdk/client-s3';
 import type { S3Settings } from './config.ts';
 import { type Content, type Destination, type DestinationOptions, Miscounted } from './destination.ts';
-import { ContentBody } from './destination-s3/body.ts';
+import { ContentBody, ContentFailure, checksum } from './destination-s3/body.ts';
 import {
   explain,
   isAbsent,
@@ -21,8 +21,8 @@ import {
 } from './destination-s3/faults.ts';
 import { putInParts } from './destination-s3/multipart.ts';
 
-/** S3 takes up to 5 GiB in one PUT; parts of 64 MiB reach 625 GiB within its 10,000 parts. */
-const MULTIPART = { aboveBytes: 5 * 2 ** 30, partBytes: 64 * 2 ** 20 };
+/** S3 takes up to 5 GiB in one PUT; parts, which are held in memory, are of 8 MiB. */
+const MULTIPART = { aboveBytes: 5 * 2 ** 30, partBytes: 8 * 2 ** 20 };
 
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 20_000;
@@ -156,6 +156,7 @@ export function openS3Destination(
           return 'written';
         } catch (error) {
           signal.throwIfAborted();
+          if (error instanceof ContentFailure) throw error.cause;
           if (ifAbsent && isPresent(error)) return 'present';
           if (conditional && isUnsupported(error)) {
             conditional = false;
@@ -236,13 +237,6 @@ async function makeClient(settings: S3Settings, region: string | undefined): Pro
     client.destroy();
     return new S3Client({ ...options, region: 'us-east-1' });
   }
-}
-
-/** As S3 writes a CRC-32: base64 of its four bytes, the highest first. */
-function checksum(crc32: number): string {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(crc32 >>> 0);
-  return bytes.toString('base64');
 }
 
 function contentType(key: string): string {

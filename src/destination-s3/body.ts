@@ -2,16 +2,31 @@ import { Readable, type Writable } from 'node:stream';
 import { Miscounted } from '../destination.ts';
 import { release } from '../memory.ts';
 
+/** What the content itself threw while it was sent; S3 has no part in it. */
+export class ContentFailure extends Error {
+  constructor(cause: unknown) {
+    super('the content failed', { cause });
+  }
+}
+
+/** As S3 writes a CRC-32: base64 of its four bytes, the highest first. */
+export function checksum(crc32: number): string {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(crc32 >>> 0);
+  return bytes.toString('base64');
+}
+
 /**
- * The body of an upload, as the SDK takes it: a stream that the SDK pipes into its request.
+ * The body of an upload, as the SDK takes it: a stream that the SDK pipes into its request, and does nothing else with
+ * as long as length and checksum are given.
  *
  * `pipe` is our own, since only here it can be known when a chunk has left for the kernel and its memory may be given
  * back. With the ordinary one the garbage collector frees the chunks: on 5 GB that took 3 s of 15 s of processor time
  * and twice the wall time.
  */
 export class ContentBody extends Readable {
-  /** What the content itself threw; the SDK only sees a broken request. */
-  failure: unknown;
+  /** Set where the content threw; the SDK only sees a broken request. */
+  failure: ContentFailure | undefined;
   readonly #chunks: AsyncIterator<Buffer>;
   #left: number;
 
@@ -27,10 +42,7 @@ export class ContentBody extends Readable {
   }
 
   override _read(): void {
-    this.#next().then(
-      (chunk) => this.push(chunk ?? null),
-      (error: unknown) => this.destroy(error as Error),
-    );
+    this.destroy(new Error('an upload of known length and checksum can only be piped'));
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
@@ -50,9 +62,7 @@ export class ContentBody extends Readable {
         target.write(chunk, settle);
       });
     try {
-      for (;;) {
-        const chunk = await this.#next();
-        if (chunk === undefined) break;
+      for (let chunk = await this.#next(); chunk !== undefined; chunk = await this.#next()) {
         await write(chunk);
         release(chunk);
       }
@@ -70,7 +80,7 @@ export class ContentBody extends Readable {
       if (this.#left < 0 || (done === true && this.#left > 0)) throw new Miscounted();
       return done === true ? undefined : value;
     } catch (error) {
-      this.failure = error;
+      this.failure = new ContentFailure(error);
       throw error;
     }
   }

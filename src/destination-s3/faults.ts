@@ -56,7 +56,7 @@ const PERMISSION: Readonly<Record<string, string>> = {
 
 /** The error for people: each cause with its own code and next step. Errors of ours pass as they are. */
 export function explain(error: unknown, at: Attempted): unknown {
-  if (error instanceof JobError || (error instanceof Error && error.name === 'Miscounted')) return error;
+  if (error instanceof JobError) return error;
   const { bucket, name, action, key, settings } = at;
   const text = error instanceof Error ? error.message : String(error);
   const what = `${action} of ${key === '' ? name : `${name}/${key}`.replaceAll('//', '/').replace('s3:/', 's3://')}`;

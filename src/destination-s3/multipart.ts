@@ -1,5 +1,7 @@
+import zlib from 'node:zlib';
 import {
   AbortMultipartUploadCommand,
+  type CompletedPart,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   type PutObjectCommandInput,
@@ -7,7 +9,8 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { type Content, Miscounted } from '../destination.ts';
-import { ContentBody } from './body.ts';
+import { release } from '../memory.ts';
+import { ContentFailure, checksum } from './body.ts';
 
 interface Options {
   readonly partBytes: number;
@@ -20,7 +23,8 @@ const MOST_PARTS = 10_000;
 
 /**
  * Uploads in parts what is too large for one PUT, one part after the other from one reading of the content, and lets S3
- * check the CRC-32 of the whole (`ChecksumType: FULL_OBJECT`). What fails is aborted, so that no parts stay behind.
+ * check the CRC-32 of the whole (`ChecksumType: FULL_OBJECT`). A part is held in memory, so that the SDK can send it
+ * again. What fails is aborted, so that no parts stay behind.
  */
 export async function putInParts(
   s3: S3Client,
@@ -31,54 +35,26 @@ export async function putInParts(
   const { Bucket, Key } = target;
   const size = Math.max(partBytes, Math.ceil(content.bytes / MOST_PARTS));
   const created = await s3.send(
-    new CreateMultipartUploadCommand({
-      ...target,
-      ChecksumAlgorithm: 'CRC32',
-      ChecksumType: 'FULL_OBJECT',
-    }),
+    new CreateMultipartUploadCommand({ ...target, ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' }),
     { abortSignal: signal },
   );
   const upload = { Bucket, Key, UploadId: created.UploadId };
-  const chunks = new Cutter(content.open());
   try {
-    const Parts: {
-      PartNumber: number;
-      ETag: string | undefined;
-      ChecksumCRC32?: string;
-    }[] = [];
-    for (let from = 0; from < content.bytes; from += size) {
-      const bytes = Math.min(size, content.bytes - from);
-      const body = new ContentBody(chunks.take(bytes), bytes);
+    const Parts: CompletedPart[] = [];
+    for await (const part of partsOf(content, size)) {
       const PartNumber = Parts.length + 1;
-      try {
-        const part = await s3.send(
-          new UploadPartCommand({
-            ...upload,
-            PartNumber,
-            Body: body,
-            ContentLength: bytes,
-            ChecksumAlgorithm: 'CRC32',
-          }),
-          { abortSignal: signal },
-        );
-        Parts.push({
-          PartNumber,
-          ETag: part.ETag,
-          ...(part.ChecksumCRC32 === undefined ? {} : { ChecksumCRC32: part.ChecksumCRC32 }),
-        });
-      } catch (error) {
-        throw body.failure ?? error;
-      }
+      const ChecksumCRC32 = checksum(zlib.crc32(part));
+      const { ETag } = await s3.send(new UploadPartCommand({ ...upload, PartNumber, Body: part, ChecksumCRC32 }), {
+        abortSignal: signal,
+      });
+      Parts.push({ PartNumber, ETag, ChecksumCRC32 });
     }
-    if (!(await chunks.isAtEnd())) throw new Miscounted();
-    const crc = Buffer.alloc(4);
-    crc.writeUInt32BE(content.crc32);
     await s3.send(
       new CompleteMultipartUploadCommand({
         ...upload,
         MultipartUpload: { Parts },
         ChecksumType: 'FULL_OBJECT',
-        ChecksumCRC32: crc.toString('base64'),
+        ChecksumCRC32: checksum(content.crc32),
         MpuObjectSize: content.bytes,
         ...(ifAbsent ? { IfNoneMatch: '*' } : {}),
       }),
@@ -88,45 +64,32 @@ export async function putInParts(
     // Not bound to the signal: also an interrupted run leaves no parts behind, if it has the time.
     await s3.send(new AbortMultipartUploadCommand(upload)).catch(() => undefined);
     throw error;
-  } finally {
-    await chunks.close();
   }
 }
 
-/** Cuts one run of chunks into parts of given sizes, whatever the chunks' own. */
-class Cutter {
-  readonly #chunks: AsyncIterator<Buffer>;
-  #rest: Buffer | undefined;
-
-  constructor(chunks: AsyncIterable<Buffer>) {
-    this.#chunks = chunks[Symbol.asyncIterator]();
-  }
-
-  async *take(bytes: number): AsyncGenerator<Buffer> {
-    for (let left = bytes; left > 0; ) {
-      const chunk = await this.#next();
-      if (chunk === undefined) return;
-      const piece = chunk.subarray(0, left);
-      if (piece.length < chunk.length) this.#rest = chunk.subarray(piece.length);
-      left -= piece.length;
-      yield piece;
+/** The content in pieces of `size` bytes, the last one shorter; each is overwritten by the next. */
+async function* partsOf(content: Content, size: number): AsyncGenerator<Buffer> {
+  const part = Buffer.allocUnsafeSlow(size);
+  let filled = 0;
+  let left = content.bytes;
+  try {
+    for await (const chunk of content.open()) {
+      const { length } = chunk;
+      left -= length;
+      if (left < 0) throw new Miscounted();
+      for (let from = 0; from < length; ) {
+        const copied = chunk.copy(part, filled, from);
+        from += copied;
+        filled += copied;
+        if (filled < size) continue;
+        yield part;
+        filled = 0;
+      }
+      release(chunk);
     }
+    if (left > 0) throw new Miscounted();
+  } catch (error) {
+    throw new ContentFailure(error);
   }
-
-  async isAtEnd(): Promise<boolean> {
-    const chunk = await this.#next();
-    return chunk === undefined || chunk.length === 0;
-  }
-
-  async close(): Promise<void> {
-    await this.#chunks.return?.();
-  }
-
-  async #next(): Promise<Buffer | undefined> {
-    const rest = this.#rest;
-    this.#rest = undefined;
-    if (rest !== undefined) return rest;
-    const { done, value } = await this.#chunks.next();
-    return done === true ? undefined : value;
-  }
+  if (filled > 0) yield part.subarray(0, filled);
 }

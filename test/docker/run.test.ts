@@ -71,6 +71,9 @@ describe('a container', function () {
     return ['--volume', `${volume}:/data`];
   }
 
+  const isUp = async (container: string) =>
+    (await dockerOutput(['inspect', '--format', '{{.State.Running}}', container])) === 'true';
+
   const succeeded = ({ code, stdout, stderr }: Ended) => expect(code, `${stdout}\n${stderr}`).to.equal(0);
 
   it('tells its version', async () => {
@@ -171,7 +174,7 @@ describe('a container', function () {
     });
     const container = await dockerOutput(['run', '--detach', '--network', 'host', ...env, await image()]);
     try {
-      for (let i = 0; i < 300 && simulator.requests.length === 0; i++) await pause(100);
+      for (let i = 0; i < 300 && simulator.requests.length === 0 && (await isUp(container)); i++) await pause(100);
       expect(simulator.requests).not.to.have.length(0);
       const { exitCode, tookMs, logs } = await stop(container);
       expect(exitCode, logs).to.equal(143);
@@ -194,7 +197,7 @@ describe('a container', function () {
     ]);
     try {
       let url: string | undefined;
-      for (let i = 0; i < 300 && url === undefined; i++) {
+      for (let i = 0; i < 300 && url === undefined && (await isUp(container)); i++) {
         await pause(100);
         const { stdout, stderr } = await docker(['logs', container]);
         url = /http:\/\/127\.0\.0\.1:\d+/.exec(stdout + stderr)?.[0];

@@ -1,0 +1,172 @@
+import { randomBytes } from 'node:crypto';
+import zlib from 'node:zlib';
+import { expect } from 'chai';
+import { count } from '../src/archive/inflate.ts';
+import { type Content, contentOf, type Destination, Miscounted } from '../src/destination.ts';
+
+/** What each destination keeps, whatever it is. `open` yields an empty one; `signal` reaches it. */
+export function destinationContract(open: (signal: AbortSignal) => Promise<Destination>): void {
+  let destination: Destination;
+  let stopper: AbortController;
+  beforeEach(async () => {
+    stopper = new AbortController();
+    destination = await open(stopper.signal);
+  });
+  afterEach(() => destination.close());
+
+  const text = (content: string) => contentOf(Buffer.from(content));
+  const keys = async (prefix: string, range?: { after?: string; before?: string }) => {
+    const found: string[] = [];
+    for await (const { key } of destination.list(prefix, range)) found.push(key);
+    return found;
+  };
+  const read = async (key: string) => (await destination.read(key))?.toString();
+
+  it('reads back what was put, and lists it with size and time', async () => {
+    const before = Date.now() - 2000;
+    const key = 'events/date=2026-11-20/hour=05/1_2026-11-20_5#0.json';
+    expect(await destination.put(key, text('{"a":1}\n'))).to.equal('written');
+    expect(await read(key)).to.equal('{"a":1}\n');
+    const [object] = await Array.fromAsync(destination.list('events/'));
+    expect(object).to.include({ key, bytes: 8 });
+    expect(object?.modifiedAt.getTime()).to.be.within(before, Date.now() + 2000);
+  });
+
+  it('has no object where none was put', async () => {
+    expect(await read('manifests/none.json')).to.equal(undefined);
+    expect(await keys('events/')).to.deep.equal([]);
+  });
+
+  it('puts an empty object', async () => {
+    await destination.put('events/empty.json', text(''));
+    expect(await read('events/empty.json')).to.equal('');
+  });
+
+  it('replaces an object, also by a shorter one', async () => {
+    await destination.put('events/a.json', text('a longer content'));
+    await destination.put('events/a.json', text('short'));
+    expect(await read('events/a.json')).to.equal('short');
+  });
+
+  it('with ifAbsent leaves what is there and says so', async () => {
+    expect(await destination.put('manifests/m.json', text('first'), { ifAbsent: true })).to.equal('written');
+    expect(await destination.put('manifests/m.json', text('second'), { ifAbsent: true })).to.equal('present');
+    expect(await read('manifests/m.json')).to.equal('first');
+  });
+
+  it('lets one of many win that put the same key with ifAbsent', async () => {
+    const outcomes = await Promise.all(
+      Array.from({ length: 8 }, (_, i) => destination.put('manifests/m.json', text(`run ${i}`), { ifAbsent: true })),
+    );
+    expect(outcomes.filter((outcome) => outcome === 'written')).to.have.length(1);
+    expect(await read('manifests/m.json')).to.equal(`run ${outcomes.indexOf('written')}`);
+  });
+
+  it('ends whole when many write one key at once', async () => {
+    const contents = Array.from({ length: 6 }, (_, i) => Buffer.alloc(300_000, String(i)));
+    await Promise.all(contents.map((content) => destination.put('events/same.json', contentOf(content))));
+    const stored = await destination.read('events/same.json');
+    expect(contents.some((content) => stored !== undefined && content.equals(stored))).to.equal(true);
+    expect(await keys('events/')).to.deep.equal(['events/same.json']);
+  });
+
+  it('lists in order of keys, by prefix, after and before', async () => {
+    const all = [
+      'events/date=1/hour=00/a',
+      'events/date=1/hour=00/b',
+      'events/date=1/hour=01/a',
+      'events/date=2/hour=00/a',
+    ];
+    for (const key of [...all, 'manifests/date=1/hour=00.json', 'eventsx/a'].reverse())
+      await destination.put(key, text(key));
+    expect(await keys('events/')).to.deep.equal(all);
+    expect(await keys('events/date=1/hour=00/')).to.deep.equal(all.slice(0, 2));
+    expect(await keys('events/', { after: 'events/date=1/hour=00/a' })).to.deep.equal(all.slice(1));
+    expect(await keys('events/', { after: 'events/date=1/hour=01', before: 'events/date=2/hour=00' })).to.deep.equal([
+      all[2],
+    ]);
+    expect(await keys('events/', { before: 'events/date=1/hour=00/b' })).to.deep.equal([all[0]]);
+  });
+
+  it('lists more than one page', async function () {
+    this.timeout(60_000);
+    const names = Array.from({ length: 1005 }, (_, i) => `events/n/${String(i).padStart(4, '0')}`);
+    for (let from = 0; from < names.length; from += 50) {
+      await Promise.all(names.slice(from, from + 50).map((key) => destination.put(key, text(''))));
+    }
+    expect(await keys('events/n/')).to.deep.equal(names);
+    await destination.delete(names);
+    expect(await keys('events/')).to.deep.equal([]);
+  });
+
+  it('deletes keys, and does not mind one that is not there', async () => {
+    await destination.put('events/a', text('a'));
+    await destination.put('events/b', text('b'));
+    await destination.delete(['events/a', 'events/none']);
+    expect(await keys('events/')).to.deep.equal(['events/b']);
+    await destination.delete([]);
+  });
+
+  it('takes a stream of many chunks, of 20 MB', async () => {
+    const chunk = randomBytes(64 * 1024);
+    const content = streamed(() => chunksOf(chunk, 320));
+    const { bytes, crc32 } = await count(content.open());
+    await destination.put('events/large.json', { ...content, bytes, crc32 });
+    const stored = await destination.read('events/large.json');
+    expect(stored?.length).to.equal(bytes);
+    expect(zlib.crc32(stored ?? '')).to.equal(crc32);
+  });
+
+  for (const [what, announced] of [
+    ['longer', 999],
+    ['shorter', 1001],
+  ] as const) {
+    it(`refuses content that turns out ${what} than announced, and leaves nothing`, async () => {
+      const content = streamed(() => chunksOf(Buffer.alloc(500, 'x'), 2));
+      const error = await failure(destination.put('events/a.json', { ...content, bytes: announced, crc32: 1 }));
+      expect(error).to.be.instanceOf(Miscounted);
+      expect(await keys('')).to.deep.equal([]);
+    });
+  }
+
+  it('passes on what the content throws, and leaves what was there', async () => {
+    await destination.put('events/a.json', text('before'));
+    const broken = new Error('the archive is broken');
+    const content = streamed(async function* () {
+      yield Buffer.alloc(100_000, 'x');
+      throw broken;
+    });
+    expect(await failure(destination.put('events/a.json', { ...content, bytes: 200_000, crc32: 1 }))).to.equal(broken);
+    expect(await read('events/a.json')).to.equal('before');
+    expect(await keys('')).to.deep.equal(['events/a.json']);
+  });
+
+  it('ends a put when the signal aborts, with its reason', async () => {
+    const reason = new Error('stop');
+    const content = streamed(async function* () {
+      yield Buffer.alloc(1000, 'x');
+      stopper.abort(reason);
+      yield Buffer.alloc(1000, 'x');
+      yield Buffer.alloc(1000, 'x');
+    });
+    expect(await failure(destination.put('events/a.json', { ...content, bytes: 3000, crc32: 1 }))).to.equal(reason);
+  });
+}
+
+export function streamed(open: Content['open']): Content {
+  return { bytes: 0, crc32: 0, open, count: () => count(open()) };
+}
+
+async function* chunksOf(chunk: Buffer, times: number): AsyncGenerator<Buffer> {
+  for (let i = 0; i < times; i++) yield chunk;
+}
+
+/** What a promise rejects with; fails where it does not. */
+export async function failure(promise: Promise<unknown>): Promise<unknown> {
+  try {
+    await promise;
+  } catch (error) {
+    return error;
+  }
+  throw new Error('it did not fail');
+}
