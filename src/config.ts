@@ -134,21 +134,25 @@ export function loadSettings(env: Environment): Settings {
         if (error === undefined) continue;
         const { example, secret } = VARIABLES[name as VariableName] as Variable;
         const at = found.get(name as VariableName);
-        const shown = secret === true ? ':' : ` is "${at?.value}":`;
+        unusable.add(name as VariableName);
+        const shown = secret === true ? ':' : ` is "${withoutUserinfo(at?.value ?? '')}":`;
         problems.push(`${at?.name ?? name}${shown} it ${error.message}, for example ${example}.`);
       }
     },
   }) as unknown as Record<VariableName, string & number>;
 
   const unknown = misspelt(env);
-  const get = (name: VariableName): string | undefined => (found.has(name) ? clean[name] : undefined);
+  // envalid throws where a value that did not pass is looked at.
+  const get = (name: VariableName): string | undefined =>
+    found.has(name) && !unusable.has(name) ? clean[name] : undefined;
   const require = (name: VariableName) => {
     if (!found.has(name) && !unusable.has(name)) problems.push(missing(name, unknown));
     return found.get(name)?.value ?? '';
   };
   const apiKey = require('AMPLITUDE_API_KEY');
   const secretKey = require('AMPLITUDE_SECRET_KEY');
-  const destination = readDestination(found, unusable, get, clean.S3_PREFIX, unknown, problems);
+  const prefix = unusable.has('S3_PREFIX') ? '' : clean.S3_PREFIX;
+  const destination = readDestination(found, unusable, get, prefix, unknown, problems);
   const credentials = readCredentials(found, unusable, problems);
   if (problems.length > 0) throw new ConfigError(problems);
 
@@ -249,7 +253,9 @@ function readDestination(
   try {
     return parseDestination(text);
   } catch (error) {
-    problems.push(`DESTINATION is "${text}": ${(error as Error).message}.`);
+    problems.push(
+      `DESTINATION is "${withoutUserinfo(text)}": ${(error as Error).message}, for example ${VARIABLES.DESTINATION.example}.`,
+    );
     return { kind: 'file', folder: '' };
   }
 }
@@ -261,7 +267,8 @@ export function parseDestination(text: string): DestinationAddress {
     const [, bucket = '', rest = ''] = s3;
     const prefix = rest.replace(/^\/+|\/+$/g, '');
     if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) {
-      throw new RangeError(`"${bucket}" cannot be the name of a bucket, for example s3://my-bucket/amplitude`);
+      const shown = text.includes('@') ? 'what stands before the first /' : `"${bucket}"`;
+      throw new RangeError(`${shown} cannot be the name of a bucket`);
     }
     if (prefix.split('/').some((part) => part === '.' || part === '..')) {
       throw new RangeError('the prefix must not contain . or ..');
@@ -269,12 +276,20 @@ export function parseDestination(text: string): DestinationAddress {
     return { kind: 's3', bucket, prefix };
   }
   if (text.startsWith('file:')) {
-    const url = URL.parse(text);
-    if (url === null || url.host !== '') throw new RangeError('a folder is written file:///folder, with three slashes');
+    const url = text.startsWith('file:///') ? URL.parse(text) : null;
+    if (url === null) throw new RangeError('a folder is written file:///folder, with three slashes');
     return { kind: 'file', folder: fileURLToPath(url) };
   }
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) throw new RangeError('it must begin with s3:// or file:/// or be a path');
+  // `s3:/bucket` would make a fine folder name, and the hours would be lost with the container.
+  if (/^(s3:|[a-z][a-z0-9+.-]*:\/\/)/i.test(text)) {
+    throw new RangeError('it must begin with s3:// or file:/// or be a path');
+  }
   return { kind: 'file', folder: resolve(text) };
+}
+
+/** A URL as messages show it: a user name and password in it may be somebody's real ones. */
+function withoutUserinfo(text: string): string {
+  return text.replace(/:\/\/.*@/s, '://[secret]@');
 }
 
 function readCredentials(
@@ -308,12 +323,15 @@ function secretsOf(found: ReadonlyMap<VariableName, Found>, apiKey: string, secr
   return [...values, Buffer.from(`${apiKey}:${secretKey}`).toString('base64')];
 }
 
+/** Settings of the AWS SDK for other services, which look much like the one for S3. */
+const OTHERS = /^AWS_ENDPOINT_URL_/;
+
 /** Names near to a setting's that are none: two letters off at the most, and long enough for that to be no chance. */
 function misspelt(env: Environment): { name: string; meant: string }[] {
   const known = (Object.keys(VARIABLES) as VariableName[]).flatMap(namesOf);
   const taken = new Set([...known, ...known.map((name) => `${name}_FILE`)]);
   return Object.keys(env).flatMap((name) => {
-    if (name.length < 8 || taken.has(name) || (env[name] ?? '') === '') return [];
+    if (name.length < 8 || taken.has(name) || OTHERS.test(name) || (env[name] ?? '') === '') return [];
     const meant = known.find((other) => other.length >= 8 && leven(name, other) <= 2);
     return meant === undefined ? [] : [{ name, meant }];
   });

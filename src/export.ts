@@ -85,17 +85,6 @@ export async function runExport(options: ExportOptions): Promise<ExportResult> {
   }
 }
 
-/** The time of each manifest in the range, by listing alone. */
-async function sealedIn(range: Window, destination: Destination): Promise<Map<Hour, Date>> {
-  const sealedAt = new Map<Hour, Date>();
-  const bounds = { after: MANIFESTS + hourFolder(range.start), before: MANIFESTS + hourFolder(range.end) };
-  for await (const { key, modifiedAt } of destination.list(MANIFESTS, bounds)) {
-    const hour = hourOfManifestKey(key);
-    if (hour !== undefined) sealedAt.set(hour, modifiedAt);
-  }
-  return sealedAt;
-}
-
 /** The project whose hours are under the prefix, from the first object's name; undefined while there is none. */
 async function projectOf(destination: Destination): Promise<string | undefined> {
   for await (const { key } of destination.list('events/')) {

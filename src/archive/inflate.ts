@@ -23,7 +23,7 @@ export async function* inflate(member: Member, onCompressed?: (chunk: Buffer) =>
     }
   }
   const gunzip = zlib.createGunzip({ chunkSize: CHUNK_BYTES });
-  // Errors of the source arrive by way of gunzip; after its end the rest of the source, zeros of padding, is dropped.
+  // Errors of the source arrive by way of gunzip.
   pipeline(Readable.from(source()), gunzip, () => undefined);
   try {
     for await (const chunk of gunzip) yield own(chunk as Buffer);
@@ -32,6 +32,17 @@ export async function* inflate(member: Member, onCompressed?: (chunk: Buffer) =>
     throw broken(`${member.name} does not inflate (${(error as Error).message})`, error);
   } finally {
     gunzip.destroy();
+  }
+  // At the first zero after a gzip stream gunzip ends and drops the rest: padding, or what would be lost without a word.
+  if (gunzip.bytesWritten < member.bytes) await mustBePadding(member, gunzip.bytesWritten);
+}
+
+async function mustBePadding(member: Member, from: number): Promise<void> {
+  let at = 0;
+  for await (const chunk of member.open()) {
+    const rest = chunk.subarray(Math.max(0, from - at));
+    if (rest.some((byte) => byte !== 0)) throw broken(`${member.name} holds more after the padding of its gzip stream`);
+    at += chunk.length;
   }
 }
 
@@ -70,9 +81,11 @@ export async function examine(member: Member, { strict }: { strict: boolean }): 
   }
   scanner.end();
   const source = scanner.bytes === trailer.bytes ? trailer : await count(inflate(member));
+  // Padding may not have come by.
+  const whole = compressedBytes === member.bytes;
   return {
     source,
-    compressed: { bytes: compressedBytes, crc32: compressedCrc },
+    compressed: whole ? { bytes: compressedBytes, crc32: compressedCrc } : await count(member.open()),
     events: scanner.events,
     bad: scanner.bad,
   };

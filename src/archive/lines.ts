@@ -66,10 +66,9 @@ export class LineScanner {
     while (at < chunk.length && this.#bom === this.bytes + at && chunk[at] === BOM[this.#bom]) {
       at++;
       this.#bom++;
-      if (this.#bom === BOM.length) return at;
+      // A beginning of a mark that is none stays part of the line.
+      this.#first = this.#bom === BOM.length ? -1 : (BOM[0] as number);
     }
-    // A beginning of a mark that is none stays part of the line.
-    if (at < chunk.length && this.#bom > 0 && this.#line === 1) this.#first = BOM[0] as number;
     return at;
   }
 

@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
+import zlib from 'node:zlib';
 import yauzl from 'yauzl';
 import { broken, lastBytes, type Member, readTrailer, refused } from '../archive.ts';
 
@@ -15,6 +16,10 @@ interface Directory {
 }
 
 const STORED = 0;
+const DEFLATED = 8;
+
+/** Small enough that the allocator hands out memory that is warm. */
+const READ_BYTES = 64 * 1024;
 
 /** More entries than any real export has: 365 days of 24 hours with a hundred parts each. */
 const MOST_ENTRIES = 1_000_000;
@@ -43,34 +48,74 @@ export async function directoryOf(open: (options: yauzl.Options) => Promise<yauz
   }
 }
 
+/** The last eight bytes of a stored entry, which can be read by themselves; undefined for any other entry. */
+export async function storedEnd(zip: yauzl.ZipFile, entry: yauzl.Entry): Promise<Buffer | undefined> {
+  const { compressionMethod, compressedSize: end } = entry;
+  if (compressionMethod !== STORED) return undefined;
+  try {
+    return await lastBytes(
+      await zip.openReadStreamPromise(entry, { decodeFileData: false, start: Math.max(0, end - 8), end }),
+    );
+  } catch (error) {
+    throw broken(`${entry.fileName} cannot be read (${(error as Error).message})`, error);
+  }
+}
+
 /** Members of an archive in a file, read entry by entry. */
 export async function readWithYauzl(file: FileHandle): Promise<Member[]> {
   const { zip, entries } = await directoryOf((options) => yauzl.fromFdPromise(file.fd, options));
-  return entries.filter(({ name }) => !name.endsWith('/')).map((entry) => memberOf(zip, entry));
+  return entries.filter(({ name }) => !name.endsWith('/')).map((entry) => memberOf(zip, file, entry));
 }
 
-function memberOf(zip: yauzl.ZipFile, { name, bytes, entry }: Entry): Member {
-  async function* read(options?: yauzl.ZipFileOptions): AsyncGenerator<Buffer> {
-    let stream: Readable | undefined;
+/**
+ * The bytes are read here: a stream of yauzl (3.4) that is destroyed while its read waits behind another one throws where
+ * nobody can catch it, and the process ends.
+ */
+function memberOf(zip: yauzl.ZipFile, file: FileHandle, { name, bytes, entry }: Entry): Member {
+  async function* stored(): AsyncGenerator<Buffer> {
+    const { fileDataStart } = await zip.readLocalFileHeaderPromise(entry, { minimal: true });
+    const end = fileDataStart + entry.compressedSize;
+    for (let at = fileDataStart; at < end; ) {
+      const chunk = Buffer.allocUnsafe(Math.min(READ_BYTES, end - at));
+      const { bytesRead } = await file.read(chunk, 0, chunk.length, at);
+      if (bytesRead === 0) throw new Error('the file ends before it');
+      at += bytesRead;
+      yield chunk.subarray(0, bytesRead);
+    }
+  }
+
+  async function* inflated(): AsyncGenerator<Buffer> {
+    const inflate = zlib.createInflateRaw();
+    // Errors of the source arrive by way of inflate.
+    pipeline(Readable.from(stored()), inflate, () => undefined);
+    let left = bytes;
     try {
-      stream = await zip.openReadStreamPromise(entry, options as yauzl.ZipFileOptions);
-      for await (const chunk of stream) yield chunk as Buffer;
+      for await (const chunk of inflate) {
+        left -= (chunk as Buffer).length;
+        if (left < 0) break;
+        yield chunk as Buffer;
+      }
+    } finally {
+      inflate.destroy();
+    }
+    if (left !== 0) throw new Error(`it is ${left < 0 ? 'longer' : 'shorter'} than the archive says`);
+  }
+
+  async function* open(): AsyncGenerator<Buffer> {
+    const method = entry.compressionMethod;
+    try {
+      if (method === STORED) yield* stored();
+      else if (method === DEFLATED) yield* inflated();
+      else throw new Error(`its compression method ${method} is unknown`);
     } catch (error) {
       throw broken(`${name} cannot be read (${(error as Error).message})`, error);
-    } finally {
-      stream?.destroy();
     }
   }
 
   return {
     name,
     bytes,
-    open: () => read(),
-    async trailer() {
-      const stored = entry.compressionMethod === STORED && bytes >= 8;
-      // The end of a stored member can be read by itself; that of a deflated one only by way of all before it.
-      const options = { decompress: null, decrypt: null, start: bytes - 8, end: bytes };
-      return readTrailer(await lastBytes(stored ? read(options as yauzl.ZipFileOptions) : read()), name);
-    },
+    open,
+    trailer: async () => readTrailer((await storedEnd(zip, entry)) ?? (await lastBytes(open())), name),
   };
 }

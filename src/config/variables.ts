@@ -222,7 +222,8 @@ export const VARIABLES = {
     validator: whole(1, 20),
   },
   EXPORT_BACKOFF_MS: {
-    description: 'Longest first pause between tries, doubling up to 60 s; the pause is drawn from 0 to that.',
+    description:
+      'Longest first pause between tries in milliseconds, doubling up to 60 s; the pause is drawn from 0 to that.',
     example: '500',
     default: '1000',
     validator: whole(0, 60_000),
@@ -234,13 +235,13 @@ export const VARIABLES = {
     validator: seconds,
   },
   EXPORT_FIRST_BYTE_TIMEOUT_S: {
-    description: 'Longest time to the first byte of an answer; Amplitude prepares the archive meanwhile.',
+    description: 'Longest time to the first byte of an answer, in seconds; Amplitude prepares the archive meanwhile.',
     example: '600',
     default: '300',
     validator: seconds,
   },
   EXPORT_IDLE_TIMEOUT_S: {
-    description: 'Longest silence within an answer.',
+    description: 'Longest silence within an answer, in seconds.',
     example: '30',
     default: '60',
     validator: seconds,

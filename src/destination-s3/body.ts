@@ -29,6 +29,8 @@ export class ContentBody extends Readable {
   failure: ContentFailure | undefined;
   readonly #chunks: AsyncIterator<Buffer>;
   #left: number;
+  /** The chunk after the one handed out last; `null` before the first is asked for. */
+  #ahead: Buffer | undefined | null = null;
 
   constructor(content: AsyncIterable<Buffer>, bytes: number) {
     super();
@@ -72,16 +74,26 @@ export class ContentBody extends Readable {
     }
   }
 
-  /** The next chunk, never more bytes than announced: the rest of a request would be taken for the next one. */
+  /**
+   * Each chunk waits until the one after it is there, so that the last one leaves only once the content has ended well:
+   * S3 answers as soon as it has the announced bytes, and nobody would ask for the end after that.
+   */
   async #next(): Promise<Buffer | undefined> {
     try {
-      const { done, value } = await this.#chunks.next();
-      if (done !== true) this.#left -= value.length;
-      if (this.#left < 0 || (done === true && this.#left > 0)) throw new Miscounted();
-      return done === true ? undefined : value;
+      const chunk = this.#ahead === null ? await this.#pull() : this.#ahead;
+      this.#ahead = chunk === undefined ? undefined : await this.#pull();
+      return chunk;
     } catch (error) {
       this.failure = new ContentFailure(error);
       throw error;
     }
+  }
+
+  /** Never more bytes than announced: the rest of a request would be taken for the next one. */
+  async #pull(): Promise<Buffer | undefined> {
+    const { done, value } = await this.#chunks.next();
+    if (done !== true) this.#left -= value.length;
+    if (this.#left < 0 || (done === true && this.#left > 0)) throw new Miscounted();
+    return done === true ? undefined : value;
   }
 }

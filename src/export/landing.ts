@@ -48,16 +48,18 @@ export async function landAnswer(
   requestedAt: Date,
   options: LandingOptions,
 ): Promise<void> {
-  const { destination, plan, tally } = options;
+  const { destination, tally } = options;
   const byHour = membersByHour(window, archive?.members ?? [], options);
   const before = await keysByHour(destination, window);
+  // Asked anew, not taken from the plan: while the answer came, another run may have sealed hours of it.
+  const sealed = await sealedIn(window, destination);
   const request = { start: formatHour(window.start), end: formatHour(window.end), at: wholeSeconds(requestedAt) };
   const seals = new Map<Hour, Seal>();
 
   await forEachHour(hoursOf(window), tally, async (hour) => {
     const members = byHour.get(hour) ?? [];
     const hourLanding = new HourLanding(hour, members, before.get(hour) ?? new Set(), request, options);
-    seals.set(hour, await (plan.sealed.has(hour) ? hourLanding.again() : hourLanding.first()));
+    seals.set(hour, await (sealed.has(hour) ? hourLanding.again() : hourLanding.first()));
   });
   await forEachHour([...seals.keys()], tally, async (hour) => seals.get(hour)?.());
 }
@@ -168,8 +170,18 @@ class HourLanding {
   /** An hour that has a manifest: the new answer is examined and held against it; nothing is written yet. */
   async again(): Promise<Seal> {
     const { destination, force, format, tally, log } = this.#options;
-    const old = await this.#oldManifest();
+    const content = await destination.read(manifestKey(this.#hour));
+    const old = await this.#readOld(content);
     if (old === undefined) return this.first();
+    /** A verdict holds as long as the manifest does: one of another run is compared with in its turn. */
+    const unlessOvertaken =
+      (seal: Seal): Seal =>
+      async () => {
+        const now = await destination.read(manifestKey(this.#hour));
+        if (now !== undefined && content?.equals(now)) return seal();
+        log.info(`${formatHour(this.#hour)} was sealed by another run meanwhile; it is compared again.`);
+        return (await this.again())();
+      };
     const examined = await Promise.all(
       this.#members.map((named) =>
         this.#options.members(
@@ -180,15 +192,15 @@ class HourLanding {
     const verdict = compare(old, examined, { format, force });
     const name = formatHour(this.#hour);
     if (verdict.kind === 'unchanged') {
-      return async () => {
+      return unlessOvertaken(async () => {
         const { shrunk: _, ...kept } = old;
         await this.#rewriteManifest({ ...kept, ...this.#sealing() });
         tally.unchanged.add(this.#hour);
         log.debug(`Asked for ${name} again: unchanged.`, { hour: name });
-      };
+      });
     }
     if (verdict.kind === 'shrunk') {
-      return async () => {
+      return unlessOvertaken(async () => {
         const at = wholeSeconds(this.#options.now());
         await this.#rewriteManifest({ ...old, ...this.#sealing(), shrunk: { events: verdict.events, at } });
         tally.shrunk.add(this.#hour);
@@ -196,9 +208,9 @@ class HourLanding {
           `${name} shrank: Amplitude now returns ${verdict.events} events, ${old.events} have landed. The landing stays; --force takes the smaller answer.`,
           { hour: name },
         );
-      };
+      });
     }
-    return async () => {
+    return unlessOvertaken(async () => {
       await destination.delete([manifestKey(this.#hour)]);
       log.info(`Replacing ${name}: ${old.events} events landed, Amplitude now returns ${verdict.events}.`, {
         hour: name,
@@ -213,7 +225,7 @@ class HourLanding {
         1,
         old.objects.map(({ key }) => key),
       );
-    };
+    });
   }
 
   get #memberOptions() {
@@ -221,8 +233,7 @@ class HourLanding {
     return { destination, format, strict, timings: tally.timings };
   }
 
-  async #oldManifest(): Promise<Manifest | undefined> {
-    const content = await this.#options.destination.read(manifestKey(this.#hour));
+  async #readOld(content: Buffer | undefined): Promise<Manifest | undefined> {
     if (content === undefined) return undefined;
     try {
       return readManifest(content, this.#hour);
@@ -286,7 +297,8 @@ class HourLanding {
       log.warn(`${name} was sealed by another run from another answer; it is landed anew.`, { hour: name });
       await destination.delete([manifestKey(this.#hour)]);
       const anew = await this.#write((member) => landMember(member, this.#memberOptions));
-      return this.#sealFirst(anew, race + 1);
+      const theirs = await keysByHour(destination, { start: this.#hour, end: this.#hour + 1 });
+      return this.#sealFirst(anew, race + 1, [...(theirs.get(this.#hour) ?? [])]);
     }
     tally.seal(this.#hour, manifest);
     if (manifest.quarantined > 0) {

@@ -70,12 +70,17 @@ export class WindowRunner {
     await Promise.all(halves.map((half, at) => this.#settle(half, outcomes[at] as Promise<Outcome>)));
   }
 
-  async #attempts(window: Window): Promise<Outcome> {
-    const { amplitude, requests, log, signal, tally } = this.#options;
+  /** A window keeps its place through all its attempts: the next one begins when this one is settled. */
+  #attempts(window: Window): Promise<Outcome> {
+    return this.#options.requests(() => this.#tryWindow(window));
+  }
+
+  async #tryWindow(window: Window): Promise<Outcome> {
+    const { amplitude, log, signal, tally } = this.#options;
     const hours = window.end - window.start;
     for (let attempt = 1; ; attempt++) {
       try {
-        await requests(() => this.#requestAndLand(window));
+        await this.#requestAndLand(window);
         return 'landed';
       } catch (error) {
         signal.throwIfAborted();

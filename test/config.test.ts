@@ -1,0 +1,584 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { expect } from 'chai';
+import { VARIABLES, type Variable, type VariableName } from '../src/config/variables.ts';
+import { type Environment, loadSettings, logSettings, parseDestination, type Settings } from '../src/config.ts';
+import { JobError } from '../src/errors.ts';
+
+const KEYS = { AMPLITUDE_API_KEY: 'the-api-key', AMPLITUDE_SECRET_KEY: 'the-secret-key' };
+const BASE = { ...KEYS, DESTINATION: 's3://landing/events' };
+const ALL = Object.entries(VARIABLES) as [VariableName, Variable][];
+const SECRETS = ALL.filter(([, { secret }]) => secret === true).map(([name]) => name);
+
+function refusal(env: Environment): JobError {
+  try {
+    loadSettings(env);
+  } catch (error) {
+    if (error instanceof JobError) return error;
+    throw error;
+  }
+  throw new Error('the settings were taken');
+}
+
+/** What is wrong, one entry for each problem. */
+function problems(env: Environment): string[] {
+  const [, ...lines] = refusal(env).message.split('\n');
+  return lines.map((line) => line.replace(/^ {2}- /, ''));
+}
+
+/** The only problem with `changed` on top of settings that are right. */
+function problem(changed: Environment): string {
+  const found = problems({ ...BASE, ...changed });
+  expect(found, found.join('\n')).to.have.length(1);
+  return found[0] as string;
+}
+
+const load = (changed: Environment = {}): Settings => loadSettings({ ...BASE, ...changed });
+
+describe('settings', () => {
+  let folder: string;
+
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'settings-'));
+  });
+
+  after(() => rmSync(folder, { recursive: true }));
+
+  function file(name: string, content: string): string {
+    const path = join(folder, name);
+    writeFileSync(path, content);
+    return path;
+  }
+
+  it('need two keys and a destination, and have the documented defaults', () => {
+    expect(load()).to.deep.equal({
+      amplitude: {
+        apiKey: 'the-api-key',
+        secretKey: 'the-secret-key',
+        region: 'us',
+        baseUrl: 'https://amplitude.com',
+        maxAttempts: 5,
+        backoffMs: 1000,
+        connectTimeoutMs: 10_000,
+        firstByteTimeoutMs: 300_000,
+        idleTimeoutMs: 60_000,
+        concurrency: 4,
+      },
+      destination: { kind: 's3', bucket: 'landing', prefix: 'events' },
+      s3: { credentials: undefined, region: undefined, endpoint: undefined, kmsKeyId: undefined, maxAttempts: 5 },
+      range: { start: undefined, end: undefined, lookbackDays: 7, timezone: 'UTC' },
+      outputFormat: 'json',
+      settleHours: 24,
+      requestHours: 24,
+      uploadConcurrency: 8,
+      archiveMemoryBytes: 64 * 2 ** 20,
+      workDir: tmpdir(),
+      secrets: ['the-api-key', 'the-secret-key', Buffer.from('the-api-key:the-secret-key').toString('base64')],
+      warnings: [],
+    } satisfies Settings);
+  });
+
+  it('take every variable by its own name', () => {
+    const settings = load({
+      AMPLITUDE_REGION: 'eu',
+      AWS_ACCESS_KEY_ID: 'AKIA1234',
+      AWS_SECRET_ACCESS_KEY: 'aws-secret',
+      AWS_SESSION_TOKEN: 'aws-token',
+      AWS_REGION: 'eu-central-1',
+      AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9000/',
+      S3_KMS_KEY_ID: 'arn:aws:kms:eu-central-1:1:key/2',
+      EXPORT_START: '2026-11-20',
+      EXPORT_END: '2026-11-21',
+      LOOKBACK_DAYS: '30',
+      EXPORT_TIMEZONE: 'Europe/Berlin',
+      OUTPUT_FORMAT: 'gzip',
+      SETTLE_HOURS: '0',
+      REQUEST_HOURS: '6',
+      REQUEST_CONCURRENCY: '2',
+      UPLOAD_CONCURRENCY: '3',
+      UPLOAD_MAX_ATTEMPTS: '4',
+      ARCHIVE_MEMORY_MB: '128',
+      EXPORT_MAX_ATTEMPTS: '6',
+      EXPORT_BACKOFF_MS: '10',
+      EXPORT_CONNECT_TIMEOUT_S: '0.5',
+      EXPORT_FIRST_BYTE_TIMEOUT_S: '7',
+      EXPORT_IDLE_TIMEOUT_S: '8',
+      WORK_DIR: 'work',
+    });
+    expect(settings.amplitude).to.deep.equal({
+      apiKey: 'the-api-key',
+      secretKey: 'the-secret-key',
+      region: 'eu',
+      baseUrl: 'https://analytics.eu.amplitude.com',
+      maxAttempts: 6,
+      backoffMs: 10,
+      connectTimeoutMs: 500,
+      firstByteTimeoutMs: 7000,
+      idleTimeoutMs: 8000,
+      concurrency: 2,
+    });
+    expect(settings.s3).to.deep.equal({
+      credentials: { accessKeyId: 'AKIA1234', secretAccessKey: 'aws-secret', sessionToken: 'aws-token' },
+      region: 'eu-central-1',
+      endpoint: 'http://127.0.0.1:9000',
+      kmsKeyId: 'arn:aws:kms:eu-central-1:1:key/2',
+      maxAttempts: 4,
+    });
+    expect(settings.range).to.deep.equal({
+      start: '2026-11-20',
+      end: '2026-11-21',
+      lookbackDays: 30,
+      timezone: 'Europe/Berlin',
+    });
+    expect(settings).to.deep.include({
+      outputFormat: 'gzip',
+      settleHours: 0,
+      requestHours: 6,
+      uploadConcurrency: 3,
+      archiveMemoryBytes: 128 * 2 ** 20,
+      workDir: resolve('work'),
+    });
+    expect(load({ AMPLITUDE_BASE_URL: 'http://127.0.0.1:8300/' }).amplitude.baseUrl).to.equal('http://127.0.0.1:8300');
+  });
+
+  it('take the example of every variable', () => {
+    for (const [name, { example }] of ALL) {
+      const halves = { AWS_ACCESS_KEY_ID: 'AKIA1234', AWS_SECRET_ACCESS_KEY: 'aws-secret' };
+      expect(() => load({ ...halves, [name]: example }), name).not.to.throw();
+    }
+  });
+
+  describe('of the Python scripts', () => {
+    it('work as AMP_…, AWS_… and BUCKET_NAME', () => {
+      const settings = loadSettings({
+        AMP_API_KEY: 'the-api-key',
+        AMP_SECRET_KEY: 'the-secret-key',
+        AWS_ACCESS_KEY: 'AKIA1234',
+        AWS_SECRET_KEY: 'aws-secret',
+        BUCKET_NAME: 'landing',
+      });
+      expect(settings.amplitude).to.include({ apiKey: 'the-api-key', secretKey: 'the-secret-key' });
+      expect(settings.s3.credentials).to.deep.equal({ accessKeyId: 'AKIA1234', secretAccessKey: 'aws-secret' });
+      expect(settings.destination).to.deep.equal({ kind: 's3', bucket: 'landing', prefix: 'amplitude' });
+      expect(settings.warnings).to.deep.equal([]);
+    });
+
+    it('work as API_TOKEN, SECRET_KEY, Access_key_ID, Secret_access_key and AWB_BUCKET_NAME', () => {
+      const settings = loadSettings({
+        API_TOKEN: 'the-api-key',
+        SECRET_KEY: 'the-secret-key',
+        Access_key_ID: 'AKIA1234',
+        Secret_access_key: 'aws-secret',
+        AWB_BUCKET_NAME: 'landing',
+        S3_PREFIX: 'python-import/',
+      });
+      expect(settings.amplitude).to.include({ apiKey: 'the-api-key', secretKey: 'the-secret-key' });
+      expect(settings.s3.credentials).to.deep.equal({ accessKeyId: 'AKIA1234', secretAccessKey: 'aws-secret' });
+      expect(settings.destination).to.deep.equal({ kind: 's3', bucket: 'landing', prefix: 'python-import' });
+      expect(settings.warnings).to.deep.equal([]);
+    });
+
+    it('work as aws_key, secret, region and bucket_name', () => {
+      const settings = loadSettings({
+        ...KEYS,
+        aws_key: 'AKIA1234',
+        secret: 'aws-secret',
+        region: 'eu-west-1',
+        bucket_name: 'landing',
+      });
+      expect(settings.s3.credentials).to.deep.equal({ accessKeyId: 'AKIA1234', secretAccessKey: 'aws-secret' });
+      expect(settings.s3.region).to.equal('eu-west-1');
+      expect(settings.destination).to.deep.equal({ kind: 's3', bucket: 'landing', prefix: 'amplitude' });
+      expect(settings.warnings).to.deep.equal([]);
+    });
+
+    it('hold as AMP_DATA_REGION, AWS_DEFAULT_REGION and AWS_ENDPOINT_URL too', () => {
+      const settings = load({
+        AMP_DATA_REGION: 'eu',
+        AWS_DEFAULT_REGION: 'eu-west-1',
+        AWS_ENDPOINT_URL: 'http://127.0.0.1:9000',
+      });
+      expect(settings.amplitude.region).to.equal('eu');
+      expect(settings.s3).to.include({ region: 'eu-west-1', endpoint: 'http://127.0.0.1:9000' });
+    });
+  });
+
+  describe('precedence', () => {
+    it('is that of the canonical name, then of the aliases in their order', () => {
+      for (const [name, { aliases = [] }] of ALL) {
+        const names = [name, ...aliases];
+        for (let from = 0; from < names.length - 1; from++) {
+          const values = names.slice(from).map((each, at) => [each, at === 0 ? wins(name) : loses(name)]);
+          const { s3, amplitude, destination } = loadSettings({
+            ...KEYS,
+            AWS_ACCESS_KEY_ID: 'AKIA1234',
+            AWS_SECRET_ACCESS_KEY: 'aws-secret',
+            ...(name === 'S3_BUCKET' ? {} : { DESTINATION: 's3://landing' }),
+            ...Object.fromEntries(names.map((each) => [each, ''])),
+            ...Object.fromEntries(values),
+          });
+          expect(JSON.stringify({ s3, amplitude, destination }), names[from]).to.include(wins(name));
+          expect(JSON.stringify({ s3, amplitude, destination }), names[from]).not.to.include(`"${loses(name)}"`);
+        }
+      }
+    });
+
+    it('is that of DESTINATION before S3_BUCKET and S3_PREFIX', () => {
+      const settings = load({ S3_BUCKET: 'other-bucket', S3_PREFIX: 'other' });
+      expect(settings.destination).to.deep.equal({ kind: 's3', bucket: 'landing', prefix: 'events' });
+    });
+
+    it('lets a file of the canonical name beat an alias, and a value its own file', () => {
+      const path = file('api-key', 'from-the-file');
+      expect(
+        load({ AMPLITUDE_API_KEY: '', AMPLITUDE_API_KEY_FILE: path, AMP_API_KEY: 'alias' }).amplitude.apiKey,
+      ).to.equal('from-the-file');
+      expect(load({ AMPLITUDE_API_KEY_FILE: path }).amplitude.apiKey).to.equal('the-api-key');
+    });
+
+    it('is not touched by a name that is set to nothing', () => {
+      const empty = Object.fromEntries(
+        ALL.flatMap(([name, { aliases = [] }]) => [name, ...aliases]).map((name) => [name, '']),
+      );
+      expect(loadSettings({ ...empty, ...BASE })).to.deep.equal(load());
+      expect(loadSettings({ ...BASE, LOOKBACK_DAYS: '  \n' }).range.lookbackDays).to.equal(7);
+      expect(loadSettings({ ...empty, ...KEYS, AWB_BUCKET_NAME: 'landing' }).destination).to.include({
+        bucket: 'landing',
+      });
+      expect(problems({ ...empty, ...KEYS })).to.have.length(1);
+    });
+  });
+
+  describe('secrets', () => {
+    const pair = { AWS_ACCESS_KEY_ID: 'AKIA1234', AWS_SECRET_ACCESS_KEY: 'aws-secret' };
+
+    it('are read from NAME_FILE, without the line end, by every name', () => {
+      for (const name of SECRETS) {
+        for (const each of [name, ...((VARIABLES[name] as Variable).aliases ?? [])]) {
+          const path = file('secret', 'from-the-file\r\n');
+          const settings = load({ ...pair, [name]: '', [`${each}_FILE`]: path });
+          expect(settings.secrets, each).to.include('from-the-file');
+          expect(JSON.stringify([settings.amplitude, settings.s3]), each).to.include('"from-the-file"');
+        }
+      }
+    });
+
+    it('name a file that cannot be read or is empty, and nothing else for it', () => {
+      const none = join(folder, 'none');
+      for (const name of SECRETS) {
+        expect(problem({ ...pair, [name]: '', [`${name}_FILE`]: none })).to.equal(
+          `${name}_FILE names ${none}, which cannot be read (ENOENT).`,
+        );
+        const path = file('empty', '\n');
+        expect(problem({ ...pair, [name]: '', [`${name}_FILE`]: path })).to.equal(
+          `${name}_FILE names ${path}, which is empty.`,
+        );
+      }
+      expect(problem({ AMPLITUDE_API_KEY: '', AMPLITUDE_API_KEY_FILE: folder })).to.match(/cannot be read \(EISDIR\)/);
+    });
+
+    it('are read from files only where they are secrets', () => {
+      const path = file('bucket', 'landing');
+      expect(problems({ ...KEYS, S3_BUCKET_FILE: path })[0]).to.match(/^DESTINATION is not set/);
+    });
+
+    it('come without the line end that a copied value has', () => {
+      const settings = load({ AMPLITUDE_API_KEY: ' the-api-key\n', AMPLITUDE_SECRET_KEY: 'the-secret-key\r\n' });
+      expect(settings.amplitude).to.include({ apiKey: 'the-api-key', secretKey: 'the-secret-key' });
+    });
+
+    it('are all listed for redaction, the two of Amplitude also as they go over the wire', () => {
+      const { secrets } = load({ ...pair, AWS_SESSION_TOKEN: 'aws-token' });
+      expect(secrets).to.have.members([
+        'the-api-key',
+        'the-secret-key',
+        'AKIA1234',
+        'aws-secret',
+        'aws-token',
+        'dGhlLWFwaS1rZXk6dGhlLXNlY3JldC1rZXk=',
+      ]);
+    });
+
+    it('never show in the error, whatever is wrong', () => {
+      const values = Object.fromEntries(SECRETS.map((name) => [name, `"hush-${name}"`]));
+      const wrong = Object.fromEntries(
+        ALL.filter(
+          ([, { secret, validator }]) => secret !== true && validator !== VARIABLES.EXPORT_START.validator,
+        ).map(([name]) => [name, '§']),
+      );
+      const files = Object.fromEntries(SECRETS.map((name) => [`${name}_FILE`, file(name, `hush-${name}`)]));
+      const many = refusal({ ...values, ...wrong });
+      expect(`${many.message} ${many.hint} ${many.stack}`).not.to.include('hush');
+      expect(refusal({ ...files, ...wrong }).message).not.to.include('hush');
+      expect(refusal({ AWS_ACCESS_KEY_ID: 'hush-id' }).message).not.to.include('hush');
+      expect(refusal({ AMPLITUDE_API_KEI: 'hush-key' }).message).not.to.include('hush');
+      for (const name of ['AMPLITUDE_BASE_URL', 'AWS_ENDPOINT_URL_S3', 'DESTINATION']) {
+        for (const scheme of ['http', 's3', 'ftp']) {
+          expect(problem({ [name]: `${scheme}://hush-user:hu/sh@host/x` }), name).not.to.match(/hu\/?sh/);
+        }
+      }
+    });
+  });
+
+  describe('that are wrong', () => {
+    it('are all told at once, each by its name with the reason and an example', () => {
+      const error = refusal({
+        API_TOKEN: '"quoted"',
+        BUCKET_NAME: 'S3://Bucket',
+        S3_PREFIX: '../up',
+        Access_key_ID: 'AKIA1234',
+        AMP_DATA_REGION: 'us-east-1',
+        LOOKBACK_DAYS: 'a week',
+        OUTPUT_FORMAT: 'parquet',
+        EXPORT_TIMEZONE: 'Asia/Kolkata',
+        EXPORT_IDLE_TIMEOUT_S: '0',
+        AWS_ENDPOINT_URL: 'localhost:9000',
+        LOG_LEVEL: 'verbose',
+      });
+      expect(error).to.include({ code: 'CONFIG', exitCode: 2, endsRun: true });
+      expect(error.hint).to.include('.env.example');
+      expect(error.message.split('\n')).to.have.members([
+        'The settings cannot be used:',
+        '  - API_TOKEN is wrapped in quotes, and docker run --env-file passes them on as part of the value: write it without them.',
+        '  - AMP_DATA_REGION is "us-east-1": it must be one of us, eu, for example eu.',
+        '  - BUCKET_NAME is "S3://Bucket": it must be the bare name of a bucket (3 to 63 lower-case letters, digits, dots and dashes), for example my-bucket.',
+        '  - S3_PREFIX is "../up": it must not contain . or .., for example python-import.',
+        '  - AWS_ENDPOINT_URL is "localhost:9000": it must be an http:// or https:// URL, for example http://127.0.0.1:9000.',
+        '  - LOOKBACK_DAYS is "a week": it must be a whole number from 1 to 3650, for example 30.',
+        '  - EXPORT_TIMEZONE is "Asia/Kolkata": it must be a time zone on whole UTC hours, since Amplitude exports whole UTC hours only, for example Europe/Berlin.',
+        '  - OUTPUT_FORMAT is "parquet": it must be one of json, gzip, for example gzip.',
+        '  - EXPORT_IDLE_TIMEOUT_S is "0": it must be a number of seconds above 0 and up to 86400, for example 30.',
+        '  - LOG_LEVEL is "verbose": it must be one of debug, info, warn, error, for example debug.',
+        '  - AMPLITUDE_SECRET_KEY (or AMP_SECRET_KEY or SECRET_KEY) is not set, for example AMPLITUDE_SECRET_KEY=fedcba9876543210fedcba9876543210.',
+        "  - Access_key_ID is set without its other half: set AWS_SECRET_ACCESS_KEY (or AWS_SECRET_KEY, Secret_access_key, secret) too, or neither to use the AWS SDK's own chain.",
+      ]);
+    });
+
+    it('of an empty environment are the three that are required', () => {
+      expect(problems({})).to.deep.equal([
+        'AMPLITUDE_API_KEY (or AMP_API_KEY or API_TOKEN) is not set, for example AMPLITUDE_API_KEY=0123456789abcdef0123456789abcdef.',
+        'AMPLITUDE_SECRET_KEY (or AMP_SECRET_KEY or SECRET_KEY) is not set, for example AMPLITUDE_SECRET_KEY=fedcba9876543210fedcba9876543210.',
+        'DESTINATION is not set, for example s3://my-bucket/amplitude; S3_BUCKET (or BUCKET_NAME or AWB_BUCKET_NAME or bucket_name) is not set, for example S3_BUCKET=my-bucket.',
+      ]);
+    });
+
+    it('are half a pair of AWS keys, whichever half and name', () => {
+      const halves = [
+        ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'],
+        ['AWS_SECRET_ACCESS_KEY', 'AWS_ACCESS_KEY_ID'],
+      ] as const;
+      for (const [given, lacking] of halves) {
+        for (const name of [given, ...VARIABLES[given].aliases]) {
+          expect(problem({ [name]: 'half' })).to.match(
+            new RegExp(`^${name} is set without its other half: set ${lacking} `),
+          );
+        }
+      }
+      expect(load({ AWS_SESSION_TOKEN: 'for the chain' }).s3.credentials).to.equal(undefined);
+      expect(load({ AWS_ACCESS_KEY_ID: 'AKIA1234', secret: 'aws-secret' }).s3.credentials).to.include({
+        secretAccessKey: 'aws-secret',
+      });
+    });
+
+    it('are values in quotes of either kind', () => {
+      for (const [name, { example }] of ALL) {
+        for (const quote of ['"', "'"]) {
+          const found = problems({ ...BASE, [name]: `${quote}${example}${quote}` });
+          expect(found, name).to.have.length(1);
+          expect(found[0]).to.match(new RegExp(`^${name} is wrapped in quotes, .*without them\\.$`));
+        }
+      }
+      expect(load({ AMPLITUDE_SECRET_KEY: '"one-sided' }).amplitude.secretKey).to.equal('"one-sided');
+    });
+
+    const BOUNDS: [VariableName, number, number][] = [
+      ['LOOKBACK_DAYS', 1, 3650],
+      ['SETTLE_HOURS', 0, 8760],
+      ['REQUEST_HOURS', 1, 8760],
+      ['REQUEST_CONCURRENCY', 1, 5],
+      ['UPLOAD_CONCURRENCY', 1, 64],
+      ['UPLOAD_MAX_ATTEMPTS', 1, 20],
+      ['ARCHIVE_MEMORY_MB', 0, 2048],
+      ['EXPORT_MAX_ATTEMPTS', 1, 20],
+      ['EXPORT_BACKOFF_MS', 0, 60_000],
+    ];
+    for (const [name, least, most] of BOUNDS) {
+      it(`are whole numbers out of bounds: ${name} from ${least} to ${most}`, () => {
+        for (const value of [least, most]) expect(() => load({ [name]: String(value) })).not.to.throw();
+        for (const value of [least - 1, most + 1, '1.5', '1e1', '0x1', '+1', '1 000', '1h', 'NaN', '∞']) {
+          expect(problem({ [name]: String(value) })).to.equal(
+            `${name} is "${value}": it must be a whole number from ${least} to ${most}, for example ${VARIABLES[name].example}.`,
+          );
+        }
+      });
+    }
+
+    it('are seconds out of bounds', () => {
+      for (const name of [
+        'EXPORT_CONNECT_TIMEOUT_S',
+        'EXPORT_FIRST_BYTE_TIMEOUT_S',
+        'EXPORT_IDLE_TIMEOUT_S',
+      ] as const) {
+        for (const value of ['0.001', '1', '86400']) expect(() => load({ [name]: value })).not.to.throw();
+        for (const value of ['0', '0.0', '-1', '86401', '1e3', '5s', '.5', 'Infinity']) {
+          expect(problem({ [name]: value })).to.equal(
+            `${name} is "${value}": it must be a number of seconds above 0 and up to 86400, for example ${VARIABLES[name].example}.`,
+          );
+        }
+      }
+    });
+
+    it('are time zones off whole UTC hours, and names of none', () => {
+      for (const zone of ['UTC', 'Europe/Berlin', 'America/New_York', 'Asia/Tokyo', 'Pacific/Kiritimati']) {
+        expect(load({ EXPORT_TIMEZONE: zone }).range.timezone).to.equal(zone);
+      }
+      for (const zone of ['Asia/Kolkata', 'Asia/Kathmandu', 'America/St_Johns', 'Australia/Lord_Howe']) {
+        expect(problem({ EXPORT_TIMEZONE: zone }), zone).to.include('whole UTC hours');
+      }
+      for (const zone of ['Berlin', 'CEST', 'local']) {
+        expect(problem({ EXPORT_TIMEZONE: zone }), zone).to.include('must be an IANA time zone');
+      }
+    });
+
+    it('are URLs that are more or less than an address', () => {
+      for (const name of ['AMPLITUDE_BASE_URL', 'AWS_ENDPOINT_URL_S3'] as const) {
+        for (const url of [
+          'localhost',
+          'ftp://host',
+          'http://',
+          'http://host/?a=b',
+          'http://host/#a',
+          'http://u:p@host',
+        ]) {
+          expect(problem({ [name]: url }), url).to.match(new RegExp(`^${name} is "`));
+        }
+        expect(() => load({ [name]: 'https://proxy.example/path/' })).not.to.throw();
+      }
+    });
+
+    it('are buckets that are none, and prefixes that lead elsewhere', () => {
+      for (const bucket of ['ab', 'My-Bucket', 's3://bucket', 'bucket/prefix', '-bucket', 'a'.repeat(64), 'b_c']) {
+        const [only, ...more] = problems({ ...KEYS, S3_BUCKET: bucket });
+        expect(only).to.match(new RegExp(`^S3_BUCKET is "${bucket}": it must be the bare name of a bucket`));
+        expect(more).to.deep.equal([]);
+      }
+      for (const prefix of ['..', 'a/../b', './a']) {
+        expect(problems({ ...KEYS, S3_BUCKET: 'landing', S3_PREFIX: prefix })).to.deep.equal([
+          `S3_PREFIX is "${prefix}": it must not contain . or .., for example python-import.`,
+        ]);
+      }
+    });
+  });
+
+  describe('that are misspelt', () => {
+    it('are named beside the setting that is missing for it', () => {
+      const [first] = problems({ ...BASE, AMPLITUDE_API_KEY: '', AMPLITUDE_API_KEI: 'x' });
+      expect(first).to.match(/AMPLITUDE_API_KEI is set, but is no setting of this program: is it misspelt\?$/);
+      expect(problems({ ...KEYS, BUKET_NAME: 'x' })[0]).to.match(/BUKET_NAME is set, but is no setting/);
+    });
+
+    it('are warnings where nothing is missing', () => {
+      expect(load({ SETLE_HOURS: '0', OUTPUT_FORMATS: 'gzip' }).warnings).to.deep.equal([
+        'SETLE_HOURS is no setting of this program; did you mean SETTLE_HOURS?',
+        'OUTPUT_FORMATS is no setting of this program; did you mean OUTPUT_FORMAT?',
+      ]);
+    });
+
+    it('are not suspected in what other programs read', () => {
+      const others = {
+        PATH: '/bin',
+        HOME: '/root',
+        HOSTNAME: 'host',
+        AWS_PROFILE: 'default',
+        AWS_ROLE_ARN: 'arn',
+        AWS_WEB_IDENTITY_TOKEN_FILE: '/token',
+        AWS_ENDPOINT_URL_STS: 'http://127.0.0.1:1',
+        AWS_ENDPOINT_URL_SQS: 'http://127.0.0.1:1',
+        NODE_OPTIONS: '',
+        LOG_LEVELS: '',
+        AMPLITUDE_SECRET_KEY_FILE: '/unused',
+      };
+      expect(load(others).warnings).to.deep.equal([]);
+    });
+  });
+
+  describe('destinations', () => {
+    it('are a bucket with or without a prefix', () => {
+      const s3 = (bucket: string, prefix: string) => ({ kind: 's3', bucket, prefix });
+      expect(parseDestination('s3://landing')).to.deep.equal(s3('landing', ''));
+      expect(parseDestination('s3://landing/')).to.deep.equal(s3('landing', ''));
+      expect(parseDestination('s3://landing/a/b c/')).to.deep.equal(s3('landing', 'a/b c'));
+      expect(parseDestination('s3://my.bucket-1//a')).to.deep.equal(s3('my.bucket-1', 'a'));
+      const ofParts = (S3_PREFIX: string) => loadSettings({ ...KEYS, S3_BUCKET: 'landing', S3_PREFIX }).destination;
+      expect(ofParts('/a/b/')).to.deep.equal(s3('landing', 'a/b'));
+      expect(ofParts('/')).to.deep.equal(s3('landing', ''));
+      expect(ofParts('')).to.deep.equal(s3('landing', 'amplitude'));
+    });
+
+    it('are a folder, by URL or path', () => {
+      const file = (folder: string) => ({ kind: 'file', folder });
+      expect(parseDestination('file:///data/hours')).to.deep.equal(file('/data/hours'));
+      expect(parseDestination('file:///data/a%20b')).to.deep.equal(file('/data/a b'));
+      expect(parseDestination('/data/hours/')).to.deep.equal(file('/data/hours'));
+      expect(parseDestination('./hours')).to.deep.equal(file(resolve('hours')));
+      expect(parseDestination('hours')).to.deep.equal(file(resolve('hours')));
+    });
+
+    it('are nothing else', () => {
+      const wrong = {
+        's3://': 'cannot be the name of a bucket',
+        's3://Bucket/x': '"Bucket" cannot be the name of a bucket',
+        's3://landing/../x': 'the prefix must not contain . or ..',
+        's3:/landing/x': 'it must begin with s3:// or file:/// or be a path',
+        's3:landing': 'it must begin with s3:// or file:/// or be a path',
+        'S3://landing': 'it must begin with s3:// or file:/// or be a path',
+        'gs://landing/x': 'it must begin with s3:// or file:/// or be a path',
+        'https://landing.s3.amazonaws.com': 'it must begin with s3:// or file:/// or be a path',
+        'file://data/hours': 'with three slashes',
+        'file:hours': 'with three slashes',
+        'file:///a%2Fb': 'must not include encoded',
+      };
+      for (const [text, why] of Object.entries(wrong)) {
+        const told = problem({ DESTINATION: text });
+        expect(told).to.include(why);
+        expect(told).to.match(/^DESTINATION is ".*, for example s3:\/\/my-bucket\/amplitude\.$/);
+      }
+    });
+  });
+
+  describe('of the log', () => {
+    it('are known before the rest is read, and wrong ones fall back', () => {
+      expect(logSettings({}, true)).to.deep.equal({ format: 'pretty', level: 'info', color: true });
+      expect(logSettings({}, false)).to.deep.equal({ format: 'json', level: 'info', color: false });
+      expect(logSettings({ LOG_FORMAT: 'kestra', LOG_LEVEL: 'debug' }, true)).to.include({
+        format: 'kestra',
+        level: 'debug',
+      });
+      expect(logSettings({ LOG_FORMAT: 'xml', LOG_LEVEL: 'loud' }, false)).to.include({
+        format: 'json',
+        level: 'info',
+      });
+      expect(logSettings({ NO_COLOR: '1' }, true).color).to.equal(false);
+      expect(logSettings({ NO_COLOR: '' }, true).color).to.equal(true);
+      expect(logSettings({ TERM: 'dumb' }, true).color).to.equal(false);
+    });
+
+    it('are refused with the rest where they are wrong', () => {
+      expect(problem({ LOG_FORMAT: 'xml' })).to.equal(
+        'LOG_FORMAT is "xml": it must be one of pretty, json, kestra, for example kestra.',
+      );
+    });
+  });
+});
+
+/** A value that `name` takes and that can be told apart in the settings; of an enumeration there is only one. */
+function wins(name: VariableName): string {
+  if (name === 'AMPLITUDE_REGION') return 'eu';
+  return name === 'AWS_ENDPOINT_URL_S3' ? 'http://wins' : 'the-winner';
+}
+
+function loses(name: VariableName): string {
+  if (name === 'AMPLITUDE_REGION') return 'us';
+  return name === 'AWS_ENDPOINT_URL_S3' ? 'http://loses' : 'the-loser';
+}

@@ -1,0 +1,49 @@
+import { crc32 } from 'node:zlib';
+import { expect } from 'chai';
+import { crcHex, hourOfManifestKey, type Manifest, readManifest } from '../../src/manifest.ts';
+import type { Lying } from './places.ts';
+
+export function manifestsIn(lying: Lying): Manifest[] {
+  return [...lying].flatMap(([key, bytes]) => {
+    const hour = hourOfManifestKey(key);
+    return hour === undefined ? [] : [readManifest(bytes, hour)];
+  });
+}
+
+/** What a manifest names and is not there as it says. A sealed hour is whole at every moment. */
+export function brokenSeals(lying: Lying): string[] {
+  return manifestsIn(lying).flatMap(({ hour, objects, quarantine }) =>
+    [...objects, ...quarantine].flatMap(({ key, bytes, crc32: crc }) => {
+      const there = lying.get(key);
+      if (there === undefined) return [`${hour} names ${key}, which is not there`];
+      return there.length === bytes && crcHex(crc32(there)) === crc ? [] : [`${hour} names other bytes of ${key}`];
+    }),
+  );
+}
+
+/** What lies there and no manifest names. */
+export function strays(lying: Lying): string[] {
+  const named = manifestsIn(lying).flatMap(({ objects, quarantine }) => [...objects, ...quarantine]);
+  const keys = new Set(named.map(({ key }) => key));
+  return [...lying.keys()].filter((key) => !keys.has(key) && hourOfManifestKey(key) === undefined);
+}
+
+/** Objects byte for byte; manifests but for what tells of the run that wrote them. */
+function essence(lying: Lying): Map<string, string> {
+  return new Map(
+    [...lying]
+      .map(([key, bytes]): [string, string] => {
+        if (hourOfManifestKey(key) === undefined) return [key, `${bytes.length} bytes, ${crcHex(crc32(bytes))}`];
+        const { sealedAt: _, request: __, tool: ___, shrunk, ...rest } = JSON.parse(bytes.toString()) as Manifest;
+        return [key, JSON.stringify({ ...rest, shrunk: shrunk?.events })];
+      })
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  );
+}
+
+export function expectAlike(lying: Lying, undisturbed: Lying, when: string): void {
+  const [is, should] = [essence(lying), essence(undisturbed)];
+  const differs = [...new Set([...is.keys(), ...should.keys()])].filter((key) => is.get(key) !== should.get(key));
+  const told = differs.map((key) => `${key}: is ${is.get(key) ?? 'missing'}, should be ${should.get(key) ?? 'missing'}`);
+  expect(told, when).to.deep.equal([]);
+}
