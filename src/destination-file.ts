@@ -124,7 +124,7 @@ export function openFileDestination(folder: string, { signal }: Pick<Destination
       }
     },
     async sweep(inFolder) {
-      await sweepPartials(path(inFolder), '.');
+      await sweepPartials(path(inFolder), '.', { recursive: true });
     },
     close() {},
   };
@@ -136,10 +136,11 @@ interface Wanted {
 }
 
 /** A live write of another run may be among them; it notices at its rename and begins anew. */
-async function sweepPartials(folder: string, beginning: string): Promise<void> {
-  const names = await readdir(folder).catch(() => []);
-  for (const name of names) {
-    if (PARTIAL.test(name) && name.startsWith(beginning)) await rm(join(folder, name), { force: true });
+async function sweepPartials(folder: string, beginning: string, { recursive = false } = {}): Promise<void> {
+  const paths = await readdir(folder, { recursive }).catch(() => []);
+  for (const at of paths) {
+    const name = basename(at);
+    if (PARTIAL.test(name) && name.startsWith(beginning)) await rm(join(folder, at), { force: true });
   }
 }
 

@@ -53,7 +53,7 @@ export interface Destination {
   put(key: string, content: Content, options?: { ifAbsent?: boolean }): Promise<'written' | 'present'>;
   /** Keys that are not there are no error. */
   delete(keys: readonly string[]): Promise<void>;
-  /** Takes away what killed runs left unfinished in a folder and readers never see. */
+  /** Takes away what killed runs left unfinished in a folder and those below it, and readers never see. */
   sweep(folder: string): Promise<void>;
   close(): void;
 }

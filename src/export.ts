@@ -2,12 +2,11 @@ import pLimit from 'p-limit';
 import type { Settings } from './config.ts';
 import { type Destination, openDestination } from './destination.ts';
 import { JobError } from './errors.ts';
-import { type ExportFlags, type Plan, planHours, rangeOf } from './export/plan.ts';
+import { type ExportFlags, type Plan, planHours, rangeOf, sealedIn } from './export/plan.ts';
 import { Tally } from './export/tally.ts';
 import { WindowRunner } from './export/windows.ts';
-import { type Hour, hourFolder, hoursOf, type Window } from './hours.ts';
+import { hourFolder, hoursOf, type Window } from './hours.ts';
 import type { Log } from './log.ts';
-import { hourOfManifestKey, MANIFESTS } from './manifest.ts';
 import { MemoryBudget } from './memory.ts';
 
 export interface ExportOptions {
@@ -53,10 +52,10 @@ export async function runExport(options: ExportOptions): Promise<ExportResult> {
       force: flags.force === true,
     });
     options.onPlan(plan, tally);
+    if (flags.dryRun !== true) await sweepDays(range, destination);
     if (flags.dryRun !== true && plan.windows.length > 0) {
       const runner = new WindowRunner({
         destination,
-        plan,
         format: settings.outputFormat,
         strict: flags.strict === true,
         force: flags.force === true,
@@ -82,6 +81,17 @@ export async function runExport(options: ExportOptions): Promise<ExportResult> {
     return { plan, tally, destination: destination.name };
   } finally {
     destination.close();
+  }
+}
+
+/**
+ * A run that was killed as it sealed an hour may leave a partial file beside the manifest, one that was killed beside
+ * another run may leave some in an hour that is sealed: no landing would come to sweep them.
+ */
+async function sweepDays(range: Window, destination: Destination): Promise<void> {
+  const days = new Set(hoursOf(range).map((hour) => hourFolder(hour).split('/')[0]));
+  for (const day of days) {
+    for (const top of ['events', 'quarantine', 'manifests']) await destination.sweep(`${top}/${day}`);
   }
 }
 

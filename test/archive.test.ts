@@ -8,8 +8,8 @@ import { type Examined, examine, inflate } from '../src/archive/inflate.ts';
 import { readMemberName } from '../src/archive/names.ts';
 import type { Archive, Member } from '../src/archive.ts';
 import { release } from '../src/memory.ts';
-import { gzipMember } from '../src/simulator/gzip.ts';
 import { linesOf } from '../src/simulator/events.ts';
+import { gzipMember } from '../src/simulator/gzip.ts';
 import type { ZipEntry, ZipOptions } from '../src/simulator/zip.ts';
 import {
   collect,
@@ -17,6 +17,7 @@ import {
   failure,
   NAME,
   namesIn,
+  noisyEvent,
   noisyLines,
   openWith,
   READERS,
@@ -107,7 +108,7 @@ for (const reader of READERS) {
       }
 
       it('takes a member of several megabytes, also deflated once more', async () => {
-        const json = noisyLines(400_000);
+        const json = noisyEvent(6_000_000);
         const data = gzipSync(json, { level: 1 });
         expect(data.length).to.be.above(4 * 2 ** 20);
         for (const method of ['stored', 'deflated'] as const) {
@@ -161,8 +162,8 @@ for (const reader of READERS) {
       });
 
       it('gives a reader up half way and reads again', async () => {
-        const json = noisyLines(200_000);
-        const member = await only(gzipMember(json, { level: 1 }));
+        const json = noisyEvent(2_000_000);
+        const member = await only(gzipMember(json));
         for (let round = 0; round < 3; round++) {
           for await (const chunk of inflate(member)) {
             expect(chunk.length).to.be.above(0);
@@ -296,10 +297,7 @@ for (const reader of READERS) {
           [40, 400],
           [GZ.length, GZ.length + 60],
         ])
-          await failure(
-            readAll(Buffer.concat([bytes.subarray(0, from), bytes.subarray(to)])),
-            'ARCHIVE_BROKEN',
-          );
+          await failure(readAll(Buffer.concat([bytes.subarray(0, from), bytes.subarray(to)])), 'ARCHIVE_BROKEN');
       });
 
       it("finds any flipped bit of a stored member by gzip's own check and names the member", async () => {
@@ -382,7 +380,7 @@ for (const reader of READERS) {
         const lies: Record<string, (is: number) => number> = {
           'too small by one': (is) => (is === 0 ? 1 : is - 1),
           'too large by one': (is) => is + 1,
-          'tiny': () => 3,
+          tiny: () => 3,
           'of 2 GiB': () => 2 ** 31,
           'of almost 4 GiB': () => 2 ** 32 - 2,
         };
@@ -408,12 +406,16 @@ for (const reader of READERS) {
         });
 
         it('does not let a member inflate far beyond its size', async () => {
-          const bytes = await write([{ name: NAME, data: Buffer.alloc(200 * 2 ** 20), method: 'deflated' }]);
+          const bytes = await write([{ name: NAME, data: Buffer.alloc(50 * 2 ** 20), method: 'deflated' }]);
           bytes.writeUInt32LE(1000, bytes.indexOf(CENTRAL, 0, 'latin1') + 24);
           const { members } = await open(bytes);
-          const before = process.resourceUsage().maxRSS;
+          let seen = 0;
+          const reading = (async () => {
+            for await (const chunk of (members[0] as Member).open()) seen += chunk.length;
+          })();
+          expect((await failure(reading, 'ARCHIVE_BROKEN')).message).to.include(NAME);
+          expect(seen).to.be.at.most(1000);
           expect((await failure((members[0] as Member).trailer(), 'ARCHIVE_BROKEN')).message).to.include(NAME);
-          expect(process.resourceUsage().maxRSS - before).to.be.below(100 * 1024);
         });
       });
     });
@@ -504,7 +506,7 @@ for (const reader of READERS) {
         'padding after the stream': { data: gzipMember(JSON_LINES, { padding: 512 }), json: JSON_LINES, events: 40 },
         'one zero after the stream': { data: gzipMember(JSON_LINES, { padding: 1 }), json: JSON_LINES, events: 40 },
         'padding of 300 KB': { data: gzipMember(JSON_LINES, { padding: 300_000 }), json: JSON_LINES, events: 40 },
-        'padding of 10 MB': { data: gzipMember(JSON_LINES, { padding: 10_000_000 }), json: JSON_LINES, events: 40 },
+        'padding of 5 MB': { data: gzipMember(JSON_LINES, { padding: 5_000_000 }), json: JSON_LINES, events: 40 },
         'padding that begins on a border': {
           data: Buffer.concat([border.stream, Buffer.alloc(70_000)]),
           json: border.json,
@@ -515,7 +517,11 @@ for (const reader of READERS) {
           json: JSON_LINES,
           events: 40,
         },
-        'padding after an empty stream': { data: gzipMember(Buffer.alloc(0), { padding: 9 }), json: Buffer.alloc(0), events: 0 },
+        'padding after an empty stream': {
+          data: gzipMember(Buffer.alloc(0), { padding: 9 }),
+          json: Buffer.alloc(0),
+          events: 0,
+        },
       };
       for (const [what, { data, json, events, bad = [], strict = false }] of Object.entries(cases)) {
         it(`in ${what}`, async () => {

@@ -11,12 +11,11 @@ import { type Landing, type Manifest, makeManifest, manifestKey, readManifest, w
 import { TOOL } from '../version.ts';
 import { compare, type ExaminedMember } from './compare.ts';
 import { keysOf, landExamined, landMember, type NamedMember } from './member.ts';
-import type { Plan } from './plan.ts';
+import { sealedIn } from './plan.ts';
 import type { Tally } from './tally.ts';
 
 export interface LandingOptions {
   readonly destination: Destination;
-  readonly plan: Plan;
   readonly format: OutputFormat;
   readonly strict: boolean;
   readonly force: boolean;

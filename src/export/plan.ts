@@ -1,8 +1,10 @@
 import type { Settings } from '../config.ts';
+import type { Destination } from '../destination.ts';
 import { UsageError } from '../errors.ts';
 import {
   formatHour,
   type Hour,
+  hourFolder,
   hourOf,
   hoursOf,
   joinHours,
@@ -12,6 +14,7 @@ import {
   type Window,
   yesterday,
 } from '../hours.ts';
+import { hourOfManifestKey, MANIFESTS } from '../manifest.ts';
 
 /** The flags of `export`. Each beats the variable of the same meaning. */
 export interface ExportFlags {
@@ -35,8 +38,6 @@ export interface Plan {
   readonly pending: readonly Hour[];
   /** Hours of the range that are sealed and need no request. */
   readonly skipped: number;
-  /** Hours that have a manifest, so that asking for them is asking again. */
-  readonly sealed: ReadonlySet<Hour>;
 }
 
 /**
@@ -85,6 +86,17 @@ function readLookback(flag: string | undefined, days: number): number {
   return value;
 }
 
+/** The time of each manifest in the range, by listing alone. */
+export async function sealedIn(range: Window, destination: Destination): Promise<Map<Hour, Date>> {
+  const sealedAt = new Map<Hour, Date>();
+  const bounds = { after: MANIFESTS + hourFolder(range.start), before: MANIFESTS + hourFolder(range.end) };
+  for await (const { key, modifiedAt } of destination.list(MANIFESTS, bounds)) {
+    const hour = hourOfManifestKey(key);
+    if (hour !== undefined) sealedAt.set(hour, modifiedAt);
+  }
+  return sealedAt;
+}
+
 /**
  * Takes every gap of the range, and every hour sealed before it could settle that has the age by now; with `force`
  * every ready hour. `sealedAt` has the time of each manifest, which is the time of sealing.
@@ -117,7 +129,6 @@ export function planHours(input: {
     windows: joinHours([...hours.keys()], requestHours),
     pending,
     skipped,
-    sealed: new Set(sealedAt.keys()),
   };
 }
 

@@ -1,3 +1,4 @@
+import { createCipheriv } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { crc32, gzipSync } from 'node:zlib';
@@ -78,6 +79,12 @@ export function noisyLines(count: number, seed = 1): Buffer {
   };
   const lines = Array.from({ length: count }, (_, at) => `{"insert_id":"${noise()}${noise()}","event_id":${at}}\n`);
   return Buffer.from(lines.join(''));
+}
+
+/** An event of `bytes` bytes that compress to three quarters. */
+export function noisyEvent(bytes: number): Buffer {
+  const noise = createCipheriv('aes-128-ctr', Buffer.alloc(16), Buffer.alloc(16)).update(Buffer.alloc(bytes));
+  return Buffer.from(`{"x":"${noise.toString('base64').slice(0, bytes - 9)}"}\n`);
 }
 
 /** A gzip stream that is exactly `bytes` long: a file name in its header fills it up. */

@@ -5,10 +5,10 @@ import pLimit from 'p-limit';
 import { type Member, readTrailer } from '../../src/archive.ts';
 import type { Destination, StoredObject } from '../../src/destination.ts';
 import { landAnswer } from '../../src/export/landing.ts';
-import { planHours } from '../../src/export/plan.ts';
+import { planHours, sealedIn } from '../../src/export/plan.ts';
 import { Tally } from '../../src/export/tally.ts';
 import { startOf } from '../../src/hours.ts';
-import { hourOfManifestKey, MANIFESTS } from '../../src/manifest.ts';
+import { MANIFESTS } from '../../src/manifest.ts';
 import { Random } from '../../src/simulator/random.ts';
 import { hearingLog } from '../settings.ts';
 import { brokenSeals, expectAlike, strays } from './landed.ts';
@@ -22,35 +22,46 @@ const NOW = startOf(HOUR + 48);
 /** The members of one answer: part and number of events. */
 type Answer = readonly (readonly [part: number, events: number])[];
 
-/** Objects in memory. Every run has a view of its own, whose operations wait until the schedule lets them happen. */
+/**
+ * Objects in memory. Every run has a view of its own, whose operations wait until the schedule lets them happen.
+ *
+ * A look at a manifest and what the run does upon it are one step: no destination can compare and swap, so the
+ * milliseconds between them stay open where two runs hold different answers.
+ */
 class Store {
   readonly objects = new Map<string, { bytes: Buffer; modifiedAt: Date }>();
   now = FIRST_SEALED;
 
   view(admit: () => Promise<void>): Destination {
     const { objects } = this;
+    let looked = false;
+    const step = async () => {
+      if (!looked) await admit();
+      looked = false;
+    };
     return {
       name: 'memory',
       async *list(prefix, { after = '', before = '~' } = {}): AsyncGenerator<StoredObject> {
-        await admit();
+        await step();
         for (const [key, { bytes, modifiedAt }] of [...objects].sort(([a], [b]) => (a < b ? -1 : 1))) {
           if (key.startsWith(prefix) && key > after && key < before) yield { key, bytes: bytes.length, modifiedAt };
         }
       },
       read: async (key) => {
-        await admit();
+        await step();
+        looked = true;
         return objects.get(key)?.bytes;
       },
       put: async (key, content, { ifAbsent = false } = {}) => {
         const chunks: Buffer[] = [];
         for await (const chunk of content.open()) chunks.push(Buffer.from(chunk));
-        await admit();
+        await step();
         if (ifAbsent && objects.has(key)) return 'present';
         objects.set(key, { bytes: Buffer.concat(chunks), modifiedAt: this.now });
         return 'written';
       },
       delete: async (keys) => {
-        await admit();
+        await step();
         for (const key of keys) objects.delete(key);
       },
       sweep: async () => undefined,
@@ -75,16 +86,12 @@ function membersOf(answer: Answer): Member[] {
 }
 
 async function run(destination: Destination, answer: Answer): Promise<Tally> {
-  const sealedAt = new Map<number, Date>();
-  for await (const { key, modifiedAt } of destination.list(MANIFESTS)) {
-    sealedAt.set(hourOfManifestKey(key) as number, modifiedAt);
-  }
   const range = { start: HOUR, end: HOUR + 1 };
+  const sealedAt = await sealedIn(range, destination);
   const plan = planHours({ range, now: NOW, sealedAt, settleHours: 24, requestHours: 24, force: false });
   const tally = new Tally();
   const options = {
     destination,
-    plan,
     format: 'json',
     strict: false,
     force: false,

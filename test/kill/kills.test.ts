@@ -47,19 +47,24 @@ describe(`killed and run again: ${ROUNDS} rounds, KILL_SEED=${SEED}`, function (
   async function killAndRunAgain(place: Place, kind: Kind, round: number): Promise<void> {
     const random = new Random(SEED, round, 0);
     const format = random.chance(0.25) ? 'gzip' : 'json';
-    const { before, after, ms, env } = await scene.prepare(place, kind, format);
+    const prepared = await scene.prepare(place, kind, format);
+    const { before, after, env } = prepared;
     const memory = { ARCHIVE_MEMORY_MB: random.chance(0.5) ? '0' : '64' };
     const kills = random.chance(0.6) ? 1 : 2 + random.below(3);
     const told: string[] = [];
     for (let kill = 1; kill <= kills; kill++) {
-      const moment = Math.round(random.fraction() * ms);
+      const moment = Math.round(random.fraction() * prepared.took.ms);
       const run = scene.program.start(place, { env: { ...env, ...memory } });
       await Promise.race([pause(moment), run.ended]);
       run.child.kill('SIGKILL');
-      const { signal, code } = await run.ended;
+      const { signal, code, ms } = await run.ended;
       told.push(signal === null ? `ended with ${code}` : `killed after ${moment} ms`);
       const when = `KILL_SEED=${SEED}, round ${round} (${kind}, ${place.name}, ${format}): ${told.join(', ')}`;
-      if (signal === null) expect(code, when).to.equal(0);
+      if (signal === null) {
+        expect(code, when).to.equal(0);
+        // A moment after the end hits nothing, and the first run measured was the slowest.
+        if (told.length === 1) prepared.took.ms = Math.min(prepared.took.ms, ms);
+      }
       const left = await place.read();
       note(left, before, after, signal === null);
       expect(brokenSeals(left), when).to.deep.equal([]);

@@ -16,13 +16,19 @@ const RANGE: Window = ((today) => ({ start: today - 4 * DAY, end: today - 4 * DA
 export type Kind = 'first' | 'again';
 export type Format = 'json' | 'gzip';
 
+interface Undisturbed {
+  readonly before: Lying;
+  readonly after: Lying;
+  readonly took: { ms: number };
+}
+
 /** The simulator, the program that asks it, and what an undisturbed run makes of it. */
 export class Scene {
   readonly range = RANGE;
   readonly simulator: Simulator;
   readonly program: Program;
   readonly #faults: Readonly<Record<Kind, readonly Fault[]>>;
-  readonly #undisturbed = new Map<string, Promise<{ before: Lying; after: Lying; ms: number }>>();
+  readonly #undisturbed = new Map<string, Promise<Undisturbed>>();
 
   private constructor(simulator: Simulator) {
     this.simulator = simulator;
@@ -58,10 +64,10 @@ export class Scene {
     const name = `${place.name}, ${kind}, ${format}`;
     const known = this.#undisturbed.get(name) ?? this.#run(place, kind, format);
     this.#undisturbed.set(name, known);
-    const { before, after, ms } = await known;
+    const { before, after, took } = await known;
     this.answers(this.#faults[kind]);
     await place.lay(before);
-    return { before, after, ms, env: { OUTPUT_FORMAT: format } };
+    return { before, after, took, env: { OUTPUT_FORMAT: format } };
   }
 
   answers(faults: readonly Fault[]): void {
@@ -73,11 +79,11 @@ export class Scene {
     await this.simulator.close();
   }
 
-  async #run(place: Place, kind: Kind, format: Format): Promise<{ before: Lying; after: Lying; ms: number }> {
+  async #run(place: Place, kind: Kind, format: Format): Promise<Undisturbed> {
     const before: Lying = kind === 'first' ? new Map() : (await this.prepare(place, 'first', format)).after;
     this.answers(this.#faults[kind]);
     await place.lay(before);
     const { ms } = await this.program.finish(place, { env: { OUTPUT_FORMAT: format } });
-    return { before, after: await place.read(), ms };
+    return { before, after: await place.read(), took: { ms } };
   }
 }

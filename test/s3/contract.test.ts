@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { CreateBucketCommand, HeadObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
 import { contentOf, openDestination } from '../../src/destination.ts';
 import { destinationContract, failure } from '../destination-contract.ts';
@@ -9,6 +9,9 @@ import { hearingLog } from '../settings.ts';
 const { AWS_ENDPOINT_URL_S3: endpoint, AWS_ACCESS_KEY_ID = '', AWS_SECRET_ACCESS_KEY = '' } = process.env;
 const credentials = { accessKeyId: AWS_ACCESS_KEY_ID, secretAccessKey: AWS_SECRET_ACCESS_KEY };
 const bucket = process.env.S3_TEST_BUCKET ?? `contract-${randomBytes(4).toString('hex')}`;
+/** Some stand-ins believe whatever checksum they are told. */
+const trusting = process.env.S3_TEST_TRUSTING === '1';
+const kmsKeyId = process.env.S3_TEST_KMS_KEY_ID || undefined;
 /** S3's own least size of a part. */
 const MULTIPART = { aboveBytes: 6 * 2 ** 20, partBytes: 5 * 2 ** 20 };
 
@@ -42,17 +45,30 @@ describe(`destination: the S3 server at ${endpoint ?? 'AWS_ENDPOINT_URL_S3'}`, f
     const bytes = randomBytes(16 * 2 ** 20);
     await destination.put('events/parts.json', contentOf(bytes));
     expect((await destination.read('events/parts.json'))?.equals(bytes)).to.equal(true);
+    if (trusting) return;
     const wrong = { ...contentOf(bytes), crc32: 7, count: async () => ({ bytes: bytes.length, crc32: 7 }) };
     expect(await failure(destination.put('events/wrong.json', wrong))).to.include({ code: 'BAD_DIGEST' });
     expect(await destination.read('events/wrong.json')).to.equal(undefined);
   });
 
-  it('refuses bytes that do not match the CRC-32', async () => {
+  (trusting ? it.skip : it)('refuses bytes that do not match the CRC-32', async () => {
     const destination = open(new AbortController().signal);
     const content = contentOf(Buffer.from('{"a":1}\n'));
     const wrong = { ...content, crc32: 7, count: async () => ({ bytes: 8, crc32: 7 }) };
     expect(await failure(destination.put('events/wrong.json', wrong))).to.include({ code: 'BAD_DIGEST' });
     expect(await destination.read('events/wrong.json')).to.equal(undefined);
+  });
+
+  (kmsKeyId === undefined ? it.skip : it)('encrypts with the KMS key that is set', async () => {
+    const signal = new AbortController().signal;
+    const prefix = `run/${randomBytes(6).toString('hex')}`;
+    const settings = { ...s3, kmsKeyId };
+    const destination = openDestination({ kind: 's3', bucket, prefix }, { s3: settings, signal, log: hearingLog() });
+    await destination.put('events/a.json', contentOf(Buffer.from('{}\n')));
+    const client = new S3Client({ endpoint: endpoint ?? '', region: s3.region, credentials, forcePathStyle: true });
+    const head = await client.send(new HeadObjectCommand({ Bucket: bucket, Key: `${prefix}/events/a.json` }));
+    expect(head).to.include({ ServerSideEncryption: 'aws:kms', SSEKMSKeyId: kmsKeyId });
+    client.destroy();
   });
 
   it('names a bucket that does not exist', async () => {

@@ -1,0 +1,186 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { FAULTS, parseFault, type Simulator, startSimulator } from '../src/simulator.ts';
+import { VERSION } from '../src/version.ts';
+import { filesOf, manifestsOf, runProgram } from './program.ts';
+
+const RANGE = ['--start', '2026-03-04T06', '--end', '2026-03-04T08'];
+
+describe('the command line', () => {
+  const run = (...args: string[]) => runProgram(args, {});
+
+  it('prints help on stdout, with examples, every command and the exit codes', async () => {
+    for (const args of [['--help'], ['-h'], ['help']]) {
+      const { code, stdout, stderr } = await run(...args);
+      expect([code, stderr]).to.deep.equal([0, '']);
+      for (const word of ['Examples', 'export', 'simulate', 'demo', '--dry-run', '--strict', 'Exit codes', '130/143']) {
+        expect(stdout).to.include(word);
+      }
+    }
+    const { stdout } = await run('simulate', '--help');
+    for (const name of Object.keys(FAULTS)) expect(stdout).to.include(name);
+  });
+
+  it('prints its version', async () => {
+    expect((await run('--version')).stdout).to.equal(`${VERSION}\n`);
+  });
+
+  for (const [args, words] of [
+    [['exprot'], '"exprot" is no command'],
+    [['--frobnicate'], "'--frobnicate'"],
+    [['export', '--start'], '--start'],
+    [['export', 'yesterday'], 'yesterday'],
+    [['simulate', '--port', 'x'], '--port is "x"'],
+    [['simulate', '--fault', 'no-such-fault'], 'no-such-fault'],
+  ] as const) {
+    it(`refuses ${args.join(' ')} with one line and exit code 2`, async () => {
+      const { code, stdout, stderr } = await runProgram(args, { LOG_FORMAT: 'pretty' });
+      expect([code, stdout]).to.deep.equal([2, '']);
+      expect(stderr).to.include(words);
+      expect(stderr.trim().split('\n')).to.have.length(1);
+    });
+  }
+
+  it('names all that is wrong with the settings at once, and exits 2', async () => {
+    const { code, stderr } = await runProgram([], {
+      LOG_FORMAT: 'pretty',
+      OUTPUT_FORMAT: 'parquet',
+      REQUEST_HOURS: 'x',
+    });
+    expect(code).to.equal(2);
+    for (const name of ['AMPLITUDE_API_KEY', 'AMPLITUDE_SECRET_KEY', 'DESTINATION', 'OUTPUT_FORMAT', 'REQUEST_HOURS']) {
+      expect(stderr).to.include(name);
+    }
+  });
+
+  it('with --json writes one document also where there is no report', async () => {
+    const { code, report } = await runProgram(['--json'], {});
+    expect(code).to.equal(2);
+    expect(report<{ error: { code: string } }>().error.code).to.equal('CONFIG');
+  });
+});
+
+describe('what is said', () => {
+  let simulator: Simulator;
+  let folder: string;
+  beforeEach(async () => {
+    simulator = await startSimulator({ eventsPerHour: 10 });
+    folder = await mkdtemp(join(tmpdir(), 'said-'));
+  });
+  afterEach(async () => {
+    await simulator.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+  const run = (changed: Record<string, string> = {}, args: readonly string[] = RANGE) =>
+    runProgram(args, {
+      AMPLITUDE_BASE_URL: simulator.url,
+      AMPLITUDE_API_KEY: 'simulator-key',
+      AMPLITUDE_SECRET_KEY: 'simulator-secret',
+      DESTINATION: folder,
+      EXPORT_BACKOFF_MS: '1',
+      ...changed,
+    });
+
+  it('is JSON lines on stdout where no terminal is, and nothing on stderr', async () => {
+    const { stdout, stderr } = await run();
+    expect(stderr).to.equal('');
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    for (const line of lines) expect(line).to.include.keys('time', 'level', 'msg', 'run');
+    expect(new Set(lines.map((line) => line.run)).size).to.equal(1);
+    expect(lines.at(-1)).to.include({ sealed: 2, failed: 0, exitCode: 0 });
+  });
+
+  it('is for people with LOG_FORMAT=pretty: what landed, what failed, what to do; without colours', async () => {
+    simulator.faults.push(parseFault('server-error@2026-03-04T07'));
+    const { code, stdout, stderr } = await run({ LOG_FORMAT: 'pretty', EXPORT_MAX_ATTEMPTS: '2' });
+    expect([code, stdout]).to.deep.equal([3, '']);
+    expect(stderr).to.include('landed     1 hour').and.include('failed     1 hour').and.include('2026-03-04T07: ');
+    expect(stderr).to.include('Run the same command again').and.include('HTTP 500');
+    expect(stderr).not.to.include('\u001b');
+    expect(stderr).not.to.match(/^\s+at /m);
+  });
+
+  it("speaks Kestra's protocol with LOG_FORMAT=kestra: levels, outputs and metrics", async () => {
+    simulator.faults.push(parseFault('server-error@2026-03-04T07'));
+    const { stdout, stderr } = await run({ LOG_FORMAT: 'kestra', EXPORT_MAX_ATTEMPTS: '2' });
+    expect(stderr).to.equal('');
+    const said = stdout
+      .trim()
+      .split('\n')
+      .map((line) => {
+        expect(line).to.match(/^::(\{.*})::$/);
+        return JSON.parse(line.slice(2, -2));
+      });
+    const levels = said.flatMap(({ logs = [] }) => logs.map(({ level }: { level: string }) => level));
+    expect(new Set(levels)).to.deep.equal(new Set(['INFO', 'WARN', 'ERROR']));
+    const outputs = Object.assign({}, ...said.map((line) => line.outputs));
+    expect(outputs).to.include({ hoursSealed: 1, hoursFailed: 1, failedHours: '2026-03-04T07', exitCode: 3 });
+    expect(outputs).to.include({ start: '2026-03-04T06', end: '2026-03-04T08', manifests: `${folder}/manifests/` });
+    const metrics = said.flatMap((line) => line.metrics ?? []);
+    expect(metrics.map(({ name, type }) => `${name} ${type}`)).to.include.members([
+      'events counter',
+      'bytes counter',
+      'requests counter',
+      'retries counter',
+      'seconds timer',
+    ]);
+  });
+
+  it('shows stacks at debug level only', async () => {
+    const quiet = await run({ AMPLITUDE_SECRET_KEY: 'wrong-secret' });
+    expect(quiet.stdout).not.to.match(/\\n\s+at /);
+    const debug = await run({ AMPLITUDE_SECRET_KEY: 'wrong-secret', LOG_LEVEL: 'debug' });
+    expect(debug.stdout).to.match(/\\n\s+at /);
+    expect(debug.stdout).not.to.include('wrong-secret');
+    expect((await run({ LOG_LEVEL: 'error' })).stdout).to.equal('');
+  });
+
+  it('keeps what Amplitude answers from breaking a line or showing a secret', async () => {
+    const secret = 'a-secret-in-an-answer';
+    const { stdout } = await run({
+      AMPLITUDE_SECRET_KEY: secret,
+      LOG_FORMAT: 'kestra',
+      AMPLITUDE_BASE_URL: `${simulator.url}/${secret}`,
+    });
+    expect(stdout).not.to.include(secret);
+  });
+
+  it('warns of a misspelt setting', async () => {
+    expect((await run({ OUTPUT_FORMATT: 'gzip' })).stdout).to.include('did you mean OUTPUT_FORMAT?');
+  });
+
+  it('says that the destination cannot be written', async () => {
+    const file = join(folder, 'file');
+    await writeFile(file, '');
+    const { code, stdout } = await run({ DESTINATION: join(file, 'below') });
+    expect(code).to.equal(1);
+    expect(stdout).to.include('DESTINATION');
+  });
+});
+
+describe('demo', () => {
+  it('lands a day without any account or setting, and tells what landed; the second time there is nothing to do', async function () {
+    this.timeout(20_000);
+    const folder = await mkdtemp(join(tmpdir(), 'demo-'));
+    try {
+      const data = join(folder, 'data');
+      const foreign = { AMPLITUDE_API_KEY: 'somebody', S3_BUCKET: 'somebodys-bucket', REQUEST_HOURS: 'nonsense' };
+      const { code, stdout, stderr } = await runProgram(['demo', '--data', data], foreign);
+      expect([code, stderr.includes('landed')]).to.deep.equal([0, true]);
+      expect(stdout).to.include('24 sealed hours').and.include('events in').and.include('Look at them');
+      const files = await filesOf(data);
+      const manifests = [...manifestsOf(files).values()];
+      expect(manifests).to.have.length(24);
+      for (const { objects } of manifests) for (const { key } of objects) expect(files.has(key)).to.equal(true);
+      const again = await runProgram(['demo', '--data', data, '--json'], {});
+      expect(again.report()).to.deep.include({ requests: 0, exitCode: 0 });
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});
