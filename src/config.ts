@@ -88,6 +88,10 @@ interface Found {
 
 /** The only look at the process's environment; everything else is handed what it needs. */
 export function processEnvironment(): Environment {
+  // The AWS SDK reads its own variables and takes an empty one for a value.
+  for (const name of Object.keys(process.env)) {
+    if (name.startsWith('AWS_') && process.env[name] === '') delete process.env[name];
+  }
   return process.env;
 }
 

@@ -6,6 +6,7 @@ import { redaction } from './log.ts';
 import type { DemoFlags } from './main/arguments.ts';
 import { type ExportContext, exportCommand } from './main/export-command.ts';
 import { hourOfManifestKey, type Manifest, readManifest } from './manifest.ts';
+import { count } from './report.ts';
 import { startSimulator } from './simulator.ts';
 
 /**
@@ -36,7 +37,7 @@ export async function runDemo(
     const log = out.log(redaction(settings.secrets));
     log.info(`The simulator plays Amplitude at ${simulator.url}; the hours land in ${folder}.`);
     const exitCode = await exportCommand(settings, { force: flags.force }, { ...context, log });
-    if (!out.json) for (const line of await tour(folder)) out.print(line);
+    if (exitCode === 0 && !out.json) for (const line of await tour(folder)) out.print(line);
     return exitCode;
   } finally {
     await simulator.close();
@@ -59,7 +60,9 @@ async function tour(folder: string): Promise<string[]> {
   for (const { manifest } of hours) {
     const bar = '#'.repeat(Math.ceil((manifest.events / most) * 40));
     const what =
-      manifest.status === 'empty' ? 'empty' : `${manifest.events} events in ${manifest.objects.length} objects`;
+      manifest.status === 'empty'
+        ? 'empty'
+        : `${count(manifest.events, 'event')} in ${count(manifest.objects.length, 'object')}`;
     lines.push(`  ${manifest.hour}  ${what.padEnd(26)} ${bar}`);
   }
   const sample = hours.find(({ manifest }) => manifest.objects.length > 0);

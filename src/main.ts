@@ -25,6 +25,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 const output = openOutput(env);
+// Known before the rest is read, so that also a command line that cannot be read is answered with a document.
+output.json = process.argv.includes('--json');
 let log = output.log(redaction([]));
 try {
   process.exitCode = await run(readArguments(process.argv.slice(2)), output);
@@ -53,7 +55,7 @@ async function run(invocation: Invocation, out: Output): Promise<number> {
     await runSimulator(options, stopper.signal, out.print);
     return (stopper.signal.reason as Interrupted).exitCode;
   }
-  out.json = invocation.json;
+  if (command === 'export' && invocation.flags.dryRun === true && !out.json) out.forPeople();
   const context = { out, now: () => new Date(), signal: stopper.signal };
   if (command === 'demo') return await runDemo(invocation.flags, env, context);
   const settings = loadSettings(env);

@@ -20,7 +20,7 @@ export function terminalProgress(stream: NodeJS.WriteStream): Progress {
     start(plan, tally) {
       if (plan.hours.size === 0) return;
       const format = '{bar} {value}/{total} hours | {downloaded} down, {uploaded} up | {rate}/s';
-      const options = { stream, format, hideCursor: true, clearOnComplete: true, forceRedraw: true };
+      const options = { stream, format, barsize: 20, hideCursor: true, clearOnComplete: true, forceRedraw: true };
       bars = new MultiBar(options, Presets.shades_classic);
       const started = performance.now();
       const payload = () => ({

@@ -143,7 +143,7 @@ export function summary(report: ExportReport): string {
   if (hours.failed.length > 0) {
     lines.push(`  ${'failed'.padEnd(10)} ${count(hours.failed.length, 'hour')}`);
     for (const [message, failed] of grouped(hours.failed)) lines.push(`    ${joinedHours(failed)}: ${message}`);
-    lines.push('  Run the same command again: it asks for these hours and for nothing that is sealed.');
+    lines.push('  The next run without --force asks for these hours again, and for nothing that is sealed.');
   }
   return lines.join('\n');
 }
@@ -194,7 +194,8 @@ function number(value: number): string {
   return value.toLocaleString('en-US');
 }
 
-function count(value: number, one: string, many = `${one}s`): string {
+/** `1 hour`, `24 hours` */
+export function count(value: number, one: string, many = `${one}s`): string {
   return `${number(value)} ${value === 1 ? one : many}`;
 }
 

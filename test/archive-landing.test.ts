@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { readMemberName } from '../src/archive/names.ts';
-import { type Archive, type Count, type Member, openArchive } from '../src/archive.ts';
+import type { Archive, Count, Member } from '../src/archive.ts';
 import type { OutputFormat } from '../src/config.ts';
 import { type Content, type Destination, Miscounted } from '../src/destination.ts';
 import { landAnswer } from '../src/export/landing.ts';

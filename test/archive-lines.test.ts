@@ -22,7 +22,7 @@ function split(whole: Buffer, strict: boolean): Found {
     const content = whole.subarray(start + (marked ? 3 : 0), end);
     const trimmed = content.toString('latin1').replace(/^[\t-\r ]+|[\t-\r ]+$/g, '');
     if (trimmed !== '') {
-      if (!/^\{[^]*\}$/.test(trimmed)) bad.push({ line, start, end, reason: 'not_an_object' });
+      if (!trimmed.startsWith('{') || !trimmed.endsWith('}')) bad.push({ line, start, end, reason: 'not_an_object' });
       else if (strict && !parses(content)) bad.push({ line, start, end, reason: 'invalid_json' });
       else events++;
     }

@@ -261,7 +261,9 @@ describe('spool', () => {
       const { open } = fs;
       await withOpen(
         () => open('/dev/full', 'r+'),
-        async () => expect(await refusal('DISK_FULL', workDir)).to.include('ENOSPC'),
+        async () => {
+          expect(await refusal('DISK_FULL', workDir)).to.include('ENOSPC');
+        },
       );
     });
 

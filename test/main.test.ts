@@ -59,6 +59,8 @@ describe('the command line', () => {
     const { code, report } = await runProgram(['--json'], {});
     expect(code).to.equal(2);
     expect(report<{ error: { code: string } }>().error.code).to.equal('CONFIG');
+    const usage = await runProgram(['--json', '--nonsense'], {});
+    expect(usage.report<{ error: { code: string } }>().error.code).to.equal('USAGE');
   });
 });
 
@@ -100,7 +102,7 @@ describe('what is said', () => {
     const { code, stdout, stderr } = await run({ LOG_FORMAT: 'pretty', EXPORT_MAX_ATTEMPTS: '2' });
     expect([code, stdout]).to.deep.equal([3, '']);
     expect(stderr).to.include('landed     1 hour').and.include('failed     1 hour').and.include('2026-03-04T07: ');
-    expect(stderr).to.include('Run the same command again').and.include('HTTP 500');
+    expect(stderr).to.include('The next run without --force asks for these hours again').and.include('HTTP 500');
     expect(stderr).not.to.include('\u001b');
     expect(stderr).not.to.match(/^\s+at /m);
   });

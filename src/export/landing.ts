@@ -1,4 +1,4 @@
-import type { LimitFunction } from 'p-limit';
+import pLimit, { type LimitFunction } from 'p-limit';
 import { examine } from '../archive/inflate.ts';
 import { readMemberName } from '../archive/names.ts';
 import { type Archive, type Member, refused } from '../archive.ts';
@@ -31,6 +31,9 @@ export interface LandingOptions {
 /** How often a seal begins anew after another run sealed the same hour from another answer. */
 const RACES = 3;
 
+/** A window may have thousands of hours, and a process only so many open files. */
+const SEALS_AT_ONCE = 16;
+
 /** What is left to do for an hour once the whole archive has proved sound. */
 type Seal = () => Promise<void>;
 
@@ -60,7 +63,8 @@ export async function landAnswer(
     const hourLanding = new HourLanding(hour, members, before.get(hour) ?? new Set(), request, options);
     seals.set(hour, await (sealed.has(hour) ? hourLanding.again() : hourLanding.first()));
   });
-  await forEachHour([...seals.keys()], tally, async (hour) => seals.get(hour)?.());
+  const atOnce = pLimit(SEALS_AT_ONCE);
+  await forEachHour([...seals.keys()], tally, (hour) => atOnce(async () => seals.get(hour)?.()));
 }
 
 /**

@@ -44,7 +44,12 @@ class BadLineOnTheWay extends Error {}
  * its lines are events; otherwise, and in the gzip format, it is examined first.
  */
 export async function landMember(named: NamedMember, options: MemberOptions): Promise<LandedMember> {
-  if (options.format === 'gzip') return landExamined(named, await examine(named.member, options), options);
+  if (options.format === 'gzip') {
+    const started = performance.now();
+    const examined = await examine(named.member, options);
+    options.timings.inflateMs += performance.now() - started;
+    return landExamined(named, examined, options);
+  }
   try {
     return await landOnePass(named, options);
   } catch (error) {

@@ -44,7 +44,7 @@ export class WindowRunner {
       const outcome = await attempts;
       if (outcome === 'landed') return;
       if (outcome.next === 'halve') await this.#halves(window, outcome.fault);
-      else this.#giveUp(window, outcome.fault);
+      else this.#fail(window, outcome.fault);
     } catch (error) {
       if (this.#options.signal.aborted) return;
       if (error instanceof JobError && error.endsRun) this.#options.stop(error);
@@ -89,6 +89,7 @@ export class WindowRunner {
         if (isAnswer(fault.kind)) this.#usedUp = 0;
         const next = nextStep(fault.kind, { attempt, maxAttempts: amplitude.maxAttempts, hours });
         if (next === 'stop-run') throw fault;
+        if (next === 'give-up') this.#noteUsedUp(fault);
         if (next !== 'retry') return { fault, next };
         const { backoffMs } = amplitude;
         const ms = pauseBefore(attempt, { backoffMs, retryAfterMs: fault.retryAfterMs, random: Math.random() });
@@ -124,8 +125,8 @@ export class WindowRunner {
     }
   }
 
-  #giveUp(window: Window, fault: RequestFault): void {
-    this.#fail(window, fault);
+  /** Before the window's place is free, so that no further one begins once the API is known to be down. */
+  #noteUsedUp(fault: RequestFault): void {
     if (!usesUp(fault.kind)) return;
     this.#usedUp++;
     if (this.#usedUp < WINDOWS_UNTIL_DOWN) return;
@@ -146,7 +147,8 @@ export class WindowRunner {
     const { tally, log } = this.#options;
     const hours = hoursOf(window).filter((hour) => !tally.sealed.has(hour) && !tally.failed.has(hour));
     for (const hour of hours) tally.fail(hour, error);
-    log.failure(error);
+    // What ends the run is told once, at its end.
+    if (!(error instanceof JobError && error.endsRun)) log.failure(error);
   }
 }
 

@@ -3,7 +3,7 @@ import type { ExportFlags } from '../export/plan.ts';
 import { runExport } from '../export.ts';
 import { formatWindow } from '../hours.ts';
 import type { Log } from '../log.ts';
-import { dryRunReport, exportReport, kestraReport, planSummary, summary } from '../report.ts';
+import { count, dryRunReport, exportReport, kestraReport, planSummary, summary } from '../report.ts';
 import type { Output } from './output.ts';
 
 export interface ExportContext {
@@ -27,7 +27,7 @@ export async function exportCommand(settings: Settings, flags: ExportFlags, cont
     onPlan: (plan, tally) => {
       const { hours, windows, pending, skipped, range } = plan;
       log.info(
-        `${formatWindow(range)}: ${hours.size} hours to ask for in ${windows.length} requests, ${skipped} sealed before, ${pending.length} not ready yet.`,
+        `${formatWindow(range)}: ${count(hours.size, 'hour')} to ask for in ${count(windows.length, 'request')}, ${skipped} sealed before, ${pending.length} not ready yet.`,
         { hours: hours.size, requests: windows.length, skipped, pending: pending.length },
       );
       if (flags.dryRun !== true) out.progress?.start(plan, tally);

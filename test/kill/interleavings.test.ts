@@ -76,7 +76,9 @@ class Store {
 
 function membersOf(answer: Answer): Member[] {
   return answer.map(([part, events]) => {
-    const gz = gzipSync(Array.from({ length: events }, (_, n) => `{"part":${part},"of":${events},"n":${n}}\n`).join(''));
+    const gz = gzipSync(
+      Array.from({ length: events }, (_, n) => `{"part":${part},"of":${events},"n":${n}}\n`).join(''),
+    );
     const name = `7/7_${startOf(HOUR).toISOString().slice(0, 10)}_${startOf(HOUR).getUTCHours()}#${part}.json.gz`;
     const open = async function* () {
       yield gz;
@@ -188,7 +190,10 @@ describe(`two runs on one hour, in every order (${SCHEDULES} schedules, KILL_SEE
         const { lying } = store;
         expect(brokenSeals(lying), when).to.deep.equal([]);
         expect(strays(lying), when).to.deep.equal([]);
-        expect([...lying.keys()].filter((key) => key.startsWith(MANIFESTS)), when).to.have.length(1);
+        expect(
+          [...lying.keys()].filter((key) => key.startsWith(MANIFESTS)),
+          when,
+        ).to.have.length(1);
         if (answers[0] === answers[1]) expectAlike(lying, (await landed(answers[0])).lying, when);
       }
     });

@@ -22,6 +22,8 @@ describe(`killed and run again: ${ROUNDS} rounds, KILL_SEED=${SEED}`, function (
     places = [folderPlace(), await s3Place()];
   });
 
+  afterEach(() => scene.program.end());
+
   after(async () => {
     for (const place of places) await place.close();
     await scene.close();

@@ -44,6 +44,8 @@ function essence(lying: Lying): Map<string, string> {
 export function expectAlike(lying: Lying, undisturbed: Lying, when: string): void {
   const [is, should] = [essence(lying), essence(undisturbed)];
   const differs = [...new Set([...is.keys(), ...should.keys()])].filter((key) => is.get(key) !== should.get(key));
-  const told = differs.map((key) => `${key}: is ${is.get(key) ?? 'missing'}, should be ${should.get(key) ?? 'missing'}`);
+  const told = differs.map(
+    (key) => `${key}: is ${is.get(key) ?? 'missing'}, should be ${should.get(key) ?? 'missing'}`,
+  );
   expect(told, when).to.deep.equal([]);
 }

@@ -52,7 +52,12 @@ export function folderPlace(): Place {
       const lying = new Map<string, Buffer>();
       for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
         const file = join(entry.parentPath, entry.name);
-        if (!entry.isDirectory()) lying.set(relative(folder, file).split(sep).join('/'), await readFile(file));
+        if (entry.isDirectory()) continue;
+        const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+          // A run that goes on meanwhile may rename it.
+          if (error.code !== 'ENOENT') throw error;
+        });
+        if (bytes !== undefined) lying.set(relative(folder, file).split(sep).join('/'), bytes);
       }
       return lying;
     },

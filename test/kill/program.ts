@@ -31,6 +31,7 @@ export class Program {
   readonly workDir = mkdtempSync(join(tmpdir(), 'kill-work-'));
   readonly #simulator: Simulator;
   readonly #range: Window;
+  readonly #going = new Set<Run>();
 
   constructor(simulator: Simulator, range: Window) {
     this.#simulator = simulator;
@@ -63,9 +64,18 @@ export class Program {
       child.once('close', (code, signal) => resolve([code, signal]));
     });
     const ended = Promise.all([closed, text(child.stdout), text(child.stderr)]).then(
-      ([[code, signal], stdout, stderr]): Ended => ({ code, signal, stdout, stderr, ms: performance.now() - startedAt }),
+      ([[code, signal], stdout, stderr]): Ended => ({
+        code,
+        signal,
+        stdout,
+        stderr,
+        ms: performance.now() - startedAt,
+      }),
     );
-    return { child, ended };
+    const run = { child, ended };
+    this.#going.add(run);
+    void ended.finally(() => this.#going.delete(run)).catch(() => undefined);
+    return run;
   }
 
   /** A run to its end, which must be a good one. */
@@ -80,7 +90,16 @@ export class Program {
     expect(await readdir(this.workDir), 'in WORK_DIR').to.deep.equal([]);
   }
 
+  /** Ends what a test that failed left going. */
+  async end(): Promise<void> {
+    for (const { child, ended } of [...this.#going]) {
+      child.kill('SIGKILL');
+      await ended;
+    }
+  }
+
   async close(): Promise<void> {
+    await this.end();
     await rm(this.workDir, { recursive: true });
   }
 }

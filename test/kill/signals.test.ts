@@ -25,6 +25,8 @@ describe('told to stop', function () {
     s3 = await s3Place();
   });
 
+  afterEach(() => scene.program.end());
+
   after(async () => {
     await folder.close();
     await s3.close();
@@ -76,7 +78,9 @@ describe('told to stop', function () {
             return [...lying].filter(([key, bytes]) => key.startsWith('manifests/') && changed(key, bytes)).length > 2;
           });
           const ended = await stop(run, signal);
-          expect(await sealedAsSaid(place, ended)).to.have.length.above(2).and.below(30);
+          expect(await sealedAsSaid(place, ended))
+            .to.have.length.above(2)
+            .and.below(30);
           await scene.program.finish(place, { env });
           expectAlike(await place.read(), after, 'run again');
         });

@@ -21,6 +21,8 @@ describe(`two runs at once, KILL_SEED=${SEED}`, function () {
     places = [folderPlace(), await s3Place()];
   });
 
+  afterEach(() => scene.program.end());
+
   after(async () => {
     for (const place of places) await place.close();
     await scene.close();
