@@ -1,4 +1,4 @@
-import pLimit from 'p-limit';
+import PQueue from 'p-queue';
 import type { Settings } from './config.ts';
 import { type Destination, openDestination } from './destination.ts';
 import { JobError } from './errors.ts';
@@ -59,8 +59,8 @@ export async function runExport(options: ExportOptions): Promise<ExportResult> {
         format: settings.outputFormat,
         strict: flags.strict === true,
         force: flags.force === true,
-        members: pLimit(settings.uploadConcurrency),
-        requests: pLimit(settings.amplitude.concurrency),
+        members: new PQueue({ concurrency: settings.uploadConcurrency }),
+        requests: new PQueue({ concurrency: settings.amplitude.concurrency }),
         tally,
         log,
         now,

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import zlib from 'node:zlib';
 import { expect } from 'chai';
 import { count } from '../src/archive/inflate.ts';
@@ -139,6 +140,18 @@ export function destinationContract(open: (signal: AbortSignal) => Promise<Desti
     expect(await failure(destination.put('events/a.json', { ...content, bytes: 200_000, crc32: 1 }))).to.equal(broken);
     expect(await read('events/a.json')).to.equal('before');
     expect(await keys('')).to.deep.equal(['events/a.json']);
+  });
+
+  it('waits for the end of the content, also when all announced bytes are there', async () => {
+    const late = new Error('the last check failed');
+    const content = streamed(async function* () {
+      yield Buffer.alloc(1000, 'x');
+      await pause(50);
+      throw late;
+    });
+    const { crc32 } = contentOf(Buffer.alloc(1000, 'x'));
+    expect(await failure(destination.put('events/a.json', { ...content, bytes: 1000, crc32 }))).to.equal(late);
+    expect(await keys('')).to.deep.equal([]);
   });
 
   it('ends a put when the signal aborts, with its reason', async () => {

@@ -344,6 +344,15 @@ describe('export', function () {
       ]);
     });
 
+    it('notices that also for windows that are halved, long before every hour was tried', async () => {
+      faults('unavailable');
+      const days = ['--start', '2026-03-01', '--end', '2026-03-08'];
+      const { code, report } = await run(days, { REQUEST_CONCURRENCY: '2' });
+      expect(code).to.equal(1);
+      expect(report().requests).to.be.within(25, 70);
+      expect(report().hours.failed).to.have.length(7 * 24);
+    });
+
     it('says that nobody listens', async () => {
       const ended = await run([], { AMPLITUDE_BASE_URL: 'http://127.0.0.1:9', EXPORT_MAX_ATTEMPTS: '2' });
       expect(ended.code).to.equal(1);

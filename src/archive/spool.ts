@@ -64,7 +64,11 @@ export async function spool(body: AsyncIterable<Buffer>, options: SpoolOptions):
         try {
           if (file === undefined) {
             file = await openNameless(workDir);
-            if (buffer !== undefined) await write(file, buffer.subarray(0, bytes));
+            if (buffer !== undefined) {
+              await write(file, buffer.subarray(0, bytes));
+              // At once: others may take the budget long before the garbage collector comes by.
+              release(own(buffer));
+            }
             drop();
           }
           await write(file, chunk);

@@ -1,4 +1,4 @@
-import pLimit, { type LimitFunction } from 'p-limit';
+import PQueue from 'p-queue';
 import { examine } from '../archive/inflate.ts';
 import { readMemberName } from '../archive/names.ts';
 import { type Archive, type Member, refused } from '../archive.ts';
@@ -20,7 +20,7 @@ export interface LandingOptions {
   readonly strict: boolean;
   readonly force: boolean;
   /** Bounds the members that are inflated and uploaded at once, over all archives. */
-  readonly members: LimitFunction;
+  readonly members: PQueue;
   readonly tally: Tally;
   readonly log: Log;
   readonly now: () => Date;
@@ -63,8 +63,8 @@ export async function landAnswer(
     const hourLanding = new HourLanding(hour, members, before.get(hour) ?? new Set(), request, options);
     seals.set(hour, await (sealed.has(hour) ? hourLanding.again() : hourLanding.first()));
   });
-  const atOnce = pLimit(SEALS_AT_ONCE);
-  await forEachHour([...seals.keys()], tally, (hour) => atOnce(async () => seals.get(hour)?.()));
+  const atOnce = new PQueue({ concurrency: SEALS_AT_ONCE });
+  await forEachHour([...seals.keys()], tally, (hour) => atOnce.add(async () => seals.get(hour)?.()));
 }
 
 /**
@@ -187,7 +187,7 @@ class HourLanding {
       };
     const examined = await Promise.all(
       this.#members.map((named) =>
-        this.#options.members(
+        this.#options.members.add(
           async (): Promise<ExaminedMember> => ({ ...named, examined: await examine(named.member, this.#options) }),
         ),
       ),
@@ -253,7 +253,7 @@ class HourLanding {
     let failed = false;
     const landed = await Promise.allSettled(
       this.#members.map((named) =>
-        members(async () => {
+        members.add(async () => {
           // Once one member fails the hour cannot be sealed, and the rest of its members would be work for nothing.
           if (failed) throw new Error('not begun');
           try {

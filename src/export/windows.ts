@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { LimitFunction } from 'p-limit';
+import type PQueue from 'p-queue';
 import { type Fault, isAnswer, RequestFault } from '../amplitude/faults.ts';
 import { nextStep, pauseBefore } from '../amplitude/policy.ts';
 import { requestWindow } from '../amplitude.ts';
@@ -14,7 +14,7 @@ export interface WindowOptions extends LandingOptions {
   readonly amplitude: Settings['amplitude'];
   readonly keep: Omit<SpoolOptions, 'expectedBytes'>;
   /** Bounds requests with the landing of their answers, and so the archives that are kept at once. */
-  readonly requests: LimitFunction;
+  readonly requests: PQueue;
   readonly signal: AbortSignal;
   /** Ends the run: nothing new is begun, what goes on is given up. */
   readonly stop: (error: JobError) => void;
@@ -36,14 +36,14 @@ export class WindowRunner {
 
   /** Never throws: what fails is told to the tally, what ends the run to `stop`. */
   async run(windows: readonly Window[]): Promise<void> {
-    await Promise.all(windows.map((window) => this.#settle(window, this.#attempts(window))));
+    await Promise.all(windows.map((window) => this.#settle(window, this.#attempts(window, 0), 0)));
   }
 
-  async #settle(window: Window, attempts: Promise<Outcome>): Promise<void> {
+  async #settle(window: Window, attempts: Promise<Outcome>, depth: number): Promise<void> {
     try {
       const outcome = await attempts;
       if (outcome === 'landed') return;
-      if (outcome.next === 'halve') await this.#halves(window, outcome.fault);
+      if (outcome.next === 'halve') await this.#halves(window, outcome.fault, depth + 1);
       else this.#fail(window, outcome.fault);
     } catch (error) {
       if (this.#options.signal.aborted) return;
@@ -53,10 +53,10 @@ export class WindowRunner {
   }
 
   /** Both halves of a window. A 400 that speaks of nothing and meets both halves again is no matter of size. */
-  async #halves(window: Window, fault: RequestFault): Promise<void> {
+  async #halves(window: Window, fault: RequestFault, depth: number): Promise<void> {
     const halves = halve(window);
     this.#options.log.info(`Halving ${formatWindow(window)}: ${fault.message}`);
-    const outcomes = halves.map((half) => this.#attempts(half));
+    const outcomes = halves.map((half) => this.#attempts(half, depth));
     if (fault.kind === 'refused') {
       const settled = await Promise.allSettled(outcomes);
       const refused = settled.every(
@@ -67,12 +67,15 @@ export class WindowRunner {
         return;
       }
     }
-    await Promise.all(halves.map((half, at) => this.#settle(half, outcomes[at] as Promise<Outcome>)));
+    await Promise.all(halves.map((half, at) => this.#settle(half, outcomes[at] as Promise<Outcome>, depth)));
   }
 
-  /** A window keeps its place through all its attempts: the next one begins when this one is settled. */
-  #attempts(window: Window): Promise<Outcome> {
-    return this.#options.requests(() => this.#tryWindow(window));
+  /**
+   * A window keeps its place through all its attempts: the next one begins when this one is settled. Halves come before
+   * windows that wait, so that it soon shows whether single hours fail or the whole API.
+   */
+  #attempts(window: Window, depth: number): Promise<Outcome> {
+    return this.#options.requests.add(() => this.#tryWindow(window), { priority: depth });
   }
 
   async #tryWindow(window: Window): Promise<Outcome> {

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
-import pLimit from 'p-limit';
+import PQueue from 'p-queue';
 import { type Member, readTrailer } from '../../src/archive.ts';
 import type { Destination, StoredObject } from '../../src/destination.ts';
 import { landAnswer } from '../../src/export/landing.ts';
@@ -97,7 +97,7 @@ async function run(destination: Destination, answer: Answer): Promise<Tally> {
     format: 'json',
     strict: false,
     force: false,
-    members: pLimit(4),
+    members: new PQueue({ concurrency: 4 }),
     tally,
     log: hearingLog(),
     now: () => NOW,
