@@ -32,16 +32,25 @@ export interface Archive {
 /**
  * Opens what a request returned: with jszip where it lies in memory, with yauzl where it was spilled to a file. Both
  * read the archive's own directory; nothing is inflated here. Takes over the spool, which closes with the archive.
- * Throws a JobError: ARCHIVE_BROKEN for what is no whole zip archive, ARCHIVE_REFUSED for two entries of one name.
+ * Throws a JobError: ARCHIVE_BROKEN for what is no whole zip archive, ARCHIVE_REFUSED for two entries of one name. Reading
+ * a member throws the signal's reason once that aborts: members of gigabytes are looked through long after their request.
  */
-export async function openArchive(spool: Spool): Promise<Archive> {
+export async function openArchive(spool: Spool, signal?: AbortSignal): Promise<Archive> {
   try {
     await mustBeginAsZip(spool);
     const members = await (spool.kind === 'memory' ? readWithJszip(spool.buffer) : readWithYauzl(spool.file));
-    return { members, close: () => spool.close() };
+    const heeding = members.map((member) => ({ ...member, open: () => unlessAborted(member.open(), signal) }));
+    return { members: heeding, close: () => spool.close() };
   } catch (error) {
     await spool.close();
     throw error;
+  }
+}
+
+async function* unlessAborted(chunks: AsyncIterable<Buffer>, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) {
+    signal?.throwIfAborted();
+    yield chunk;
   }
 }
 

@@ -120,7 +120,7 @@ export class WindowRunner {
       await landAnswer(window, undefined, requestedAt, this.#options);
       return;
     }
-    const archive = await openArchive(answer.spool);
+    const archive = await openArchive(answer.spool, signal);
     try {
       await landAnswer(window, archive, requestedAt, this.#options);
     } finally {
