@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { cleanEnv, type ValidatorSpec } from 'envalid';
-import leven from 'leven';
+import { parseDestination, withoutUserinfo } from './config/address.ts';
+import { type Found, find, missing, misspelt } from './config/names.ts';
 import { VARIABLES, type Variable, type VariableName } from './config/variables.ts';
 import { EXIT, JobError } from './errors.ts';
 
@@ -78,12 +77,6 @@ class ConfigError extends JobError {
       exitCode: EXIT.usage,
     });
   }
-}
-
-/** Where each setting was found: `name` is what the person wrote, so that messages speak of that. */
-interface Found {
-  readonly name: string;
-  readonly value: string;
 }
 
 /** The only look at the process's environment; everything else is handed what it needs. */
@@ -199,44 +192,6 @@ export function loadSettings(env: Environment): Settings {
   };
 }
 
-function namesOf(name: VariableName): readonly string[] {
-  return [name, ...((VARIABLES[name] as Variable).aliases ?? [])];
-}
-
-function find(canonical: VariableName, env: Environment, problems: string[]): Found | undefined {
-  const { secret } = VARIABLES[canonical] as Variable;
-  for (const name of namesOf(canonical)) {
-    const file = secret === true ? (env[`${name}_FILE`] ?? '') : '';
-    let value = (env[name] ?? '').trim();
-    if (value === '' && file !== '') {
-      try {
-        value = readFileSync(file, 'utf8').trim();
-      } catch (error) {
-        problems.push(`${name}_FILE names ${file}, which cannot be read (${(error as NodeJS.ErrnoException).code}).`);
-        return undefined;
-      }
-      if (value === '') problems.push(`${name}_FILE names ${file}, which is empty.`);
-    }
-    if (value === '') continue;
-    if (/^(["']).*\1$/s.test(value)) {
-      problems.push(
-        `${name} is wrapped in quotes, and docker run --env-file passes them on as part of the value: write it without them.`,
-      );
-      return undefined;
-    }
-    return { name, value };
-  }
-  return undefined;
-}
-
-function missing(name: VariableName, unknown: readonly { name: string; meant: string }[]): string {
-  const { example, aliases } = VARIABLES[name] as Variable;
-  const near = unknown.find(({ meant }) => namesOf(name).includes(meant));
-  const guess = near === undefined ? '' : ` ${near.name} is set, but is no setting of this program: is it misspelt?`;
-  const also = aliases === undefined ? '' : ` (or ${aliases.join(' or ')})`;
-  return `${name}${also} is not set, for example ${name}=${example}.${guess}`;
-}
-
 function readDestination(
   found: ReadonlyMap<VariableName, Found>,
   unusable: ReadonlySet<VariableName>,
@@ -262,38 +217,6 @@ function readDestination(
     );
     return { kind: 'file', folder: '' };
   }
-}
-
-/** `s3://bucket/prefix`, `file:///folder` or a plain path. Throws a RangeError that says what is wrong. */
-export function parseDestination(text: string): DestinationAddress {
-  const s3 = /^s3:\/\/([^/]*)\/?(.*)$/s.exec(text);
-  if (s3 !== null) {
-    const [, bucket = '', rest = ''] = s3;
-    const prefix = rest.replace(/^\/+|\/+$/g, '');
-    if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) {
-      const shown = text.includes('@') ? 'what stands before the first /' : `"${bucket}"`;
-      throw new RangeError(`${shown} cannot be the name of a bucket`);
-    }
-    if (prefix.split('/').some((part) => part === '.' || part === '..')) {
-      throw new RangeError('the prefix must not contain . or ..');
-    }
-    return { kind: 's3', bucket, prefix };
-  }
-  if (text.startsWith('file:')) {
-    const url = text.startsWith('file:///') ? URL.parse(text) : null;
-    if (url === null) throw new RangeError('a folder is written file:///folder, with three slashes');
-    return { kind: 'file', folder: fileURLToPath(url) };
-  }
-  // `s3:/bucket` would make a fine folder name, and the hours would be lost with the container.
-  if (/^(s3:|[a-z][a-z0-9+.-]*:\/\/)/i.test(text)) {
-    throw new RangeError('it must begin with s3:// or file:/// or be a path');
-  }
-  return { kind: 'file', folder: resolve(text) };
-}
-
-/** A URL as messages show it: a user name and password in it may be somebody's real ones. */
-function withoutUserinfo(text: string): string {
-  return text.replace(/:\/\/.*@/s, '://[secret]@');
 }
 
 function readCredentials(
@@ -325,18 +248,4 @@ function readCredentials(
 function secretsOf(found: ReadonlyMap<VariableName, Found>, apiKey: string, secretKey: string): string[] {
   const values = [...found].filter(([name]) => (VARIABLES[name] as Variable).secret).map(([, { value }]) => value);
   return [...values, Buffer.from(`${apiKey}:${secretKey}`).toString('base64')];
-}
-
-/** Settings of the AWS SDK for other services, which look much like the one for S3. */
-const OTHERS = /^AWS_ENDPOINT_URL_/;
-
-/** Names near to a setting's that are none: two letters off at the most, and long enough for that to be no chance. */
-function misspelt(env: Environment): { name: string; meant: string }[] {
-  const known = (Object.keys(VARIABLES) as VariableName[]).flatMap(namesOf);
-  const taken = new Set([...known, ...known.map((name) => `${name}_FILE`)]);
-  return Object.keys(env).flatMap((name) => {
-    if (name.length < 8 || taken.has(name) || OTHERS.test(name) || (env[name] ?? '') === '') return [];
-    const meant = known.find((other) => other.length >= 8 && leven(name, other) <= 2);
-    return meant === undefined ? [] : [{ name, meant }];
-  });
 }

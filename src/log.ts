@@ -96,7 +96,10 @@ export function createLog(options: LogOptions): Log {
 
 /** The paragraph for a person. Anything that is no JobError is told as the defect that it is. */
 export function describe(error: unknown): string {
-  if (error instanceof JobError) return error.hint === undefined ? error.message : `${error.message} ${error.hint}`;
+  if (error instanceof JobError) {
+    if (error.hint === undefined) return error.message;
+    return `${error.message}${error.message.includes('\n') ? '\n' : ' '}${error.hint}`;
+  }
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return `This program met an error that it does not know: ${text}. Run it again with LOG_LEVEL=debug and report what it says; sealed hours are not touched.`;
 }

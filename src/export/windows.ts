@@ -8,7 +8,8 @@ import { openArchive } from '../archive.ts';
 import type { Settings } from '../config.ts';
 import { JobError } from '../errors.ts';
 import { formatWindow, halve, hoursOf, type Window } from '../hours.ts';
-import { type LandingOptions, landAnswer } from './landing.ts';
+import type { LandingOptions } from './hour-landing.ts';
+import { landAnswer } from './landing.ts';
 
 export interface WindowOptions extends LandingOptions {
   readonly amplitude: Settings['amplitude'];

@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs';
+import leven from 'leven';
+import type { Environment } from '../config.ts';
+import { VARIABLES, type Variable, type VariableName } from './variables.ts';
+
+/** Where each setting was found: `name` is what the person wrote, so that messages speak of that. */
+export interface Found {
+  readonly name: string;
+  readonly value: string;
+}
+
+export function namesOf(name: VariableName): readonly string[] {
+  return [name, ...((VARIABLES[name] as Variable).aliases ?? [])];
+}
+
+/** The value of a setting by its first name that is set, from the variable or its `_FILE`. Problems are added to the list. */
+export function find(canonical: VariableName, env: Environment, problems: string[]): Found | undefined {
+  const { secret } = VARIABLES[canonical] as Variable;
+  for (const name of namesOf(canonical)) {
+    const file = secret === true ? (env[`${name}_FILE`] ?? '') : '';
+    let value = (env[name] ?? '').trim();
+    if (value === '' && file !== '') {
+      try {
+        value = readFileSync(file, 'utf8').trim();
+      } catch (error) {
+        problems.push(`${name}_FILE names ${file}, which cannot be read (${(error as NodeJS.ErrnoException).code}).`);
+        return undefined;
+      }
+      if (value === '') problems.push(`${name}_FILE names ${file}, which is empty.`);
+    }
+    if (value === '') continue;
+    if (/^(["']).*\1$/s.test(value)) {
+      problems.push(
+        `${name} is wrapped in quotes, and docker run --env-file passes them on as part of the value: write it without them.`,
+      );
+      return undefined;
+    }
+    return { name, value };
+  }
+  return undefined;
+}
+
+/** The words for a setting that is required and not there. */
+export function missing(name: VariableName, unknown: readonly { name: string; meant: string }[]): string {
+  const { example, aliases } = VARIABLES[name] as Variable;
+  const near = unknown.find(({ meant }) => namesOf(name).includes(meant));
+  const guess = near === undefined ? '' : ` ${near.name} is set, but is no setting of this program: is it misspelt?`;
+  const also = aliases === undefined ? '' : ` (or ${aliases.join(' or ')})`;
+  return `${name}${also} is not set, for example ${name}=${example}.${guess}`;
+}
+
+/** Settings of the AWS SDK for other services, which look much like the one for S3. */
+const OTHERS = /^AWS_ENDPOINT_URL_/;
+
+/** Names near to a setting's that are none: two letters off at the most, and long enough for that to be no chance. */
+export function misspelt(env: Environment): { name: string; meant: string }[] {
+  const known = (Object.keys(VARIABLES) as VariableName[]).flatMap(namesOf);
+  const taken = new Set([...known, ...known.map((name) => `${name}_FILE`)]);
+  return Object.keys(env).flatMap((name) => {
+    if (name.length < 8 || taken.has(name) || OTHERS.test(name) || (env[name] ?? '') === '') return [];
+    const meant = known.find((other) => other.length >= 8 && leven(name, other) <= 2);
+    return meant === undefined ? [] : [{ name, meant }];
+  });
+}
