@@ -2,6 +2,7 @@ import { readWithJszip } from './archive/jszip-reader.ts';
 import type { Spool } from './archive/spool.ts';
 import { readWithYauzl } from './archive/yauzl-reader.ts';
 import { JobError } from './errors.ts';
+import { own, release } from './memory.ts';
 
 export interface Count {
   readonly bytes: number;
@@ -93,4 +94,27 @@ export async function lastBytes(chunks: AsyncIterable<Buffer>): Promise<Buffer> 
     last = chunk.length >= 8 ? Buffer.from(chunk.subarray(-8)) : Buffer.concat([last, chunk]).subarray(-8);
   }
   return last;
+}
+
+/** Up to this size a gzip file is held in memory while it is landed; a real one has a few megabytes. */
+export const HELD_BYTES = 4 * 2 ** 20;
+
+export interface HeldMember extends Member {
+  /** Gives the memory back. The member must not be read any more. */
+  drop(): void;
+}
+
+/** The same member, read from the archive once and not for every look at it, where its size allows. */
+export async function hold(member: Member): Promise<HeldMember> {
+  const { name, bytes } = member;
+  if (bytes > HELD_BYTES) return { ...member, drop: () => undefined };
+  const whole = Buffer.concat(await Array.fromAsync(member.open()));
+  async function* open() {
+    yield whole;
+  }
+  const drop = () => {
+    // A small one lies in memory that it shares.
+    if (whole.byteLength === whole.buffer.byteLength) release(own(whole));
+  };
+  return { name, bytes, open, trailer: async () => readTrailer(whole, name), drop };
 }

@@ -15,7 +15,7 @@ interface Directory {
   readonly entries: readonly Entry[];
 }
 
-const STORED = 0;
+export const STORED = 0;
 const DEFLATED = 8;
 
 /** Small enough that the allocator hands out memory that is warm. */

@@ -1,5 +1,6 @@
 import type PQueue from 'p-queue';
 import { examine } from '../archive/inflate.ts';
+import { hold } from '../archive.ts';
 import type { OutputFormat } from '../config.ts';
 import { contentOf, type Destination } from '../destination.ts';
 import { JobError } from '../errors.ts';
@@ -100,11 +101,7 @@ export class HourLanding {
         return (await this.again())();
       };
     const examined = await Promise.all(
-      this.#members.map((named) =>
-        this.#options.members.add(
-          async (): Promise<ExaminedMember> => ({ ...named, examined: await examine(named.member, this.#options) }),
-        ),
-      ),
+      this.#members.map((named) => this.#options.members.add(() => this.#examine(named))),
     );
     const verdict = compare(old, examined, { format, force });
     const name = formatHour(this.#hour);
@@ -143,6 +140,13 @@ export class HourLanding {
         old.objects.map(({ key }) => key),
       );
     });
+  }
+
+  async #examine(named: NamedMember): Promise<ExaminedMember> {
+    const held = await hold(named.member);
+    const examined = await examine(held, this.#options);
+    held.drop();
+    return { ...named, examined };
   }
 
   get #memberOptions() {

@@ -4,7 +4,7 @@ import { type Archive, type Member, refused } from '../archive.ts';
 import { JobError } from '../errors.ts';
 import { formatHour, formatWindow, type Hour, hoursOf, type Window } from '../hours.ts';
 import { HourLanding, keysByHour, type LandingOptions, type Seal, wholeSeconds } from './hour-landing.ts';
-import { keysOf, type NamedMember } from './member.ts';
+import type { NamedMember } from './member.ts';
 import { sealedIn } from './plan.ts';
 import type { Tally } from './tally.ts';
 
@@ -62,10 +62,10 @@ async function forEachHour(hours: readonly Hour[], tally: Tally, work: (hour: Ho
 function membersByHour(
   window: Window,
   members: readonly Member[],
-  { format, log, project }: LandingOptions,
+  { log, project }: LandingOptions,
 ): Map<Hour, NamedMember[]> {
   const byHour = new Map<Hour, NamedMember[]>();
-  const keys = new Set<string>();
+  const parts = new Set<string>();
   let owner = project.id;
   for (const member of members) {
     const name = readMemberName(member.name);
@@ -78,9 +78,9 @@ function membersByHour(
           : `"${member.name}" is of another project than ${owner}, whose hours are under this prefix`,
       );
     }
-    const { object } = keysOf(name, format);
-    if (keys.has(object)) throw refused(`"${member.name}" would land on the key of another member`);
-    keys.add(object);
+    const part = `${name.hour}#${name.part}`;
+    if (parts.has(part)) throw refused(`"${member.name}" is the same part of the same hour as another member`);
+    parts.add(part);
     if (name.hour < window.start || name.hour >= window.end) {
       log.warn(`Ignored ${member.name}: it is outside of the window ${formatWindow(window)} that was asked for.`);
       continue;

@@ -3,7 +3,7 @@ import zlib from 'node:zlib';
 import { count, type Examined, examine, inflate } from '../archive/inflate.ts';
 import { type BadLine, goodLines, LineScanner, quarantineLines } from '../archive/lines.ts';
 import type { MemberName } from '../archive/names.ts';
-import type { Count, Member } from '../archive.ts';
+import { type Count, hold, type Member } from '../archive.ts';
 import type { OutputFormat } from '../config.ts';
 import { type Content, type Destination, Miscounted } from '../destination.ts';
 import { hourFolder } from '../hours.ts';
@@ -43,19 +43,19 @@ class BadLineOnTheWay extends Error {}
  * Puts a member into the destination. In the json format that is one pass as long as its trailer tells the truth and all
  * its lines are events; otherwise, and in the gzip format, it is examined first.
  */
-export async function landMember(named: NamedMember, options: MemberOptions): Promise<LandedMember> {
-  if (options.format === 'gzip') {
-    const started = performance.now();
-    const examined = await examine(named.member, options);
-    options.timings.inflateMs += performance.now() - started;
-    return landExamined(named, examined, options);
-  }
-  try {
-    return await landOnePass(named, options);
-  } catch (error) {
-    if (!(error instanceof BadLineOnTheWay || error instanceof Miscounted)) throw error;
-    return landExamined(named, await examine(named.member, options), options);
-  }
+export async function landMember(given: NamedMember, options: MemberOptions): Promise<LandedMember> {
+  const member = await hold(given.member);
+  const named = { ...given, member };
+  const landed = options.format === 'gzip' ? await examineAndLand(named, options) : await landOnePass(named, options);
+  member.drop();
+  return landed;
+}
+
+async function examineAndLand(named: NamedMember, options: MemberOptions): Promise<LandedMember> {
+  const started = performance.now();
+  const examined = await examine(named.member, options);
+  options.timings.inflateMs += performance.now() - started;
+  return landExamined(named, examined, options);
 }
 
 async function landOnePass({ member, name }: NamedMember, options: MemberOptions): Promise<LandedMember> {
@@ -71,8 +71,13 @@ async function landOnePass({ member, name }: NamedMember, options: MemberOptions
       }),
     count: () => count(inflate(member)),
   };
-  await destination.put(key, content);
-  return { object: record(key, member, source, source, events), quarantine: undefined };
+  try {
+    await destination.put(key, content);
+    return { object: record(key, member, source, source, events), quarantine: undefined };
+  } catch (error) {
+    if (!(error instanceof BadLineOnTheWay || error instanceof Miscounted)) throw error;
+    return examineAndLand({ member, name }, options);
+  }
 }
 
 /** The uncompressed member, counted on its way. The stages' times are told by who is waited for. */
