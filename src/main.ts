@@ -1,14 +1,9 @@
 #!/usr/bin/env node
 import { loadSettings, processEnvironment } from './config.ts';
-import { runDemo } from './demo.ts';
 import { EXIT, Interrupted, JobError } from './errors.ts';
 import { redaction } from './log.ts';
 import { type Invocation, readArguments } from './main/arguments.ts';
-import { exportCommand } from './main/export-command.ts';
-import { helpText } from './main/help.ts';
 import { type Output, openOutput } from './main/output.ts';
-import { parseFault } from './simulator/faults.ts';
-import { runSimulator } from './simulator.ts';
 import { VERSION } from './version.ts';
 
 /** After a signal the process ends by this time, whatever still goes on. */
@@ -40,11 +35,16 @@ try {
 // What an interrupted request leaves behind may still hold a socket; all that had to be said is said.
 if (stopper.signal.aborted) output.flushed(() => process.exit());
 
+/** Each command loads what it needs itself: an hourly run must not wait for the simulator's code. */
 async function run(invocation: Invocation, out: Output): Promise<number> {
   const { command } = invocation;
   if (command === 'version') return say(VERSION, out);
-  if (command === 'help') return say(helpText(invocation.of), out);
+  if (command === 'help') {
+    const { helpText } = await import('./main/help.ts');
+    return say(helpText(invocation.of), out);
+  }
   if (command === 'simulate') {
+    const { parseFault, runSimulator } = await import('./simulator.ts');
     const { faults, deflated, tooLargeHours, ...flags } = invocation.flags;
     const options = {
       ...flags,
@@ -57,9 +57,13 @@ async function run(invocation: Invocation, out: Output): Promise<number> {
   }
   if (command === 'export' && invocation.flags.dryRun === true && !out.json) out.forPeople();
   const context = { out, now: () => new Date(), signal: stopper.signal };
-  if (command === 'demo') return await runDemo(invocation.flags, env, context);
+  if (command === 'demo') {
+    const { runDemo } = await import('./demo.ts');
+    return await runDemo(invocation.flags, env, context);
+  }
   const settings = loadSettings(env);
   log = out.log(redaction(settings.secrets));
+  const { exportCommand } = await import('./main/export-command.ts');
   return await exportCommand(settings, invocation.flags, { ...context, log });
 }
 
