@@ -108,7 +108,10 @@ export interface HeldMember extends Member {
 export async function hold(member: Member): Promise<HeldMember> {
   const { name, bytes } = member;
   if (bytes > HELD_BYTES) return { ...member, drop: () => undefined };
-  const whole = Buffer.concat(await Array.fromAsync(member.open()));
+  const chunks = await Array.fromAsync(member.open());
+  const [only] = chunks;
+  const alone = chunks.length === 1 && only !== undefined && only.byteLength === only.buffer.byteLength;
+  const whole = alone ? only : Buffer.concat(chunks);
   async function* open() {
     yield whole;
   }
