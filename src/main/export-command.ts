@@ -62,7 +62,10 @@ export async function exportCommand(settings: Settings, flags: ExportFlags, cont
     out.note(summary(report));
   } else {
     const say = exitCode === 0 ? log.info : log.error;
-    say(out.format === 'json' ? summary(report).replace(/\n\s*/g, '; ') : summary(report), totals);
+    say(
+      out.format === 'json' ? summary(report).replace(/\n\s*/g, '; ').replace(/ {2,}/g, ' ') : summary(report),
+      totals,
+    );
   }
   if (out.json) out.document(report);
   else if (out.format === 'kestra') for (const line of kestraReport(report)) out.print(line);
