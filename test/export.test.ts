@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import zlib from 'node:zlib';
@@ -351,6 +353,19 @@ describe('export', function () {
       expect(code).to.equal(1);
       expect(report().requests).to.be.within(25, 70);
       expect(report().hours.failed).to.have.length(7 * 24);
+    });
+
+    it('waits for a connection no longer than EXPORT_CONNECT_TIMEOUT_S', async () => {
+      const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+      await once(silent, 'listening');
+      const { port } = silent.address() as AddressInfo;
+      const changed = { AMPLITUDE_BASE_URL: `https://127.0.0.1:${port}`, EXPORT_CONNECT_TIMEOUT_S: '0.3' };
+      const { code, report } = await run([], { ...changed, EXPORT_MAX_ATTEMPTS: '2' });
+      silent.close();
+      expect([code, report().requests]).to.deep.equal([1, 2]);
+      expect(report().hours.failed[0]).to.include({ code: 'AMPLITUDE_UNREACHABLE' });
+      expect(report().hours.failed[0]?.message).to.include('connecting took too long');
+      expect(report().seconds).to.be.below(5);
     });
 
     it('says that nobody listens', async () => {
