@@ -155,6 +155,7 @@ describe('on Kestra', function () {
       const all = await of.executions();
       return all.length > 0 ? all : undefined;
     });
+    // No further tick.
     await of.deploy();
     expect(ticked?.trigger?.id).to.equal('hourly');
     const attempts = await of.attempts(ticked?.id ?? '');
@@ -241,13 +242,15 @@ describe('on Kestra', function () {
     expect(paused?.taskRunList?.find(({ taskId }) => taskId === 'workspace')?.state.current).to.equal('SKIPPED');
   });
 
-  it('lands several days by a backfill, a day an execution, two at once at most', async () => {
+  it('lands several days by a backfill: a day an execution, two at once at most, a failed day retried alone', async () => {
     const of = await open('amplitude_backfill', 'days');
     await of.deploy('30 4 * * *');
     const days = 3;
     const from = TODAY - 4 * DAY_HOURS;
-    const instant = (hour: number) => `${formatHour(hour)}:00:00Z`;
+    const failing = formatHour(busyHour(from + DAY_HOURS));
+    of.simulator.faults.push(parseFault(`too-large@${failing}`));
     // The tick at 04:30 of a day is about the day before.
+    const instant = (hour: number) => `${formatHour(hour)}:00:00Z`;
     const span = [instant(from + DAY_HOURS), instant(from + (days + 1) * DAY_HOURS)] as const;
     // The scheduler takes a trigger in some time after its flow was saved.
     await stage.kestra.until(30, 'the trigger', () =>
@@ -258,11 +261,16 @@ describe('on Kestra', function () {
     );
     const done = await stage.kestra.until(400, 'the end of the backfill', async () => {
       const all = await of.executions();
-      const ended = all.filter(({ state }) => ['SUCCESS', 'FAILED', 'RETRIED'].includes(state.current));
-      return all.length >= days && ended.length === all.length ? all : undefined;
+      const reached = (state: string) => all.filter((one) => one.state.current === state).length;
+      if (reached('RETRIED') > 0) of.simulator.faults.length = 0;
+      return reached('FAILED') > 0 || reached('SUCCESS') === days ? all : undefined;
     });
-    expect(states(done)).to.deep.equal(Array.from({ length: days }, () => 'SUCCESS'));
+    expect(states(done).sort()).to.deep.equal(['RETRIED', 'SUCCESS', 'SUCCESS', 'SUCCESS']);
     expectLanded(of, { start: from, end: from + days * DAY_HOURS });
+    const retried = done.find(({ state }) => state.current === 'RETRIED') as Execution;
+    expect((await stage.kestra.outputs(retried.id)).export?.vars).to.include({ failedHours: failing });
+    const again = done.find(({ id, originalId }) => id !== retried.id && originalId === retried.id) as Execution;
+    expect((await stage.kestra.outputs(again.id)).export?.vars).to.include({ hoursSealed: 1, hoursSkipped: 23 });
     const spans = done.map(({ state: { histories } }) => ({
       from: Date.parse(histories.find(({ state }) => state === 'RUNNING')?.date ?? ''),
       to: Date.parse(histories.at(-1)?.date ?? ''),
