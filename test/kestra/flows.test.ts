@@ -13,6 +13,7 @@ import {
   inputsOf,
   openStage,
   Scene,
+  type SceneOptions,
   SECRET_VALUES,
   type Stage,
   sourceOf,
@@ -23,7 +24,7 @@ const TODAY = hourOf(new Date()) - (hourOf(new Date()) % DAY_HOURS);
 /** Long settled, whenever the test runs. */
 const FIRST = busyHour(TODAY - 5 * DAY_HOURS);
 const RANGE: Window = { start: FIRST, end: FIRST + 4 };
-const BUCKETS = ['landing', 'killed', 'ticking', 'image', 'extended', 'days', 'refused'];
+const BUCKETS = ['landing', 'killed', 'ticking', 'image', 'secrets', 'extended', 'days', 'refused'];
 
 const states = (executions: readonly Execution[]) => executions.map(({ state }) => state.current);
 
@@ -50,7 +51,7 @@ describe('on Kestra', function () {
     await stage?.close();
   });
 
-  async function open(...[flow, bucket, options]: [FlowId, string, { cron?: string; repository?: string }?]) {
+  async function open(...[flow, bucket, options]: [FlowId, string, SceneOptions?]) {
     scene = await Scene.open(stage, flow, bucket, options);
     return scene;
   }
@@ -228,6 +229,15 @@ describe('on Kestra', function () {
     });
   });
 
+  it('takes its keys from secrets where there are no KV pairs of their names', async function () {
+    if ((process.env.KESTRA_TEST_SECRETS ?? '') === '') this.skip();
+    const of = await open('amplitude_export_image', 'secrets', { keys: 'secrets' });
+    const attempts = await of.run(inputsOf(RANGE));
+    expect(states(attempts)).to.deep.equal(['SUCCESS']);
+    expectLanded(of, RANGE);
+    await expectNoSecret(of, attempts);
+  });
+
   it('can be extended as its README says', async () => {
     const of = await open('amplitude_export_image', 'extended');
     await of.deploy(undefined, undefined, extended);
@@ -287,11 +297,11 @@ describe('on Kestra', function () {
       ['a repository that is not there', /127\.0\.0\.1:9\b/, () => of.deploy(undefined, 'http://127.0.0.1:9/none.git')],
       [
         'a missing secret',
-        /AMP_API_KEY/,
+        /BUCKET_NAME/,
         async () => {
           await of.deploy();
           await stage.kestra.setKv(of.namespace, { github_token: stage.git.token });
-          await stage.kestra.removeKv(of.namespace, 'AMP_API_KEY');
+          await stage.kestra.removeKv(of.namespace, 'BUCKET_NAME');
         },
       ],
     ];

@@ -74,6 +74,12 @@ export async function openStage(url: string, buckets: readonly string[]): Promis
   };
 }
 
+export interface SceneOptions {
+  readonly cron?: string;
+  /** Whether keys and the repository's user and token are KV pairs, or secrets that Kestra has already. */
+  readonly keys?: 'pairs' | 'secrets';
+}
+
 /** A flow in a namespace, with an Amplitude, a bucket and an alert channel that are its alone. */
 export class Scene {
   readonly stage: Stage;
@@ -96,19 +102,19 @@ export class Scene {
     stage: Stage,
     flow: FlowId,
     bucket: string,
-    { cron = NEVER, repository = stage.git.url }: { cron?: string; repository?: string } = {},
+    { cron = NEVER, keys = 'pairs' }: SceneOptions = {},
   ): Promise<Scene> {
     const simulator = await startSimulator({ eventsPerHour: EVENTS_PER_HOUR });
     const scene = new Scene(stage, flow, bucket, simulator, await startSlack());
-    await scene.deploy(cron, repository);
+    const announced = (source: string) =>
+      source.replace(/^( {2}optional_secrets:) .*$/m, '$1 github_user github_token');
+    await scene.deploy(cron, stage.git.url, keys === 'secrets' ? announced : undefined);
     await stage.kestra.setKv(scene.namespace, {
-      ...KEYS,
       BUCKET_NAME: bucket,
       AMPLITUDE_BASE_URL: simulator.url,
       AWS_ENDPOINT_URL_S3: stage.s3.url,
       SLACK_WEBHOOK_URL: scene.slack.url,
-      github_user: stage.git.user,
-      github_token: stage.git.token,
+      ...(keys === 'secrets' ? {} : { ...KEYS, github_user: stage.git.user, github_token: stage.git.token }),
     });
     return scene;
   }
