@@ -11,7 +11,6 @@ interface Task {
 
 interface Flow {
   tasks: Task[];
-  afterExecution: object[];
 }
 
 /** The block of the README that is marked `# extension: NAME`. */
@@ -28,8 +27,7 @@ export function extended(source: string): string {
   const [parallel] = block<[Task]>('parallel');
   if (workspace === undefined) throw new Error('the flow has no tasks');
   Object.assign(workspace, block<object>('condition'));
-  workspace.tasks.push(...block<object[]>('validation'));
-  flow.afterExecution.push(...block<object[]>('notification'));
+  workspace.tasks.push(...block<object[]>('validation'), ...block<object[]>('notification'));
   flow.tasks = [{ ...parallel, tasks: [...parallel.tasks, workspace] }];
   return stringify(flow);
 }
