@@ -253,8 +253,7 @@ describe('on Kestra', function () {
   });
 
   it('lands several days by a backfill: a day an execution, two at once at most, a failed day retried alone', async () => {
-    const of = await open('amplitude_backfill', 'days');
-    await of.deploy('30 4 * * *');
+    const of = await open('amplitude_backfill', 'days', { cron: '30 4 * * *' });
     const days = 3;
     const from = TODAY - 4 * DAY_HOURS;
     const failing = formatHour(busyHour(from + DAY_HOURS));
