@@ -42,6 +42,7 @@ export interface Settings {
   readonly uploadConcurrency: number;
   readonly archiveMemoryBytes: number;
   readonly workDir: string;
+  readonly reportFile: string | undefined;
   /** Values that no output may show. */
   readonly secrets: readonly string[];
   /** Names in the environment that look like a misspelt setting, a sentence each. */
@@ -187,6 +188,7 @@ export function loadSettings(env: Environment): Settings {
     uploadConcurrency: clean.UPLOAD_CONCURRENCY,
     archiveMemoryBytes: clean.ARCHIVE_MEMORY_MB * 2 ** 20,
     workDir: resolve(clean.WORK_DIR),
+    reportFile: get('REPORT_FILE'),
     secrets: secretsOf(found, apiKey, secretKey),
     warnings: unknown.map(({ name, meant }) => `${name} is no setting of this program; did you mean ${meant}?`),
   };

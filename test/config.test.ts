@@ -75,6 +75,7 @@ describe('settings', () => {
       uploadConcurrency: 8,
       archiveMemoryBytes: 64 * 2 ** 20,
       workDir: tmpdir(),
+      reportFile: undefined,
       secrets: ['the-api-key', 'the-secret-key', Buffer.from('the-api-key:the-secret-key').toString('base64')],
       warnings: [],
     } satisfies Settings);

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import { expect } from 'chai';
 import { MACHINE_DEFAULTS, VARIABLES, type Variable, type VariableName } from '../src/config/variables.ts';
@@ -27,7 +27,11 @@ const page = (name: string) =>
 const README = page('README.md');
 const REQUIREMENTS = page('requirements-free.md');
 const EXAMPLE = text('.env.example');
-const PAGES = { 'README.md': README, 'requirements-free.md': REQUIREMENTS };
+const PAGES = {
+  'README.md': README,
+  'requirements-free.md': REQUIREMENTS,
+  'kestra/README.md': page('kestra/README.md'),
+};
 const PACKAGE = JSON.parse(text('package.json')) as Record<string, Record<string, string>>;
 
 const ALL = Object.entries(VARIABLES) as [VariableName, Variable][];
@@ -160,7 +164,7 @@ describe('every page', () => {
       for (const target of matches(/\]\(([^)]+)\)/g, content)) {
         if (/^https:/.test(target)) continue;
         const [path = '', anchor] = target.split('#');
-        const file = path === '' ? name : path;
+        const file = path === '' ? name : join(dirname(name), path);
         expect(existsSync(join(ROOT, file)), target).to.equal(true);
         if (anchor !== undefined) expect(slugs(text(file)), target).to.include(anchor);
       }

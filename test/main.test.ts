@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -131,6 +131,23 @@ describe('what is said', () => {
       'retries counter',
       'seconds timer',
     ]);
+  });
+
+  it('keeps its report in REPORT_FILE, whatever else it prints', async () => {
+    const file = join(folder, 'run-report.json');
+    const read = async () => JSON.parse(await readFile(file, 'utf8'));
+    simulator.faults.push(parseFault('too-large@2026-03-04T07'));
+    expect((await run({ LOG_FORMAT: 'kestra', REPORT_FILE: file })).code).to.equal(3);
+    expect(await read()).to.deep.include({ command: 'export', exitCode: 3 });
+    simulator.faults.length = 0;
+    const { report } = await run({ REPORT_FILE: file }, [...RANGE, '--json', '--dry-run']);
+    expect(await read()).to.deep.equal(report());
+  });
+
+  it('lands the hours also where its report cannot be written', async () => {
+    const { code, stdout } = await run({ REPORT_FILE: join(folder, 'nowhere', 'report.json') });
+    expect(code).to.equal(0);
+    expect(stdout).to.include('REPORT_FILE').and.include('ENOENT');
   });
 
   it('shows stacks at debug level only', async () => {

@@ -254,6 +254,11 @@ export const VARIABLES = {
     default: tmpdir(),
     validator: text,
   },
+  REPORT_FILE: {
+    description: 'File that also gets the document of --json, for a scheduler that keeps files of a run.',
+    example: 'run-report.json',
+    validator: text,
+  },
   LOG_FORMAT: {
     description:
       'pretty, json, or kestra (log lines, outputs and metrics in its protocol). Default: pretty on a terminal, else json.',

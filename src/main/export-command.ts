@@ -1,4 +1,5 @@
 import type { Settings } from '../config.ts';
+import { systemCode } from '../errors.ts';
 import type { ExportFlags } from '../export/plan.ts';
 import { runExport } from '../export.ts';
 import { formatWindow } from '../hours.ts';
@@ -37,12 +38,14 @@ export async function exportCommand(settings: Settings, flags: ExportFlags, cont
 
   if (flags.dryRun === true) {
     const report = dryRunReport(result);
+    await keepReport(settings.reportFile, report, context);
     if (out.json) out.document(report);
     else out.print(planSummary(report));
     return report.exitCode;
   }
   const { ended } = result.tally;
   const report = exportReport(result, (performance.now() - started) / 1000);
+  await keepReport(settings.reportFile, report, context);
   if (ended !== undefined) log.failure(ended);
   const { hours, events, bytes, requests, retries, seconds, exitCode } = report;
   const totals = {
@@ -70,4 +73,12 @@ export async function exportCommand(settings: Settings, flags: ExportFlags, cont
   if (out.json) out.document(report);
   else if (out.format === 'kestra') for (const line of kestraReport(report)) out.print(line);
   return exitCode;
+}
+
+/** The hours have landed or not by now: that their report cannot be written changes nothing about it. */
+async function keepReport(path: string | undefined, report: object, { out, log }: ExportContext): Promise<void> {
+  if (path === undefined) return;
+  await out.documentFile(path, report).catch((error: unknown) => {
+    log.warn(`REPORT_FILE names ${path}, which cannot be written (${systemCode(error) ?? String(error)}).`);
+  });
 }

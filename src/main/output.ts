@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
 import { type Environment, logSettings } from '../config.ts';
 import { JobError } from '../errors.ts';
 import { createLog, type Log } from '../log.ts';
@@ -18,6 +19,8 @@ export interface Output {
   print(text: string): void;
   /** The one document of `--json`. */
   document(content: object): void;
+  /** The same document in a file. */
+  documentFile(path: string, content: object): Promise<void>;
   /** With `--json`, the document of a run that had no report. */
   error(error: unknown): void;
   readonly progress: Progress | undefined;
@@ -38,6 +41,8 @@ export function openOutput(env: Environment): Output {
   const run = randomBytes(4).toString('hex');
   let redact = (text: string) => text;
   let documented = false;
+
+  const textOf = (content: object) => `${redact(JSON.stringify(content, undefined, 2))}\n`;
 
   const output: Output = {
     json: false,
@@ -62,7 +67,10 @@ export function openOutput(env: Environment): Output {
     },
     document(content) {
       documented = true;
-      stdout.write(`${redact(JSON.stringify(content, undefined, 2))}\n`);
+      stdout.write(textOf(content));
+    },
+    async documentFile(path, content) {
+      await writeFile(path, textOf(content));
     },
     error(error) {
       if (!output.json || documented) return;
