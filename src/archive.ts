@@ -1,13 +1,11 @@
 import { readWithJszip } from './archive/jszip-reader.ts';
 import type { Spool } from './archive/spool.ts';
 import { readWithYauzl } from './archive/yauzl-reader.ts';
+import type { Count } from './destination.ts';
 import { JobError } from './errors.ts';
 import { own, release } from './memory.ts';
 
-export interface Count {
-  readonly bytes: number;
-  readonly crc32: number;
-}
+export type { Count };
 
 /** One `.json.gz` of an archive, readable as often as needed until the archive is closed. */
 export interface Member {

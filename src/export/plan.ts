@@ -5,7 +5,6 @@ import {
   formatHour,
   type Hour,
   hourFolder,
-  hourOf,
   hoursOf,
   joinHours,
   readTime,
@@ -150,9 +149,4 @@ export function plannedRequests({ windows, hours }: Plan): PlannedRequest[] {
       hours: each,
     };
   });
-}
-
-/** The hour that `now` is in, for messages about a range that lies ahead. */
-export function isAhead(range: Window, now: Date): boolean {
-  return range.start > hourOf(now);
 }
