@@ -200,12 +200,12 @@ describe('on Kestra', function () {
       expect(of.simulator.requests).to.have.length(asked);
     });
 
-    it('says of a range in the future that it is not ready, and lands nothing', async () => {
+    it('ends with one clear error in each attempt and one alert where all of the range is in the future', async () => {
       const before = of.landed().size;
       const attempts = await of.run(inputsOf({ start: TODAY + 10 * DAY_HOURS, end: TODAY + 11 * DAY_HOURS }));
-      expect(states(attempts)).to.deep.equal(['SUCCESS']);
-      const said = (await of.logs(attempts[0] as Execution)).map(({ message }) => message).join('\n');
-      expect(said).to.include('not ready yet: 24');
+      expect(states(attempts)).to.deep.equal(['RETRIED', 'RETRIED', 'FAILED']);
+      for (const attempt of attempts) expect((await errorsOf(of, attempt)).join()).to.include('lies in the future');
+      expect(await of.alerts()).to.have.length(1);
       expect(of.landed().size).to.equal(before);
     });
 
