@@ -106,9 +106,10 @@ export function logSettings(env: Environment, isTerminal: boolean) {
 
 /**
  * Reads and checks every setting. Throws one JobError (code CONFIG, exit code 2) that lists all that is wrong, each
- * with the variable, the reason and an example. `""` counts as unset.
+ * with the variable, the reason and an example. `""` counts as unset. With `amplitude: false` the keys of Amplitude may
+ * be missing (they are empty then): who only looks at what has landed needs none.
  */
-export function loadSettings(env: Environment): Settings {
+export function loadSettings(env: Environment, needs: { amplitude: boolean } = { amplitude: true }): Settings {
   const problems: string[] = [];
   const found = new Map<VariableName, Found>();
   const unusable = new Set<VariableName>();
@@ -144,7 +145,7 @@ export function loadSettings(env: Environment): Settings {
   const get = (name: VariableName): string | undefined =>
     found.has(name) && !unusable.has(name) ? clean[name] : undefined;
   const require = (name: VariableName) => {
-    if (!found.has(name) && !unusable.has(name)) problems.push(missing(name, unknown));
+    if (needs.amplitude && !found.has(name) && !unusable.has(name)) problems.push(missing(name, unknown));
     return found.get(name)?.value ?? '';
   };
   const apiKey = require('AMPLITUDE_API_KEY');
@@ -249,5 +250,5 @@ function readCredentials(
 
 function secretsOf(found: ReadonlyMap<VariableName, Found>, apiKey: string, secretKey: string): string[] {
   const values = [...found].filter(([name]) => (VARIABLES[name] as Variable).secret).map(([, { value }]) => value);
-  return [...values, Buffer.from(`${apiKey}:${secretKey}`).toString('base64')];
+  return apiKey === '' ? values : [...values, Buffer.from(`${apiKey}:${secretKey}`).toString('base64')];
 }

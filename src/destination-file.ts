@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
+import zlib from 'node:zlib';
 import {
   type Content,
   type Destination,
@@ -79,9 +81,21 @@ export function openFileDestination(folder: string, { signal }: Pick<Destination
     }
   }
 
+  const requests = { listings: 0, reads: 0, looks: 0 };
+
+  async function openStream(key: string): Promise<AsyncIterable<Buffer> | undefined> {
+    const handle = await open(path(key), 'r').catch((error: unknown) => {
+      if (systemCode(error) === 'ENOENT') return undefined;
+      throw explain(error);
+    });
+    return handle === undefined ? undefined : createReadStream(key, { fd: handle, signal });
+  }
+
   return {
     name: folder,
+    requests,
     list(prefix, { after, before } = {}) {
+      requests.listings++;
       const want: Wanted = {
         has: (key) =>
           key.startsWith(prefix) && (after === undefined || key > after) && (before === undefined || key < before),
@@ -93,12 +107,29 @@ export function openFileDestination(folder: string, { signal }: Pick<Destination
       return walk('', folder, want);
     },
     async read(key) {
+      requests.reads++;
       try {
         return await readFile(path(key));
       } catch (error) {
         if (systemCode(error) === 'ENOENT') return undefined;
         throw explain(error);
       }
+    },
+    async look(key) {
+      requests.looks++;
+      const stream = await openStream(key);
+      if (stream === undefined) return undefined;
+      let bytes = 0;
+      let crc32 = 0;
+      for await (const chunk of stream) {
+        bytes += chunk.length;
+        crc32 = zlib.crc32(chunk, crc32);
+      }
+      return { bytes, crc32 };
+    },
+    async stream(key) {
+      requests.reads++;
+      return await openStream(key);
     },
     async put(key, content, { ifAbsent = false } = {}) {
       const target = path(key);

@@ -1,25 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import {
-  DeleteObjectsCommand,
-  GetObjectCommand,
-  ListObjectsV2Command,
-  PutObjectCommand,
-  type PutObjectCommandInput,
-  S3Client,
-} from '@aws-sdk/client-s3';
+import { DeleteObjectsCommand, PutObjectCommand, type PutObjectCommandInput, S3Client } from '@aws-sdk/client-s3';
 import type { S3Settings } from './config.ts';
 import { type Content, type Destination, type DestinationOptions, Miscounted } from './destination.ts';
 import { ContentBody, ContentFailure, checksum } from './destination-s3/body.ts';
-import {
-  explain,
-  isAbsent,
-  isPresent,
-  isTransient,
-  isUnsupported,
-  isWrongDigest,
-  regionOf,
-} from './destination-s3/faults.ts';
+import { explain, isPresent, isTransient, isUnsupported, isWrongDigest, regionOf } from './destination-s3/faults.ts';
 import { putInParts } from './destination-s3/multipart.ts';
+import { readingOf } from './destination-s3/reading.ts';
 
 /** S3 takes up to 5 GiB in one PUT; parts, which are held in memory, are of 8 MiB. */
 const MULTIPART = { aboveBytes: 5 * 2 ** 30, partBytes: 8 * 2 ** 20 };
@@ -64,12 +50,23 @@ export function openS3Destination(
     }
   }
 
-  async function request<T>(action: string, key: string, send: (client: S3Client) => Promise<T>): Promise<T> {
-    try {
-      return await withClient({ action, key }, send);
-    } catch (error) {
-      signal.throwIfAborted();
-      throw explain(error, { ...where, action, key });
+  async function request<T>(
+    action: string,
+    key: string,
+    send: (client: S3Client) => Promise<T>,
+    repeat = false,
+  ): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await withClient({ action, key }, send);
+      } catch (error) {
+        signal.throwIfAborted();
+        // The SDK repeats requests, not the reading of an answer that breaks off midway.
+        if (!repeat || !isTransient(error) || attempt >= settings.maxAttempts) {
+          throw explain(error, { ...where, action, key });
+        }
+        await backOff(attempt, signal);
+      }
     }
   }
 
@@ -114,40 +111,16 @@ export function openS3Destination(
 
   return {
     name,
-    async *list(inPrefix, { after, before } = {}) {
-      let token: string | undefined;
-      do {
-        const page = await request('ListObjectsV2', inPrefix, (s3) =>
-          s3.send(
-            new ListObjectsV2Command({
-              Bucket: bucket,
-              Prefix: folder + inPrefix,
-              ...(token === undefined ? {} : { ContinuationToken: token }),
-              ...(after === undefined || token !== undefined ? {} : { StartAfter: folder + after }),
-            }),
-            { abortSignal: signal },
-          ),
-        );
-        for (const { Key = '', Size = 0, LastModified = new Date(0) } of page.Contents ?? []) {
-          const key = Key.slice(folder.length);
-          if (before !== undefined && key >= before) return;
-          yield { key, bytes: Size, modifiedAt: LastModified };
-        }
-        token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
-      } while (token !== undefined);
-    },
-    read: (key) =>
-      request('GetObject', key, async (s3) => {
-        try {
-          const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: folder + key }), {
-            abortSignal: signal,
-          });
-          return Body === undefined ? undefined : Buffer.from(await Body.transformToByteArray());
-        } catch (error) {
-          if (isAbsent(error)) return undefined;
-          throw error;
-        }
-      }),
+    ...readingOf({
+      bucket,
+      folder,
+      signal,
+      request,
+      explain: (error, action, key) => {
+        signal.throwIfAborted();
+        return explain(error, { ...where, action, key });
+      },
+    }),
     async put(key, content, { ifAbsent = false } = {}) {
       let conditional = ifAbsent;
       for (let attempt = 1; ; attempt++) {
@@ -176,8 +149,7 @@ export function openS3Destination(
             });
           }
           log.debug(`Upload of ${key} failed (${(error as Error).message}); attempt ${attempt + 1} follows`, { key });
-          const most = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempt - 1));
-          await pause(Math.random() * most, undefined, { signal });
+          await backOff(attempt, signal);
         }
       }
     },
@@ -210,6 +182,11 @@ export function openS3Destination(
       );
     },
   };
+}
+
+async function backOff(attempt: number, signal: AbortSignal): Promise<void> {
+  const most = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempt - 1));
+  await pause(Math.random() * most, undefined, { signal });
 }
 
 async function makeClient(settings: S3Settings, region: string | undefined): Promise<S3Client> {

@@ -38,6 +38,13 @@ export interface StoredObject {
   readonly modifiedAt: Date;
 }
 
+/** How often a destination was asked, by the kind of request: what a bill or a slow answer is made of. */
+export interface Requests {
+  listings: number;
+  reads: number;
+  looks: number;
+}
+
 /**
  * A place where hours land. Keys are relative to it and use `/`. An object is there whole or not at all.
  * Every method throws a JobError that says what to do, and rejects with the signal's reason once that aborts.
@@ -45,10 +52,19 @@ export interface StoredObject {
 export interface Destination {
   /** As people write it: `s3://bucket/prefix` or the folder. */
   readonly name: string;
+  /** So far; a folder counts a call as one. */
+  readonly requests: Readonly<Requests>;
   /** Objects whose key begins with `prefix`, in order of their keys, narrowed to those after `after` and before `before`. */
   list(prefix: string, range?: { after?: string; before?: string }): AsyncIterable<StoredObject>;
   /** A small object whole; undefined where there is none. */
   read(key: string): Promise<Buffer | undefined>;
+  /**
+   * Size and CRC-32 without the content where the store keeps them; a folder reads the file. No `crc32`: the store has none
+   * of the whole object. Undefined where there is no object.
+   */
+  look(key: string): Promise<{ bytes: number; crc32: number | undefined } | undefined>;
+  /** An object's bytes in order, of any size; undefined where there is none. Throws BAD_DIGEST where the store's own checksum differs. */
+  stream(key: string): Promise<AsyncIterable<Buffer> | undefined>;
   /** `ifAbsent`: leave what is there, and say so. Otherwise an object of that key is replaced. */
   put(key: string, content: Content, options?: { ifAbsent?: boolean }): Promise<'written' | 'present'>;
   /** Keys that are not there are no error. */

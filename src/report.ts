@@ -179,7 +179,7 @@ function grouped(failed: ExportReport['hours']['failed']): Map<string, string[]>
 }
 
 /** `2026-11-20T05, 2026-11-20T08 to 2026-11-20T11 (3 hours)`; at most a dozen runs of hours. */
-function joinedHours(hours: readonly string[]): string {
+export function joinedHours(hours: readonly string[]): string {
   const numbers = hours.map((hour) => Date.parse(`${hour}:00Z`) / 3_600_000).sort((a, b) => a - b);
   const windows = joinHours(numbers, Number.POSITIVE_INFINITY);
   const shown = windows.slice(0, 12).map(formatWindow).join(', ');
@@ -190,7 +190,7 @@ function sorted(hours: ReadonlySet<Hour>): string[] {
   return [...hours].sort((a, b) => a - b).map(formatHour);
 }
 
-function number(value: number): string {
+export function number(value: number): string {
   return value.toLocaleString('en-US');
 }
 

@@ -32,7 +32,10 @@ function strictStore() {
   const destination: Destination = {
     name: 'memory',
     async *list() {},
+    requests: { listings: 0, reads: 0, looks: 0 },
     read: async (key) => objects.get(key),
+    look: async () => undefined,
+    stream: async () => undefined,
     async put(key: string, content: Content) {
       stored.puts++;
       const copies: Buffer[] = [];

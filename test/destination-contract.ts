@@ -38,6 +38,30 @@ export function destinationContract(open: (signal: AbortSignal) => Promise<Desti
     expect(await keys('events/')).to.deep.equal([]);
   });
 
+  it('tells size and checksum without the content, and of nothing that it is not there', async () => {
+    const content = text('{"a":1}\n');
+    await destination.put('events/a.json', content);
+    expect(await destination.look('events/none.json')).to.equal(undefined);
+    expect(await destination.look('events/a.json')).to.deep.equal({ bytes: content.bytes, crc32: content.crc32 });
+    expect(destination.requests.looks).to.equal(2);
+  });
+
+  it('streams an object in order, and has none where there is none', async () => {
+    const bytes = randomBytes(3_000_000);
+    await destination.put('events/a.json', contentOf(bytes));
+    const stream = (await destination.stream('events/a.json')) as AsyncIterable<Buffer>;
+    expect(Buffer.concat(await Array.fromAsync(stream)).equals(bytes)).to.equal(true);
+    expect(await destination.stream('events/none.json')).to.equal(undefined);
+  });
+
+  it('counts what it was asked', async () => {
+    await destination.put('events/a.json', text('a'));
+    await keys('events/');
+    await read('events/a.json');
+    await read('events/none.json');
+    expect(destination.requests).to.include({ listings: 1, reads: 2, looks: 0 });
+  });
+
   it('puts an empty object', async () => {
     await destination.put('events/empty.json', text(''));
     expect(await read('events/empty.json')).to.equal('');

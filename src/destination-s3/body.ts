@@ -16,6 +16,11 @@ export function checksum(crc32: number): string {
   return bytes.toString('base64');
 }
 
+/** The opposite of checksum. */
+export function readChecksum(text: string): number {
+  return Buffer.from(text, 'base64').readUInt32BE();
+}
+
 /**
  * The body of an upload, as the SDK takes it: a stream that the SDK pipes into its request, and does nothing else with
  * as long as length and checksum are given.

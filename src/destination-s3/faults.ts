@@ -25,6 +25,8 @@ export const isPresent = (error: unknown) => named(error, 'PreconditionFailed') 
 export const isUnsupported = (error: unknown) => named(error, 'NotImplemented') || status(error) === 501;
 export const isWrongDigest = (error: unknown) =>
   named(error, 'BadDigest', 'InvalidDigest', 'XAmzContentChecksumMismatch');
+/** The SDK's verdict on what it received. */
+const isCorrupt = (error: unknown) => error instanceof Error && /^Checksum mismatch/.test(error.message);
 
 /** Faults that say nothing of the request itself, so that it may be sent again. */
 export function isTransient(error: unknown): boolean {
@@ -50,6 +52,7 @@ export function regionOf(error: unknown): string | undefined {
 const PERMISSION: Readonly<Record<string, string>> = {
   ListObjectsV2: 's3:ListBucket on the bucket',
   GetObject: 's3:GetObject on the prefix',
+  HeadObject: 's3:GetObject on the prefix',
   PutObject: 's3:PutObject on the prefix',
   DeleteObjects: 's3:DeleteObject on the prefix',
 };
@@ -126,6 +129,12 @@ export function explain(error: unknown, at: Attempted): unknown {
     return new JobError('BAD_DIGEST', `S3 says that other bytes arrived for ${key} than were sent${tries}.`, {
       cause: error,
       hint: 'Our own count agrees with what was sent, so something between here and S3 changes data: look at proxies and at the memory of this machine.',
+    });
+  }
+  if (isCorrupt(error)) {
+    return new JobError('BAD_DIGEST', `${what} brought other bytes than S3 has the checksum of.`, {
+      cause: error,
+      hint: 'Ask once more; where it stays so, land the hour again: amplitude-to-s3 verify --deep --repair.',
     });
   }
   if (isTransient(error) || systemCode(error) === 'ENOTFOUND') {

@@ -52,6 +52,9 @@ class Store {
         looked = true;
         return objects.get(key)?.bytes;
       },
+      requests: { listings: 0, reads: 0, looks: 0 },
+      look: async () => undefined,
+      stream: async () => undefined,
       put: async (key, content, { ifAbsent = false } = {}) => {
         const chunks: Buffer[] = [];
         for await (const chunk of content.open()) chunks.push(Buffer.from(chunk));

@@ -1,0 +1,170 @@
+import type { Settings } from './config.ts';
+import type { Destination, Requests, StoredObject } from './destination.ts';
+import { type JobError, UsageError } from './errors.ts';
+import { sealedIn } from './export/plan.ts';
+import { formatHour, type Hour, hourOf, hoursOf, readTime, readyEnd, type Window } from './hours.ts';
+import { Projects, readRecords } from './manifest/records.ts';
+import { hourOfManifestKey, MANIFESTS, type Manifest } from './manifest.ts';
+import { type HourState, stateOf } from './status/state.ts';
+import { type Stored, storedIn } from './status/stored.ts';
+
+const DEFAULT_DAYS = 30;
+
+/** The flags that say of which hours `status` and `verify` speak. Each beats the variable of the same meaning. */
+export interface RangeFlags {
+  readonly start?: string | undefined;
+  readonly end?: string | undefined;
+  readonly lookbackDays?: number | undefined;
+  /** Hours before the first one that has landed are left out. */
+  readonly sinceFirst?: boolean | undefined;
+}
+
+export interface HourStatus {
+  readonly hour: Hour;
+  readonly state: HourState;
+  /** In events/, by the listing. */
+  readonly objects: number;
+  readonly bytes: number;
+  readonly sealedAt: Date | undefined;
+  /** By the manifest; undefined where it was not read. */
+  readonly events: number | undefined;
+  readonly quarantined: number | undefined;
+  readonly shrunk: Manifest['shrunk'];
+  readonly problem: JobError | undefined;
+  readonly files: readonly StoredFile[];
+}
+
+export interface StoredFile extends StoredObject {
+  /** As the manifest has it; undefined for an object that it does not name. */
+  readonly crc32: string | undefined;
+}
+
+export interface Status {
+  readonly destination: string;
+  readonly now: Date;
+  readonly range: Window;
+  readonly project: string | undefined;
+  readonly hours: readonly HourStatus[];
+  readonly withEvents: boolean;
+  /** What looks wrong and is no gap, a sentence each. */
+  readonly warnings: readonly string[];
+  readonly requests: Requests;
+}
+
+export interface StatusOptions {
+  readonly destination: Destination;
+  readonly flags: RangeFlags;
+  readonly settings: Pick<Settings, 'range' | 'settleHours'>;
+  readonly now: Date;
+  /** Whether manifests are read, a request for each hour; listings alone cost a few hundred for a year. */
+  readonly withEvents: boolean;
+  readonly withFiles: boolean;
+}
+
+/** What has landed, hour by hour. Throws where the range cannot be read or the destination cannot be listed. */
+export async function takeStatus(options: StatusOptions): Promise<Status> {
+  const { destination, settings, now, withEvents, withFiles } = options;
+  const range = await rangeToShow(options);
+  const sealedAt = await sealedIn(range, destination);
+  const stored = await storedIn(sealedAt.keys(), destination, withFiles);
+  const manifests = new Map<Hour, Manifest | false>();
+  const problems = new Map<Hour, JobError>();
+  const projects = new Projects();
+  if (withEvents) {
+    for await (const record of readRecords([...sealedAt.keys()], destination)) {
+      const { hour, manifest } = record;
+      if (manifest !== undefined) {
+        projects.add(hour, manifest);
+        // The objects are told by the listing, and a year of them is not kept in memory.
+        manifests.set(hour, withFiles ? manifest : { ...manifest, objects: [], quarantine: [] });
+      } else if (record.problem !== undefined) {
+        manifests.set(hour, false);
+        problems.set(hour, record.problem);
+      } else sealedAt.delete(hour);
+    }
+    for (const [hour, problem] of projects.strangers) {
+      manifests.set(hour, false);
+      problems.set(hour, problem);
+    }
+  }
+  const hours = hoursOf(range).map((hour): HourStatus => {
+    const of = stored.get(hour);
+    const manifest = manifests.get(hour);
+    const known = manifest === false ? undefined : manifest;
+    return {
+      hour,
+      state: stateOf(hour, {
+        now,
+        settleHours: settings.settleHours,
+        sealedAt: sealedAt.get(hour),
+        stored: of,
+        manifest,
+      }),
+      objects: of?.objects ?? 0,
+      bytes: of?.bytes ?? 0,
+      sealedAt: sealedAt.get(hour),
+      events: known?.events,
+      quarantined: known?.quarantined,
+      shrunk: known?.shrunk,
+      problem: problems.get(hour),
+      files: filesOf(of, known),
+    };
+  });
+  return {
+    destination: destination.name,
+    now,
+    range,
+    project: projects.owner,
+    hours,
+    withEvents,
+    warnings: warningsOf(hours, now),
+    requests: { ...destination.requests },
+  };
+}
+
+async function rangeToShow({ destination, flags, settings, now }: StatusOptions): Promise<Window> {
+  const { timezone } = settings.range;
+  const point = (flag: string | undefined, name: string, variable: string | undefined, variableName: string) =>
+    flag !== undefined
+      ? readTime(flag, timezone, name)
+      : variable === undefined
+        ? undefined
+        : readTime(variable, timezone, variableName);
+  const given = flags.lookbackDays === undefined ? settings.range.start : undefined;
+  const end = point(flags.end, '--end', settings.range.end, 'EXPORT_END') ?? hourOf(now) + 1;
+  const days = flags.lookbackDays ?? DEFAULT_DAYS;
+  const start = point(flags.start, '--start', given, 'EXPORT_START') ?? end - days * 24;
+  if (end <= start) {
+    throw new UsageError(
+      `The end ${formatHour(end)} is not after the start ${formatHour(start)}.`,
+      'The end is left out of the range: --start 2026-11-20 --end 2026-11-21 is one day.',
+    );
+  }
+  const first = flags.sinceFirst === true ? await firstLanded(destination) : undefined;
+  return { start: Math.min(Math.max(start, first ?? start), end - 1), end };
+}
+
+/** The first hour that has a manifest, whatever the range. */
+export async function firstLanded(destination: Destination): Promise<Hour | undefined> {
+  for await (const { key } of destination.list(MANIFESTS)) {
+    const hour = hourOfManifestKey(key);
+    if (hour !== undefined) return hour;
+  }
+  return undefined;
+}
+
+function filesOf(stored: Stored | undefined, manifest: Manifest | undefined): StoredFile[] {
+  const named = [...(manifest?.objects ?? []), ...(manifest?.quarantine ?? [])];
+  const crcs = new Map(named.map(({ key, crc32 }) => [key, crc32]));
+  return (stored?.files ?? []).map((file) => ({ ...file, crc32: crcs.get(file.key) }));
+}
+
+function warningsOf(hours: readonly HourStatus[], now: Date): string[] {
+  const ready = readyEnd(now);
+  const early = hours.filter(({ hour, sealedAt }) => sealedAt !== undefined && hour >= ready);
+  const [first] = early;
+  if (first === undefined) return [];
+  return [
+    `${formatHour(first.hour)} has landed, although by this machine's clock (${now.toISOString()}) Amplitude does not serve it yet: one of the clocks is wrong, here or where it was exported.`,
+  ];
+}

@@ -1,0 +1,34 @@
+import { type Hour, readyEnd, settledFrom } from '../hours.ts';
+import type { Manifest } from '../manifest.ts';
+import type { Stored } from './stored.ts';
+
+/**
+ * complete, empty: sealed and settled. unsettled: sealed before it could settle, so export asks for it once more. shrunk:
+ * Amplitude held less when it was asked again, the larger landing stays. missing: a gap. pending: not ready at Amplitude.
+ * unreadable: there is a manifest that cannot be taken for one.
+ */
+export const STATES = ['complete', 'empty', 'missing', 'pending', 'unsettled', 'shrunk', 'unreadable'] as const;
+export type HourState = (typeof STATES)[number];
+
+export interface Known {
+  readonly now: Date;
+  readonly settleHours: number;
+  /** The manifest's own time. */
+  readonly sealedAt: Date | undefined;
+  readonly stored: Stored | undefined;
+  /** Undefined where manifests are not read; false where this one cannot be. */
+  readonly manifest: Manifest | false | undefined;
+}
+
+/**
+ * The state of an hour. Without its manifest it is told by listings alone, which know nothing of `shrunk`, and take an hour
+ * without objects for empty.
+ */
+export function stateOf(hour: Hour, { now, settleHours, sealedAt, stored, manifest }: Known): HourState {
+  if (sealedAt === undefined) return hour >= readyEnd(now) ? 'pending' : 'missing';
+  if (manifest === false) return 'unreadable';
+  if (manifest?.shrunk !== undefined) return 'shrunk';
+  if (settleHours > 0 && sealedAt < settledFrom(hour, settleHours)) return 'unsettled';
+  if (manifest !== undefined) return manifest.status;
+  return stored !== undefined && stored.objects + stored.quarantine > 0 ? 'complete' : 'empty';
+}
