@@ -4,7 +4,8 @@ import { type Environment, loadSettings } from './config.ts';
 import type { Hour } from './hours.ts';
 import { redaction } from './log.ts';
 import type { DemoFlags } from './main/arguments.ts';
-import { type ExportContext, exportCommand } from './main/export-command.ts';
+import type { CommandContext } from './main/command.ts';
+import { exportCommand } from './main/export-command.ts';
 import { hourOfManifestKey, type Manifest, readManifest } from './manifest.ts';
 import { count } from './report.ts';
 import { startSimulator } from './simulator.ts';
@@ -16,7 +17,7 @@ import { startSimulator } from './simulator.ts';
 export async function runDemo(
   flags: DemoFlags,
   env: Environment,
-  context: Omit<ExportContext, 'log'>,
+  context: Omit<CommandContext, 'log'>,
 ): Promise<number> {
   const keys = { apiKey: 'simulator-key', secretKey: 'simulator-secret' };
   const simulator = await startSimulator({ ...keys, now: context.now });

@@ -2,16 +2,18 @@ import PQueue from 'p-queue';
 import type { Settings } from './config.ts';
 import { type Destination, openDestination } from './destination.ts';
 import { JobError } from './errors.ts';
-import { type ExportFlags, type Plan, planHours, rangeOf, sealedIn } from './export/plan.ts';
+import { type ExportFlags, type Plan, planHours, planRepair, rangeOf, sealedIn } from './export/plan.ts';
 import { Tally } from './export/tally.ts';
 import { WindowRunner } from './export/windows.ts';
-import { hourFolder, hoursOf, type Window } from './hours.ts';
+import { type Hour, hourFolder, hoursOf, LONGEST_REQUEST_HOURS } from './hours.ts';
 import type { Log } from './log.ts';
 import { MemoryBudget } from './memory.ts';
 
 export interface ExportOptions {
   readonly settings: Settings;
   readonly flags: ExportFlags;
+  /** Instead of a range: hours whose stored objects differ from their manifests. All of them is written anew. */
+  readonly repair?: ReadonlySet<Hour>;
   readonly log: Log;
   readonly now: () => Date;
   /** Aborts with the reason to stop, a JobError. */
@@ -32,8 +34,8 @@ export interface ExportResult {
  * range that cannot be read, a destination that cannot be listed, an interruption before that.
  */
 export async function runExport(options: ExportOptions): Promise<ExportResult> {
-  const { settings, flags, log, now, signal } = options;
-  const range = rangeOf(flags, settings.range, now());
+  const { settings, flags, log, now, signal, repair } = options;
+  const range = repair === undefined ? rangeOf(flags, settings.range, now()) : undefined;
   const stopper = new AbortController();
   const either = AbortSignal.any([signal, stopper.signal]);
   const destination = openDestination(settings.destination, { s3: settings.s3, signal: either, log });
@@ -43,22 +45,26 @@ export async function runExport(options: ExportOptions): Promise<ExportResult> {
     stopper.abort(error);
   };
   try {
-    const plan = planHours({
-      range,
-      now: now(),
-      sealedAt: await sealedIn(range, destination),
-      settleHours: settings.settleHours,
-      requestHours: settings.requestHours,
-      force: flags.force === true,
-    });
+    const plan =
+      range === undefined
+        ? planRepair(repair ?? [], settings.requestHours)
+        : planHours({
+            range,
+            now: now(),
+            sealedAt: await sealedIn(range, destination),
+            settleHours: settings.settleHours,
+            requestHours: settings.requestHours,
+            force: flags.force === true,
+          });
     options.onPlan(plan, tally);
-    if (flags.dryRun !== true) await sweepDays(range, destination);
+    if (flags.dryRun !== true) await sweepDays(plan, destination);
     if (flags.dryRun !== true && plan.windows.length > 0) {
       const runner = new WindowRunner({
         destination,
         format: settings.outputFormat,
         strict: flags.strict === true,
         force: flags.force === true,
+        repair: repair !== undefined,
         members: new PQueue({ concurrency: settings.uploadConcurrency }),
         requests: new PQueue({ concurrency: settings.amplitude.concurrency }),
         tally,
@@ -88,8 +94,10 @@ export async function runExport(options: ExportOptions): Promise<ExportResult> {
  * A run that was killed as it sealed an hour may leave a partial file beside the manifest, one that was killed beside
  * another run may leave some in an hour that is sealed: no landing would come to sweep them.
  */
-async function sweepDays(range: Window, destination: Destination): Promise<void> {
-  const days = new Set(hoursOf(range).map((hour) => hourFolder(hour).split('/')[0]));
+async function sweepDays({ range, hours }: Plan, destination: Destination): Promise<void> {
+  // Of a repair the range may be years long, its hours are few.
+  const touched = hours.size > 0 && range.end - range.start > LONGEST_REQUEST_HOURS ? hours.keys() : hoursOf(range);
+  const days = new Set([...touched].map((hour) => hourFolder(hour).split('/')[0]));
   for (const day of days) {
     for (const top of ['events', 'quarantine', 'manifests']) await destination.sweep(`${top}/${day}`);
   }

@@ -61,8 +61,19 @@ async function run(invocation: Invocation, out: Output): Promise<number> {
     const { runDemo } = await import('./demo.ts');
     return await runDemo(invocation.flags, env, context);
   }
-  const settings = loadSettings(env);
+  // Who only looks at what has landed needs no keys of Amplitude.
+  const asks = command === 'export' || (command === 'verify' && invocation.flags.repair);
+  const settings = loadSettings(env, { amplitude: asks });
+  if (command !== 'export' && !out.json) out.forPeople();
   log = out.log(redaction(settings.secrets));
+  if (command === 'status') {
+    const { statusCommand } = await import('./main/status-command.ts');
+    return await statusCommand(settings, invocation.flags, { ...context, log });
+  }
+  if (command === 'verify') {
+    const { verifyCommand } = await import('./main/verify-command.ts');
+    return await verifyCommand(settings, invocation.flags, { ...context, log });
+  }
   const { exportCommand } = await import('./main/export-command.ts');
   return await exportCommand(settings, invocation.flags, { ...context, log });
 }

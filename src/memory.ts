@@ -5,6 +5,14 @@ import v8 from 'node:v8';
 // 256, in the same time. V8 reads the flag each time that it would grow, so it may be set this late.
 v8.setFlagsFromString('--semi-space-growth-factor=1');
 
+/**
+ * For commands that ask for ten thousand small things and keep little of each: V8 would let the garbage of the answers grow
+ * with their number. Measured on a year's status: a peak of 137 MB instead of 214, for a sixth more processor time.
+ */
+export function collectEagerly(): void {
+  v8.setFlagsFromString('--heap-growing-percent=50');
+}
+
 /** A number of bytes that several users share. */
 export class MemoryBudget {
   #free: number;

@@ -166,7 +166,12 @@ export function planSummary(report: DryRunReport): string {
   return lines.join('\n');
 }
 
-const WHY = { gap: 'not landed yet', unsettled: 'sealed before it could settle', forced: '--force' } as const;
+const WHY = {
+  gap: 'not landed yet',
+  unsettled: 'sealed before it could settle',
+  forced: '--force',
+  differs: 'what is stored differs',
+} as const;
 
 function grouped(failed: ExportReport['hours']['failed']): Map<string, string[]> {
   const groups = new Map<string, string[]>();

@@ -15,7 +15,10 @@ const CHUNK_BYTES = 256 * 1024;
  * The uncompressed bytes of a member; zlib checks each gzip stream's CRC-32 and length. `onCompressed` sees every
  * compressed chunk on its way. Throws a JobError (ARCHIVE_BROKEN) for a damaged member.
  */
-export async function* inflate(member: Member, onCompressed?: (chunk: Buffer) => void): AsyncGenerator<Buffer> {
+export async function* inflate(
+  member: Pick<Member, 'name' | 'bytes' | 'open'>,
+  onCompressed?: (chunk: Buffer) => void,
+): AsyncGenerator<Buffer> {
   async function* source() {
     for await (const chunk of member.open()) {
       onCompressed?.(chunk);
@@ -37,7 +40,7 @@ export async function* inflate(member: Member, onCompressed?: (chunk: Buffer) =>
   if (gunzip.bytesWritten < member.bytes) await mustBePadding(member, gunzip.bytesWritten);
 }
 
-async function mustBePadding(member: Member, from: number): Promise<void> {
+async function mustBePadding(member: Pick<Member, 'name' | 'open'>, from: number): Promise<void> {
   let at = 0;
   for await (const chunk of member.open()) {
     const rest = chunk.subarray(Math.max(0, from - at));

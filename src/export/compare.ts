@@ -14,6 +14,10 @@ export type Verdict =
   /** `same`: members, by name, whose objects can stay as they are. */
   | { readonly kind: 'replace'; readonly events: number; readonly same: ReadonlyMap<string, LandedMember> };
 
+export function eventsOf(members: readonly ExaminedMember[]): number {
+  return members.reduce((total, { examined }) => total + examined.events, 0);
+}
+
 /**
  * Holds the members of a new answer against the manifest. An answer that lacks a member or has fewer events never
  * replaces the landing, unless `force` says so; one that differs in a member's source, or would be stored otherwise, does.
@@ -23,7 +27,7 @@ export function compare(
   members: readonly ExaminedMember[],
   { format, force }: { format: OutputFormat; force: boolean },
 ): Verdict {
-  const events = members.reduce((total, { examined }) => total + examined.events, 0);
+  const events = eventsOf(members);
   const names = new Set(members.map(({ member }) => member.name));
   const lacking = old.objects.some(({ member }) => !names.has(member));
   if (!force && (lacking || events < old.events)) return { kind: 'shrunk', events };

@@ -8,7 +8,7 @@ import { formatHour, type Hour, hourFolder, hoursOf, type Window } from '../hour
 import type { Log } from '../log.ts';
 import { type Landing, type Manifest, makeManifest, manifestKey, readManifest, writeManifest } from '../manifest.ts';
 import { TOOL } from '../version.ts';
-import { compare, type ExaminedMember } from './compare.ts';
+import { compare, type ExaminedMember, eventsOf } from './compare.ts';
 import { landExamined, landMember, type NamedMember } from './member.ts';
 import type { Tally } from './tally.ts';
 
@@ -17,6 +17,8 @@ export interface LandingOptions {
   readonly format: OutputFormat;
   readonly strict: boolean;
   readonly force: boolean;
+  /** What is stored was found to differ from its manifest: every object is written anew, and nothing becomes less. */
+  readonly repair: boolean;
   /** Bounds the members that are inflated and uploaded at once, over all archives. */
   readonly members: PQueue;
   readonly tally: Tally;
@@ -81,6 +83,7 @@ export class HourLanding {
 
   /** A gap: the objects are written at once. */
   async first(): Promise<Seal> {
+    if (this.#options.repair && this.#members.length === 0 && this.#before.size > 0) throw this.#less(0);
     const landing = await this.#write((named) => landMember(named, this.#memberOptions));
     return () => this.#sealFirst(landing, 1);
   }
@@ -103,7 +106,11 @@ export class HourLanding {
     const examined = await Promise.all(
       this.#members.map((named) => this.#options.members.add(() => this.#examine(named))),
     );
-    const verdict = compare(old, examined, { format, force });
+    const found = compare(old, examined, { format, force });
+    if (this.#options.repair && found.kind === 'shrunk') throw this.#less(found.events, old.events);
+    const verdict = this.#options.repair
+      ? ({ kind: 'replace', events: eventsOf(examined), same: new Map() } as const)
+      : found;
     const name = formatHour(this.#hour);
     if (verdict.kind === 'unchanged') {
       return unlessOvertaken(async () => {
@@ -142,6 +149,19 @@ export class HourLanding {
     });
   }
 
+  /** Not mended: what lies there may be all that is left of the hour. */
+  #less(events: number, landed?: number): JobError {
+    const name = formatHour(this.#hour);
+    const had = landed === undefined ? 'there are objects of it' : `${landed} have landed`;
+    return new JobError(
+      'REPAIR_SHRUNK',
+      `Amplitude now returns ${events} events for ${name}, while ${had}. It stays as it is.`,
+      {
+        hint: `Where the smaller answer is better than what is there: amplitude-to-s3 export --start ${name} --end ${formatHour(this.#hour + 1)} --force, then verify again.`,
+      },
+    );
+  }
+
   async #examine(named: NamedMember): Promise<ExaminedMember> {
     const held = await hold(named.member);
     const examined = await examine(held, this.#options);
@@ -159,7 +179,9 @@ export class HourLanding {
     try {
       return readManifest(content, this.#hour);
     } catch (error) {
-      if (!this.#options.force || /newer/.test((error as Error).message)) throw error;
+      const { force, repair } = this.#options;
+      if (!(force || repair) || /newer/.test((error as Error).message)) throw error;
+      if (repair && this.#members.length === 0 && this.#before.size > 0) throw this.#less(0);
       this.#options.log.warn(`${(error as Error).message} It is written anew.`);
       await this.#options.destination.delete([manifestKey(this.#hour)]);
       return undefined;

@@ -27,7 +27,7 @@ export interface ExportFlags {
 }
 
 /** Why an hour is asked for. */
-export type Reason = 'gap' | 'unsettled' | 'forced';
+export type Reason = 'gap' | 'unsettled' | 'forced' | 'differs';
 
 export interface Plan {
   readonly range: Window;
@@ -128,6 +128,18 @@ export function planHours(input: {
     windows: joinHours([...hours.keys()], requestHours),
     pending,
     skipped,
+  };
+}
+
+/** Exactly these hours, whatever their manifests say: what is stored was found to differ from them. */
+export function planRepair(differing: Iterable<Hour>, requestHours: number): Plan {
+  const hours = [...differing].sort((a, b) => a - b);
+  return {
+    range: { start: hours[0] ?? 0, end: (hours.at(-1) ?? -1) + 1 },
+    hours: new Map(hours.map((hour) => [hour, 'differs'])),
+    windows: joinHours(hours, requestHours),
+    pending: [],
+    skipped: 0,
   };
 }
 

@@ -1,6 +1,9 @@
 import { parseArgs } from 'node:util';
 import { UsageError } from '../errors.ts';
 import type { ExportFlags } from '../export/plan.ts';
+import { readAge } from '../status/gaps.ts';
+import type { StatusFlags } from './status-command.ts';
+import type { VerifyFlags } from './verify-command.ts';
 
 export interface SimulateFlags {
   readonly port: number;
@@ -21,6 +24,8 @@ export type Invocation =
   | { readonly command: 'help'; readonly of: string | undefined }
   | { readonly command: 'version' }
   | { readonly command: 'export'; readonly flags: ExportFlags; readonly json: boolean }
+  | { readonly command: 'status'; readonly flags: StatusFlags; readonly json: boolean }
+  | { readonly command: 'verify'; readonly flags: VerifyFlags; readonly json: boolean }
   | { readonly command: 'simulate'; readonly flags: SimulateFlags }
   | { readonly command: 'demo'; readonly flags: DemoFlags; readonly json: boolean };
 
@@ -35,6 +40,25 @@ const FLAGS = {
     force: { type: 'boolean' },
     strict: { type: 'boolean' },
     'dry-run': { type: 'boolean', short: 'n' },
+    json: { type: 'boolean' },
+  },
+  status: {
+    start: { type: 'string' },
+    end: { type: 'string' },
+    'lookback-days': { type: 'string' },
+    'since-first': { type: 'boolean' },
+    'no-events': { type: 'boolean' },
+    files: { type: 'boolean' },
+    html: { type: 'string' },
+    'fail-on-gaps': { type: 'string' },
+    json: { type: 'boolean' },
+  },
+  verify: {
+    start: { type: 'string' },
+    end: { type: 'string' },
+    checksums: { type: 'boolean' },
+    deep: { type: 'boolean' },
+    repair: { type: 'boolean' },
     json: { type: 'boolean' },
   },
   simulate: {
@@ -65,13 +89,42 @@ export function readArguments(args: readonly string[]): Invocation {
   if (command === undefined) {
     throw new UsageError(`"${first}" is no command: there are ${COMMANDS.join(', ')}.`);
   }
-  const { values } = parse(given, { ...COMMON, ...FLAGS[command] });
+  const { values } = parse(given.map(withAge), { ...COMMON, ...FLAGS[command] });
   if (values.help === true) return { command: 'help', of: named ? command : undefined };
   if (values.version === true) return { command: 'version' };
   const text = (name: string) => values[name] as string | undefined;
   const flag = (name: string) => values[name] === true;
   if (command === 'demo')
     return { command, flags: { data: text('data') ?? 'data', force: flag('force') }, json: flag('json') };
+  if (command === 'status') {
+    const days = text('lookback-days');
+    const age = text('fail-on-gaps');
+    if (days !== undefined && text('start') !== undefined) {
+      throw new UsageError('--lookback-days and --start both say where the range begins: give one of them.');
+    }
+    return {
+      command,
+      json: flag('json'),
+      flags: {
+        start: text('start'),
+        end: text('end'),
+        lookbackDays: days === undefined ? undefined : whole(days, '--lookback-days', 1, 3650),
+        sinceFirst: flag('since-first'),
+        events: !flag('no-events'),
+        files: flag('files'),
+        html: text('html'),
+        failOnGaps: age === undefined ? undefined : readAge(age),
+      },
+    };
+  }
+  if (command === 'verify') {
+    const depth = flag('deep') ? 'deep' : flag('checksums') ? 'checksums' : 'listing';
+    return {
+      command,
+      json: flag('json'),
+      flags: { start: text('start'), end: text('end'), depth, repair: flag('repair') },
+    };
+  }
   if (command === 'simulate') {
     const tooLarge = text('too-large-hours');
     return {
@@ -100,6 +153,11 @@ export function readArguments(args: readonly string[]): Invocation {
       dryRun: flag('dry-run'),
     },
   };
+}
+
+/** parseArgs knows no option whose value may be left out: without an age, gaps of any are meant. */
+function withAge(arg: string): string {
+  return arg === '--fail-on-gaps' ? '--fail-on-gaps=0h' : arg;
 }
 
 type Options = NonNullable<Parameters<typeof parseArgs>[0]>['options'];

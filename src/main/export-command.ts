@@ -1,21 +1,12 @@
 import type { Settings } from '../config.ts';
-import { systemCode } from '../errors.ts';
 import type { ExportFlags } from '../export/plan.ts';
 import { runExport } from '../export.ts';
 import { formatWindow } from '../hours.ts';
-import type { Log } from '../log.ts';
 import { count, dryRunReport, exportReport, kestraReport, planSummary, summary } from '../report.ts';
-import type { Output } from './output.ts';
-
-export interface ExportContext {
-  readonly out: Output;
-  readonly log: Log;
-  readonly now: () => Date;
-  readonly signal: AbortSignal;
-}
+import { type CommandContext, keepReport } from './command.ts';
 
 /** `export`: runs the job and says what came of it, in the form that the reader takes. Resolves to the exit code. */
-export async function exportCommand(settings: Settings, flags: ExportFlags, context: ExportContext): Promise<number> {
+export async function exportCommand(settings: Settings, flags: ExportFlags, context: CommandContext): Promise<number> {
   const { out, log, now, signal } = context;
   for (const warning of settings.warnings) log.warn(warning);
   const started = performance.now();
@@ -73,12 +64,4 @@ export async function exportCommand(settings: Settings, flags: ExportFlags, cont
   if (out.json) out.document(report);
   else if (out.format === 'kestra') for (const line of kestraReport(report)) out.print(line);
   return exitCode;
-}
-
-/** The hours have landed or not by now: that their report cannot be written changes nothing about it. */
-async function keepReport(path: string | undefined, report: object, { out, log }: ExportContext): Promise<void> {
-  if (path === undefined) return;
-  await out.documentFile(path, report).catch((error: unknown) => {
-    log.warn(`REPORT_FILE names ${path}, which cannot be written (${systemCode(error) ?? String(error)}).`);
-  });
 }

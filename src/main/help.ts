@@ -17,6 +17,30 @@ const EXPORT = `amplitude-to-s3 [export] [flags]
 
   Settings come from the environment; .env.example lists them all.`;
 
+const STATUS = `amplitude-to-s3 status [flags]
+
+  What has landed, hour by hour: complete, empty, missing, pending, unsettled, shrunk; the gaps, each
+  with the command that fills it. Needs no keys of Amplitude.
+
+  --start T, --end T   as for export; else the last 30 days
+  --lookback-days N    instead of 30
+  --since-first        leave out the hours before the first one that has landed
+  --no-events          listings only: quicker over a year; knows neither events nor shrunk hours
+  --files              every object with time, size and checksum
+  --html FILE          a page with a heat map, events per hour and the gaps
+  --fail-on-gaps[=AGE] exit 3 where hours are missing; only those older than AGE (36h, 2d)
+  --json               one JSON document on stdout`;
+
+const VERIFY = `amplitude-to-s3 verify [flags]
+
+  Holds every manifest against what is stored: objects and sizes by listing. Exit 3 where they differ.
+
+  --start T, --end T   as for export; else all that is there
+  --checksums          also the checksum that the store keeps of each object
+  --deep               read every object back: its checksum and lines
+  --repair             land the hours that differ again; takes nothing away where Amplitude has less by now
+  --json               one JSON document on stdout`;
+
 const DEMO = `amplitude-to-s3 demo [--data DIR] [--force] [--json]
 
   The whole job without any account: starts the simulator, exports its last day into DIR (./data)
@@ -43,19 +67,34 @@ const EXAMPLES = `Examples
   amplitude-to-s3 --dry-run
   amplitude-to-s3 export --yesterday
   amplitude-to-s3 export --start 2026-11-01 --end 2026-12-01
+  amplitude-to-s3 status --html status.html
+  amplitude-to-s3 verify --checksums
   docker run --rm --env-file .env amplitude-to-s3 export --lookback-days 30
   amplitude-to-s3 simulate --fault server-error*2 --fault flipped-byte@2026-11-20T05`;
 
 const CODES = `Exit codes
   0 done (also: nothing to do)    1 failed              2 usage or configuration
-  3 some hours landed, some not   4 credentials refused 130/143 interrupted`;
+  3 some hours landed, some not; gaps where --fail-on-gaps asks; differences in verify
+  4 credentials refused           130/143 interrupted`;
 
 export function helpText(of: string | undefined): string {
   if (of === 'export') return `${EXPORT}\n\n${CODES}`;
+  if (of === 'status') return `${STATUS}\n\n${CODES}`;
+  if (of === 'verify') return `${VERIFY}\n\n${CODES}`;
   if (of === 'demo') return DEMO;
   if (of === 'simulate') return `${SIMULATE}\n\nFaults\n${faultList()}`;
   const intro = `amplitude-to-s3 ${VERSION}: Amplitude's raw events in S3 or a folder, every hour, once, complete.`;
-  return [intro, EXAMPLES, EXPORT, DEMO, SIMULATE, `  Faults: amplitude-to-s3 simulate --help`, CODES].join('\n\n');
+  return [
+    intro,
+    EXAMPLES,
+    EXPORT,
+    STATUS,
+    VERIFY,
+    DEMO,
+    SIMULATE,
+    `  Faults: amplitude-to-s3 simulate --help`,
+    CODES,
+  ].join('\n\n');
 }
 
 function faultList(): string {

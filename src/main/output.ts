@@ -15,6 +15,8 @@ export interface Output {
   /** For a command that is run to be looked at: pretty wherever nothing else was asked for. */
   forPeople(): void;
   log(redact: (text: string) => string): Log;
+  /** Whether what is printed may have colours. */
+  readonly color: boolean;
   /** What the person asked to see, on stdout. */
   print(text: string): void;
   /** The one document of `--json`. */
@@ -50,6 +52,7 @@ export function openOutput(env: Environment): Output {
       return format;
     },
     progress,
+    color: stdout.isTTY === true && logSettings(env, true).color,
     forPeople() {
       if ((env.LOG_FORMAT ?? '') === '') format = 'pretty';
     },

@@ -199,7 +199,9 @@ export function failure(status: Status, report: StatusReport, ageHours: number):
     ageHours === 0
       ? ''
       : ` for more than ${ageHours % 24 === 0 ? count(ageHours / 24, 'day') : count(ageHours, 'hour')}`;
-  return `${count(old.length, 'hour')} ${old.length === 1 ? 'has' : 'have'} not landed${age}: ${joinedHours(old.map(formatHour))}.`;
+  const [first, last] = [Math.min(...old), Math.max(...old) + 1];
+  const fill = `amplitude-to-s3 export --start ${formatHour(first)} --end ${formatHour(last)}`;
+  return `${count(old.length, 'hour')} ${old.length === 1 ? 'has' : 'have'} not landed${age}: ${joinedHours(old.map(formatHour))}. To fill them: ${fill}`;
 }
 
 /** Outputs and metrics in Kestra's protocol. */
