@@ -18,6 +18,14 @@ export function eventsOf(members: readonly ExaminedMember[]): number {
   return members.reduce((total, { examined }) => total + examined.events, 0);
 }
 
+/** Whether the answer has every member that landed, byte for byte; then a manifest that counts more events is wrong. */
+export function holdsAllOf(old: Manifest, members: readonly ExaminedMember[]): boolean {
+  return old.objects.every(({ member: name, source }) => {
+    const found = members.find(({ member }) => member.name === name)?.examined.source;
+    return found?.bytes === source.bytes && crcHex(found.crc32) === source.crc32;
+  });
+}
+
 /**
  * Holds the members of a new answer against the manifest. An answer that lacks a member or has fewer events never
  * replaces the landing, unless `force` says so; one that differs in a member's source, or would be stored otherwise, does.

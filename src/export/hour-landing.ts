@@ -8,7 +8,7 @@ import { formatHour, type Hour, hourFolder, hoursOf, type Window } from '../hour
 import type { Log } from '../log.ts';
 import { type Landing, type Manifest, makeManifest, manifestKey, readManifest, writeManifest } from '../manifest.ts';
 import { TOOL } from '../version.ts';
-import { compare, type ExaminedMember, eventsOf } from './compare.ts';
+import { compare, type ExaminedMember, eventsOf, holdsAllOf } from './compare.ts';
 import { landExamined, landMember, type NamedMember } from './member.ts';
 import type { Tally } from './tally.ts';
 
@@ -107,7 +107,8 @@ export class HourLanding {
       this.#members.map((named) => this.#options.members.add(() => this.#examine(named))),
     );
     const found = compare(old, examined, { format, force });
-    if (this.#options.repair && found.kind === 'shrunk') throw this.#less(found.events, old.events);
+    if (this.#options.repair && found.kind === 'shrunk' && !holdsAllOf(old, examined))
+      throw this.#less(found.events, old.events);
     const verdict = this.#options.repair
       ? ({ kind: 'replace', events: eventsOf(examined), same: new Map() } as const)
       : found;

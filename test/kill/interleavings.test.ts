@@ -100,6 +100,7 @@ async function run(destination: Destination, answer: Answer): Promise<Tally> {
     format: 'json',
     strict: false,
     force: false,
+    repair: false,
     members: new PQueue({ concurrency: 4 }),
     tally,
     log: hearingLog(),
