@@ -168,7 +168,8 @@ describe('the program with a role that has no rights to the key', () => {
     const { failed } = report().hours;
     expect(failed.map((hour) => hour.code)).to.deep.equal(['KMS_KEY', 'KMS_KEY']);
     const rights = statementsOf('ExporterPolicy').flatMap(({ Action }) => Action);
-    for (const right of rights.filter((action) => action.startsWith('kms:'))) expect(failed[0]?.message).to.include(right);
+    for (const right of rights.filter((action) => action.startsWith('kms:')))
+      expect(failed[0]?.message).to.include(right);
     expect([...server.objects.keys()]).to.deep.equal([]);
   });
 });
