@@ -4,6 +4,7 @@ import {
   GetPolicyCommand,
   GetPolicyVersionCommand,
   IAMClient,
+  PutRolePolicyCommand,
   PutUserPolicyCommand,
 } from '@aws-sdk/client-iam';
 import { KMSClient } from '@aws-sdk/client-kms';
@@ -67,6 +68,14 @@ export class Account {
       secretAccessKey: given?.SecretAccessKey ?? '',
       sessionToken: given?.SessionToken ?? '',
     };
+  }
+
+  /** As infra/aws/README.md ends all sessions of a role at once. */
+  async revoke(roleArn: string): Promise<void> {
+    const Statement = [{ Effect: 'Deny', Action: '*', Resource: '*' }];
+    const PolicyDocument = JSON.stringify({ Version: '2012-10-17', Statement });
+    const RoleName = roleArn.split('/').at(-1);
+    await this.#iam.send(new PutRolePolicyCommand({ RoleName, PolicyName: 'revoked', PolicyDocument }));
   }
 
   /** A policy as it was deployed, every name filled in. */

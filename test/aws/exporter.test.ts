@@ -120,6 +120,18 @@ describe('the exporter, where IAM is enforced', function () {
     expect(await read(account.s3(admin.credentials))).to.equal(undefined);
   });
 
+  it('loses at once what it was given, when the role is revoked', async () => {
+    const leaked = new Stack(account.url);
+    await leaked.create({ ExporterPrincipalArn: kestra.arn });
+    const role = leaked.output('ExporterRoleArn');
+    const s3 = account.s3(await account.assume(kestra.credentials, role));
+    const list = () => s3.send(new ListObjectsV2Command({ Bucket: leaked.output('BucketName'), Prefix: 'amplitude/' }));
+    expect(await refusal(list())).to.equal(undefined);
+    await account.revoke(role);
+    expect(await refusal(list())).to.equal('AccessDenied');
+    leaked.close();
+  });
+
   describe('and the key', () => {
     const KeySpec = 'AES_256';
     let key: string;
