@@ -48,8 +48,39 @@ const tasksOf = (flow: Flow): Task[] => {
 };
 
 const SECRETS = /\b(?:kv|secret)\(/;
-const OF_SETTINGS = ['AMPLITUDE_BASE_URL', 'AWS_ENDPOINT_URL_S3', 'AWS_REGION', 'S3_KMS_KEY_ID'];
-const REQUIRED = ['AMP_API_KEY', 'AMP_SECRET_KEY', 'AWS_ACCESS_KEY', 'AWS_SECRET_KEY', 'BUCKET_NAME'];
+const OPTIONAL = ['github_user', 'github_token', 'SLACK_WEBHOOK_URL'];
+
+/** What a flow that runs the program asks for. */
+interface Running {
+  /** The id of the task that runs it. */
+  readonly task: string;
+  readonly required: readonly string[];
+  readonly settings: readonly string[];
+  /** Variables of the flow's own command, which are no settings. */
+  readonly own: readonly string[];
+  readonly files: readonly string[];
+}
+const EXPORTING: Running = {
+  task: 'export',
+  required: ['AMP_API_KEY', 'AMP_SECRET_KEY', 'AWS_ACCESS_KEY', 'AWS_SECRET_KEY', 'BUCKET_NAME'],
+  settings: ['AMPLITUDE_BASE_URL', 'AWS_ENDPOINT_URL_S3', 'AWS_REGION', 'S3_KMS_KEY_ID'],
+  own: [],
+  files: ['run-report.json'],
+};
+/** It asks nothing of Amplitude and writes nothing, so it gets no keys for that. */
+const LOOKING: Running = {
+  task: 'status',
+  required: ['AWS_ACCESS_KEY', 'AWS_SECRET_KEY', 'BUCKET_NAME'],
+  settings: ['AWS_ENDPOINT_URL_S3', 'AWS_REGION'],
+  own: ['DAYS', 'TOLERATED'],
+  files: ['status.html', 'status.json'],
+};
+const FLOWS: Readonly<Record<string, Running>> = {
+  'amplitude_export.yaml': EXPORTING,
+  'amplitude_export_image.yaml': EXPORTING,
+  'amplitude_backfill.yaml': EXPORTING,
+  'amplitude_status.yaml': LOOKING,
+};
 
 const readFlow = (name: string): Flow => {
   const document = parseDocument(readFileSync(join(FOLDER, name), 'utf8'), { uniqueKeys: true });
@@ -58,12 +89,13 @@ const readFlow = (name: string): Flow => {
 };
 
 describe('the flows', () => {
-  it('are three', () => {
-    expect(FILES).to.have.members(['amplitude_export.yaml', 'amplitude_export_image.yaml', 'amplitude_backfill.yaml']);
+  it('are these', () => {
+    expect(FILES).to.have.members(Object.keys(FLOWS));
   });
 
   it("leave the API's five requests at once for all of them together", () => {
-    const together = FILES.map(readFlow).reduce((sum, flow) => {
+    const exporting = FILES.filter((name) => FLOWS[name] === EXPORTING);
+    const together = exporting.map(readFlow).reduce((sum, flow) => {
       const { limit } = flow.concurrency as { limit: number };
       const env = tasksOf(flow).find(({ id }) => id === 'export')?.env as Record<string, string>;
       return sum + limit * Number(env.REQUEST_CONCURRENCY);
@@ -71,7 +103,7 @@ describe('the flows', () => {
     expect(together).to.equal(5);
   });
 
-  for (const name of FILES) {
+  for (const [name, running] of Object.entries(FLOWS)) {
     describe(name, () => {
       let flow: Flow;
       let texts: { path: string; key: string; text: string }[];
@@ -118,7 +150,7 @@ describe('the flows', () => {
         }
         for (const input of flow.inputs) {
           expect(input).not.to.have.property('name');
-          expect(['STRING', 'BOOL', 'SELECT']).to.include(input.type);
+          expect(['STRING', 'BOOL', 'SELECT', 'INT']).to.include(input.type);
           // Both together are rejected; neither is, since a schedule gives no inputs.
           expect('defaults' in input, String(input.id)).to.equal(input.required !== false);
         }
@@ -146,16 +178,15 @@ describe('the flows', () => {
         const asked = texts
           .filter(({ path }) => path !== 'description')
           .flatMap(({ text }) => [...text.matchAll(/\b(?:kv|secret)\('([^']+)'/g)].map(([, secret]) => secret));
-        const optional = ['github_user', 'github_token', 'SLACK_WEBHOOK_URL', ...OF_SETTINGS];
-        expect(new Set(asked)).to.deep.equal(new Set([...REQUIRED, ...optional]));
+        expect(new Set(asked)).to.deep.equal(new Set([...running.required, ...OPTIONAL, ...running.settings]));
       });
 
       it('takes what is required from a KV pair or a secret, and leaves empty what is not set', () => {
-        const env = tasksOf(flow).find(({ id }) => id === 'export')?.env as Record<string, string>;
-        for (const secret of REQUIRED) {
+        const env = tasksOf(flow).find(({ id }) => id === running.task)?.env as Record<string, string>;
+        for (const secret of running.required) {
           expect(env[secret]).to.equal(`{{ kv('${secret}', errorOnMissing=false) ?? secret('${secret}') }}`);
         }
-        for (const setting of OF_SETTINGS) {
+        for (const setting of running.settings) {
           expect(env[setting]).to.equal(`{{ kv('${setting}', errorOnMissing=false) ?? '' }}`);
         }
       });
@@ -167,7 +198,7 @@ describe('the flows', () => {
         ]);
         const named = tasksOf(flow).flatMap(({ env = {} }) => Object.keys(env as object));
         expect(named).not.to.have.length(0);
-        for (const variable of named) expect(known).to.include(variable);
+        for (const variable of named) expect([...known, ...running.own]).to.include(variable);
       });
 
       it('puts no text of a person into a command', () => {
@@ -192,7 +223,7 @@ describe('the flows', () => {
           if (/WorkingDirectory$|Log$/.test(task.type)) continue;
           expect(task.timeout, task.id).to.match(/^PT\d+[HM]$/);
         }
-        const task = tasksOf(flow).find(({ id }) => id === 'export');
+        const task = tasksOf(flow).find(({ id }) => id === running.task);
         expect(task?.taskRunner).to.include({ killGracePeriod: 'PT30S' });
         const { commands, env, outputFiles } = task as Task & {
           commands: string[];
@@ -200,7 +231,8 @@ describe('the flows', () => {
           outputFiles: string[];
         };
         expect(commands.at(-1)).to.match(/^exec node /);
-        expect(outputFiles).to.deep.equal([env.REPORT_FILE]);
+        expect(outputFiles).to.deep.equal(running.files);
+        expect(outputFiles).to.include(env.REPORT_FILE);
       });
 
       it('has a schedule in UTC', () => {

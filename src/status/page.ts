@@ -1,5 +1,5 @@
 import type { StatusReport } from './report.ts';
 
 export async function statusPage(_report: StatusReport): Promise<string> {
-  return '';
+  return '<html>' + JSON.stringify(_report);
 }

@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
-import { formatHour, hourOf, type Window } from '../../src/hours.ts';
+import { formatHour, hourFolder, hourOf, type Window } from '../../src/hours.ts';
 import type { ExportReport } from '../../src/report.ts';
 import { parseFault } from '../../src/simulator.ts';
+import { runProgram } from '../program.ts';
 import type { Execution } from './engine.ts';
 import { extended } from './extensions.ts';
 import {
@@ -25,7 +26,7 @@ const TODAY = hourOf(new Date()) - (hourOf(new Date()) % DAY_HOURS);
 /** Long settled, whenever the test runs. */
 const FIRST = busyHour(TODAY - 5 * DAY_HOURS);
 const RANGE: Window = { start: FIRST, end: FIRST + 4 };
-const BUCKETS = ['landing', 'killed', 'ticking', 'image', 'secrets', 'extended', 'days', 'refused'];
+const BUCKETS = ['landing', 'killed', 'ticking', 'image', 'secrets', 'extended', 'days', 'refused', 'looked'];
 
 const states = (executions: readonly Execution[]) => executions.map(({ state }) => state.current);
 
@@ -294,6 +295,33 @@ describe('on Kestra', function () {
     }));
     const atOnce = spans.map(({ from: at }) => spans.filter((span) => span.from <= at && at < span.to).length);
     expect(Math.max(...atOnce)).to.equal(2);
+  });
+
+  it('amplitude_status succeeds where all has landed, and fails once with a page and what to do where hours are missing', async () => {
+    const of = await open('amplitude_status', 'looked');
+    const landed = await runProgram(['export', '--start', formatHour(TODAY - 2 * DAY_HOURS), '--json'], of.env);
+    expect(landed.code, landed.stderr).to.equal(0);
+    const [good] = await of.run();
+    expect(good?.state.current).to.equal('SUCCESS');
+    const made = (await stage.kestra.outputs(good?.id ?? '')).status;
+    expect(made?.vars).to.include({ gaps: 0, hoursMissing: 0, exitCode: 0, start: formatHour(TODAY - 2 * DAY_HOURS) });
+
+    const gone = TODAY - 2 * DAY_HOURS + 5;
+    of.stage.s3.objects.delete(`looked/amplitude/manifests/${hourFolder(gone)}.json`);
+    const attempts = await of.run();
+    expect(states(attempts)).to.deep.equal(['RETRIED', 'RETRIED', 'FAILED']);
+    const last = attempts.at(-1) as Execution;
+    expect((await errorsOf(of, last)).join('\n'))
+      .to.include(formatHour(gone))
+      .and.include('--start');
+    const { vars = {}, outputFiles = {} } = (await stage.kestra.outputs(last.id)).status ?? {};
+    expect(vars).to.include({ gaps: 1, hoursMissing: 1, exitCode: 3 });
+    const page = await stage.kestra.file(last.id, outputFiles['status.html'] ?? '');
+    expect(page).to.include('<html').and.include(formatHour(gone));
+    const alerts = await of.alerts();
+    expect(alerts).to.have.length(1);
+    expect(alerts[0]).to.include(`--start ${formatHour(gone)}`);
+    expect((await of.run({ tolerated: '9999d' }))[0]?.state.current).to.equal('SUCCESS');
   });
 
   it('ends each attempt within a minute and alerts once: wrong branch, wrong token, repository away, secret missing', async () => {

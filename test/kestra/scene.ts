@@ -12,8 +12,13 @@ import { type GitServer, startGitServer } from './git-server.ts';
 
 const FLOWS = resolve(import.meta.dirname, '../../kestra');
 
-export type FlowId = 'amplitude_export' | 'amplitude_export_image' | 'amplitude_backfill';
-export const FLOW_IDS: readonly FlowId[] = ['amplitude_export', 'amplitude_export_image', 'amplitude_backfill'];
+export const FLOW_IDS = [
+  'amplitude_export',
+  'amplitude_export_image',
+  'amplitude_backfill',
+  'amplitude_status',
+] as const;
+export type FlowId = (typeof FLOW_IDS)[number];
 
 /** Once a year, which is never. */
 const NEVER = '0 0 1 1 *';
@@ -131,6 +136,17 @@ export class Scene {
     source = replace(source, /^( {4}cron:) .*$/m, `$1 "${cron}"`);
     source = replace(source, /^( {2}repository:) .*$/m, `$1 ${repository}`);
     await this.stage.kestra.deploy(source);
+  }
+
+  /** What the built program needs to work on the same bucket from outside of Kestra. */
+  get env(): Readonly<Record<string, string>> {
+    return {
+      ...KEYS,
+      AMPLITUDE_BASE_URL: this.simulator.url,
+      BUCKET_NAME: this.bucket,
+      AWS_ENDPOINT_URL_S3: this.stage.s3.url,
+      AWS_REGION: 'us-east-1',
+    };
   }
 
   async start(inputs: Readonly<Record<string, string>> = {}): Promise<string> {
