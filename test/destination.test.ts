@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { S3Settings } from '../src/config.ts';
 import { contentOf, type Destination, openDestination } from '../src/destination.ts';
+import { explain } from '../src/destination-s3/faults.ts';
 import { JobError } from '../src/errors.ts';
 import { destinationContract, failure, streamed } from './destination-contract.ts';
 import { type FaultName, type S3Server, startS3Server } from './s3-server.ts';
@@ -145,12 +146,33 @@ describe('destination: S3', () => {
     const hint = async (promise: Promise<unknown>) => ((await failure(promise)) as JobError).hint;
     expect(await hint(Array.fromAsync(open().list('events/')))).to.include('s3:ListBucket');
     expect(await hint(open().read('events/a'))).to.include('s3:GetObject');
+    expect(await hint(open().look('events/a'))).to.include('s3:GetObject');
+    expect(await hint(open().stream('events/a'))).to.include('s3:GetObject');
     expect(await hint(open().delete(['events/a']))).to.include('s3:DeleteObject');
   });
 
   it('names an unknown access key and exits with 4', async () => {
     const credentials = { accessKeyId: 'unknown', secretAccessKey: 'x' };
     expect(await failure(open({ credentials }).put('a', small))).to.include({ code: 'AWS_CREDENTIALS', exitCode: 4 });
+  });
+
+  it('names a role that may not be assumed, which is no matter of the bucket', () => {
+    const refusal = Object.assign(
+      new Error(
+        'User: arn:aws:iam::1:user/kestra is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::1:role/exporter',
+      ),
+      { name: 'AccessDenied', $metadata: { httpStatusCode: 403 } },
+    );
+    const at = { action: 'ListObjectsV2', key: '', bucket: 'b', name: 's3://b/', settings: s3Settings('') };
+    const error = explain(refusal, at) as JobError;
+    expect(error).to.include({ code: 'AWS_CREDENTIALS', exitCode: 4 });
+    expect(`${error.message} ${error.hint}`).to.include('role/exporter').and.include('external_id');
+  });
+
+  it('reads an answer again that breaks off midway', async () => {
+    await open().put('manifests/a.json', small);
+    server.faults.push({ operation: 'GetObject', fault: 'reset', times: 1 });
+    expect((await open().read('manifests/a.json'))?.toString()).to.equal('{"a":1}\n');
   });
 
   it('follows a bucket to its region where none was given', async () => {

@@ -93,6 +93,15 @@ export function explain(error: unknown, at: Attempted): unknown {
       },
     );
   }
+  const [, role] = /not authorized to perform: sts:AssumeRole\w* on resource: (\S+)/.exec(text) ?? [];
+  if (role !== undefined) {
+    return new JobError('AWS_CREDENTIALS', `The AWS credentials may not assume the role ${role}.`, {
+      cause: error,
+      endsRun,
+      exitCode: EXIT.credentials,
+      hint: 'Check role_arn and external_id of the profile, and whom the trust policy of the role names.',
+    });
+  }
   if (named(error, 'CredentialsProviderError')) {
     return new JobError('AWS_CREDENTIALS', 'No AWS credentials were found.', {
       cause: error,

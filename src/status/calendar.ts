@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import type { ReportedHour, StatusReport } from './report.ts';
 import type { HourState } from './state.ts';
 
@@ -56,8 +57,7 @@ function legend({ totals }: StatusReport, paint: (state: HourState, text: string
   const lines = [''];
   for (const part of [shades, ...signs]) {
     const last = lines.at(-1) ?? '';
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: colours take no columns
-    const columns = (text: string) => text.replace(/\u001b\[[\d;]*m/g, '').length;
+    const columns = (text: string) => stripVTControlCharacters(text).length;
     if (columns(last) + columns(part) + 2 > 78) lines.push(part);
     else lines[lines.length - 1] = last === '' ? part : `${last}  ${part}`;
   }

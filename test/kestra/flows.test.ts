@@ -321,7 +321,6 @@ describe('on Kestra', function () {
     const alerts = await of.alerts();
     expect(alerts).to.have.length(1);
     expect(alerts[0]).to.include(`--start ${formatHour(gone)}`);
-    expect((await of.run({ tolerated: '9999d' }))[0]?.state.current).to.equal('SUCCESS');
   });
 
   it('ends each attempt within a minute and alerts once: wrong branch, wrong token, repository away, secret missing', async () => {
