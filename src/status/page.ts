@@ -3,32 +3,22 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { TOOL } from '../version.ts';
-import { colour, drawMark, fillOf, shadeOf } from './page/browser/cell.ts';
+import { drawMark, fillOf, palette, shadeOf } from './page/browser/cell.ts';
 import { heatMap } from './page/browser/heat-map.ts';
 import { line } from './page/browser/line.ts';
 import { copies, start, swatch } from './page/browser/start.ts';
 import { hourLines, hourStart, showTip } from './page/browser/tip.ts';
 import { pageData } from './page/data.ts';
 import { daysOf } from './page/days.ts';
+import { heading, verdict } from './page/heading.ts';
 import { html, Markup, scriptJson } from './page/markup.ts';
-import {
-  cost,
-  dayTable,
-  gapList,
-  heading,
-  heatMaps,
-  lineChart,
-  problemList,
-  totals,
-  verdict,
-  warnings,
-} from './page/sections.ts';
+import { cost, dayTable, gapList, heatMaps, lineChart, problemList, totals, warnings } from './page/sections.ts';
 import { STYLE } from './page/style.ts';
 import type { StatusReport } from './report.ts';
 
 /** They go into the page as the text that they are compiled to, so they know nothing but each other and the browser. */
 const BROWSER_FUNCTIONS = [
-  colour,
+  palette,
   shadeOf,
   fillOf,
   drawMark,
@@ -77,8 +67,8 @@ ${heading(report, TOOL)}
 <main>
 ${warnings(report)}
 ${totals(report)}
-${heatMaps(report, data.top)}
 ${lineChart(report)}
+${heatMaps(report, data.top)}
 ${gapList(report)}
 ${problemList(report)}
 ${dayTable(daysOf(report))}

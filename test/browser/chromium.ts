@@ -137,12 +137,20 @@ export class Tab {
     await this.send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor, mobile: phone });
     await this.send('Emulation.setTouchEmulationEnabled', { enabled: phone });
     await this.theme(screen.theme);
+    await this.#until('Page.navigate', { url });
+    await this.settle();
+  }
+
+  reload(): Promise<void> {
+    return this.#until('Page.reload');
+  }
+
+  async #until(method: string, params?: Params): Promise<void> {
     const loaded = new Promise<void>((done) => {
       this.#loaded = done;
     });
-    await this.send('Page.navigate', { url });
+    await this.send(method, params);
     await loaded;
-    await this.settle();
   }
 
   async theme(theme: Screen['theme'], media = ''): Promise<void> {

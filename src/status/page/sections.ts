@@ -2,64 +2,12 @@ import { count, number, size } from '../../report.ts';
 import { requestCost, type StatusReport } from '../report.ts';
 import { type HourState, STATES } from '../state.ts';
 import { type Day, incompleteHours, monthsOf } from './days.ts';
+import { command, fillAll } from './heading.ts';
 import { html, type Markup, outside } from './markup.ts';
 
 /** At most so many are listed: every second hour of a year may be missing, and a page must still open. */
 const MOST_GAPS = 300;
 const MOST_PROBLEMS = 100;
-
-export function heading(report: StatusReport, tool: string): Markup {
-  const { range, project, now } = report;
-  const facts: [string, string | Markup][] = [
-    ['Destination', outside(report.destination)],
-    ...(project === null ? [] : ([['Project', outside(project)]] as [string, Markup][])),
-    ['Range', `${range.start} to ${range.end}, the end left out`],
-    ['Made', `${instant(now)} by ${tool}`],
-  ];
-  const { title, more, good } = verdict(report);
-  return html`<header>
-<h1 class="${good ? 'good' : 'bad'}">${title}</h1>
-${more === '' ? '' : html`<p>${more}</p>`}
-<dl class="facts">${facts.map(([name, text]) => html`<div><dt>${name}</dt><dd>${text}</dd></div>`)}</dl>
-<p class="note">All hours are UTC hours of Amplitude's <code>server_upload_time</code>.</p>
-</header>`;
-}
-
-/** `2026-11-20 09:00:12 UTC` */
-function instant(iso: string): string {
-  return `${iso.slice(0, 19).replace('T', ' ')} UTC`;
-}
-
-/** The answer to the question that the page is opened with. */
-export function verdict({ totals, gaps, firstLanded, hours }: StatusReport): {
-  title: string;
-  more: string;
-  good: boolean;
-} {
-  const { missing, unreadable, pending } = totals;
-  const unproved =
-    unreadable === 0
-      ? ''
-      : `${count(unreadable, 'hour')} ${unreadable === 1 ? 'has' : 'have'} a manifest that proves nothing.`;
-  if (missing > 0) {
-    const title =
-      firstLanded === null
-        ? 'Nothing has landed in this range'
-        : `${count(missing, 'hour')} ${missing === 1 ? 'is' : 'are'} missing`;
-    const where = `${count(missing, 'hour')} in ${count(gaps.length, 'gap')}.`;
-    const fill = gaps.length === 1 ? 'The command under Gaps fills it.' : 'The commands under Gaps fill them.';
-    return { title, more: [where, unproved, fill].filter((text) => text !== '').join(' '), good: false };
-  }
-  if (unproved !== '') return { title: unproved.replace(/\.$/, ''), more: 'See Problems below.', good: false };
-  if (pending === hours.length) {
-    return {
-      title: 'Nothing is ready at Amplitude yet',
-      more: 'An hour is ready two hours after its end.',
-      good: true,
-    };
-  }
-  return { title: 'No gaps', more: 'Every hour that is ready at Amplitude has landed.', good: true };
-}
 
 export function totals({ totals: of, firstLanded, lastLanded }: StatusReport): Markup {
   const figures: [string, string][] = [
@@ -135,21 +83,14 @@ export function warnings({ warnings: of }: StatusReport): Markup {
   return html`<section class="warnings"><h2>Warnings</h2><ul>${of.map((text) => html`<li>${outside(text)}</li>`)}</ul></section>`;
 }
 
-function command(text: string): Markup {
-  return html`<div class="command"><code>${text}</code><button type="button" data-copy="" hidden>Copy</button></div>`;
-}
-
 export function gapList({ gaps, totals: of }: StatusReport): Markup {
   if (gaps.length === 0) return html`<section><h2>Gaps</h2><p>None.</p></section>`;
-  const [oldest, latest] = [gaps[0], gaps.at(-1)];
   const all =
     gaps.length === 1
       ? ''
-      : html`<p>All of them at once; hours that have landed are not asked for again:</p>${command(
-          `amplitude-to-s3 export --start ${oldest?.start} --end ${latest?.end}`,
-        )}<p>Or one by one, the newest first:</p>`;
+      : html`<p>All of them at once; hours that have landed and settled are not asked for again:</p>${command(fillAll({ gaps }))}<p>Or one by one, the newest first:</p>`;
   const left = gaps.length - MOST_GAPS;
-  return html`<section><h2>Gaps</h2>
+  return html`<section id="gaps"><h2>Gaps</h2>
 <p><b>${count(of.missing, 'hour')} in ${count(gaps.length, 'gap')}.</b></p>${all}
 <ol class="gaps">${gaps
     .toReversed()
@@ -163,7 +104,7 @@ export function gapList({ gaps, totals: of }: StatusReport): Markup {
 export function problemList({ problems }: StatusReport): Markup {
   if (problems.length === 0) return html``;
   const left = problems.length - MOST_PROBLEMS;
-  return html`<section><h2>Problems</h2>
+  return html`<section id="problems"><h2>Problems</h2>
 <p>These manifests cannot be taken for the record of their hour.</p>
 <ul class="problems">${problems
     .toReversed()

@@ -27,12 +27,15 @@ h1 { margin: 0; font-size: 1.75rem; line-height: 1.2; }
 h1::before { display: inline-block; width: 1.2em; }
 h1.good { color: var(--good); } h1.good::before { content: "\\2713"; content: "\\2713" / ""; }
 h1.bad { color: var(--bad); } h1.bad::before { content: "\\2715"; content: "\\2715" / ""; }
+a { color: var(--line); }
+header .command { margin: .5rem 0 1rem; }
 h2 { margin: 0 0 .25rem; font-size: 1.2rem; }
 p { margin: .4rem 0; }
 section { margin-top: 2rem; }
 code { font: .875em/1.4 ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 .note, small, .count, dt { color: var(--muted); }
 .note { font-size: .875rem; }
+.count { white-space: nowrap; }
 dl, dd, ul, ol, figure { margin: 0; padding: 0; }
 ul, ol { list-style: none; }
 .facts { margin-top: .75rem; }
@@ -54,8 +57,9 @@ figcaption { font-weight: 600; margin-bottom: .125rem; }
 .chart canvas { touch-action: pan-y; }
 .warnings { padding: .75rem 1rem; border-left: .25rem solid var(--shrunk); background: var(--panel); }
 .gaps li, .problems li { padding: .5rem 0; border-top: 1px solid var(--grid); }
-.command { display: flex; gap: .5rem; align-items: stretch; max-width: 46rem; }
-.command code { flex: 1; padding: .5rem .625rem; border-radius: .375rem; background: var(--panel); user-select: all; -webkit-user-select: all; }
+.command { display: flex; gap: .5rem; align-items: flex-start; max-width: 46rem; }
+.command code { flex: 1; min-height: 2.5rem; padding: .5rem .625rem; border-radius: .375rem; background: var(--panel); user-select: all; -webkit-user-select: all; align-content: center; }
+.command span { white-space: nowrap; }
 button { min-width: 5.25rem; min-height: 2.5rem; border: 1px solid var(--edge); border-radius: .375rem; background: var(--page);
   color: var(--ink); font: inherit; font-size: .875rem; cursor: pointer; }
 button[hidden] { display: none; }
@@ -71,18 +75,21 @@ td:last-child, th:last-child { padding-left: .6rem; min-width: 9rem; white-space
 #tip { position: fixed; z-index: 1; max-width: calc(100vw - 16px); padding: .5rem .625rem; border: 1px solid var(--edge); border-radius: .375rem;
   background: var(--page); color: var(--ink); font-size: .8125rem; line-height: 1.4; box-shadow: 0 2px 10px rgba(0,0,0,.25); pointer-events: none; }
 #tip[hidden] { display: none; }
+@media (min-width: 36.01rem) { .figures:has(> :nth-child(6)) { grid-template-columns: repeat(3, 1fr); } }
 @media (max-width: 36rem) {
   body { padding: 1rem .75rem 2rem; }
   h1 { font-size: 1.5rem; }
   .facts div { display: block; margin-bottom: .375rem; }
   .facts dt { font-size: .8125rem; }
   .figures { grid-template-columns: 1fr 1fr; }
+  .figures div:last-child:nth-child(odd) { grid-column: span 2; }
   .figures dd { font-size: 1rem; }
 }
 @media print {
   body { max-width: none; padding: 0; font-size: 10pt; }
   button, #tip { display: none; }
-  section { break-inside: auto; }
+  h2, h2 + p { break-after: avoid; }
+  .legend { break-inside: avoid; }
   .gaps li, .problems li { break-inside: avoid; }
   .chart, .chart canvas { max-width: 100% !important; height: auto !important; }
   .figures div, .command code { border: 1px solid var(--grid); }

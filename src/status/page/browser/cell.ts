@@ -5,8 +5,18 @@ declare const document: PageDocument;
 declare const window: PageWindow;
 
 /** A colour of the theme that is on, by the name that the style sheet gives it. */
-export function colour(name: string): string {
-  return window.getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+export type Colour = (name: string) => string;
+
+/** Each colour is asked for once: the browser takes its time, and a year has 8,760 cells. `forget` when the theme changes. */
+export function palette(): { readonly colour: Colour; forget(): void } {
+  const known = new Map<string, string>();
+  const colour = (name: string) => {
+    const found =
+      known.get(name) ?? window.getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+    known.set(name, found);
+    return found;
+  };
+  return { colour, forget: () => known.clear() };
 }
 
 /** 1 to 5. */
@@ -15,7 +25,7 @@ export function shadeOf(hour: HourRow, { metric, top }: PageData): number {
   return top === 0 ? 1 : Math.max(1, Math.min(5, Math.ceil((value / top) * 5)));
 }
 
-export function fillOf(state: string, shade: number): string {
+export function fillOf(state: string, shade: number, colour: Colour): string {
   return colour(state === 'complete' || state === 'unsettled' ? `shade-${shade}` : state);
 }
 
@@ -25,6 +35,7 @@ export function drawMark(
   state: string,
   shade: number,
   box: { x: number; y: number; width: number; height: number },
+  colour: Colour,
 ): void {
   const { x, y, width, height } = box;
   if (state === 'complete') return;

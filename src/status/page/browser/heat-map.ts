@@ -1,6 +1,6 @@
 import type { Chart as ChartOf, Plugin } from 'chart.js';
 import type {} from 'chartjs-chart-matrix';
-import { colour, drawMark, fillOf, shadeOf } from './cell.ts';
+import { type Colour, drawMark, fillOf, shadeOf } from './cell.ts';
 import type { HourRow, PageData } from './data.ts';
 import type { Context, PageCanvas } from './dom.ts';
 import { hourStart, showTip } from './tip.ts';
@@ -13,7 +13,13 @@ interface Cell {
 }
 
 /** Draws hours `from` to `to` on a canvas: days down, the newest on top, hours across. */
-export function heatMap(canvas: PageCanvas, data: PageData, from: number, to: number): ChartOf<'matrix'> {
+export function heatMap(
+  canvas: PageCanvas,
+  data: PageData,
+  from: number,
+  to: number,
+  colour: Colour,
+): ChartOf<'matrix'> {
   const rowHeight = 18;
   const dayOf = (at: number) => hourStart(data, at).toISOString().slice(0, 10);
   const points = Array.from({ length: to - from }, (_, n) => {
@@ -35,6 +41,7 @@ export function heatMap(canvas: PageCanvas, data: PageData, from: number, to: nu
           stateOf(hour),
           shadeOf(hour, data),
           box as Parameters<typeof drawMark>[3],
+          colour,
         );
       }
     },
@@ -46,7 +53,7 @@ export function heatMap(canvas: PageCanvas, data: PageData, from: number, to: nu
       datasets: [
         {
           data: points,
-          backgroundColor: ({ raw }: Cell) => fillOf(stateOf(hourOf(raw)), shadeOf(hourOf(raw), data)),
+          backgroundColor: ({ raw }: Cell) => fillOf(stateOf(hourOf(raw)), shadeOf(hourOf(raw), data), colour),
           borderColor: ({ raw }: Cell) =>
             ['empty', 'pending'].includes(stateOf(hourOf(raw))) ? colour('edge') : 'transparent',
           borderWidth: ({ raw }: Cell) => (['empty', 'pending'].includes(stateOf(hourOf(raw))) ? 1 : 0),
@@ -90,11 +97,12 @@ export function heatMap(canvas: PageCanvas, data: PageData, from: number, to: nu
           type: 'category',
           labels: days,
           offset: true,
+          reverse: false,
           grid: { display: false },
           border: { display: false },
           // The same width for each month, so that the hours of all months stand below one another.
           afterFit: (axis) => {
-            axis.width = 46;
+            axis.width = 54;
           },
           ticks: {
             color: () => colour('muted'),

@@ -1,5 +1,5 @@
 import type { Chart as ChartOf, Plugin } from 'chart.js';
-import { colour } from './cell.ts';
+import type { Colour } from './cell.ts';
 import type { PageData } from './data.ts';
 import type { Context, PageCanvas } from './dom.ts';
 import { hourStart, showTip } from './tip.ts';
@@ -7,7 +7,7 @@ import { hourStart, showTip } from './tip.ts';
 declare const Chart: typeof ChartOf;
 
 /** Draws the line of events (or bytes) per hour. It breaks where an hour has none because it has not landed. */
-export function line(canvas: PageCanvas, data: PageData): ChartOf<'line'> {
+export function line(canvas: PageCanvas, data: PageData, colour: Colour): ChartOf<'line'> {
   const values = data.hours.map(([state, events, , bytes, sealedAt]) =>
     sealedAt === null || data.states[state] === 'unreadable' ? null : data.metric === 'events' ? events : bytes,
   );
@@ -21,8 +21,8 @@ export function line(canvas: PageCanvas, data: PageData): ChartOf<'line'> {
       context.fillStyle = colour('missing-band');
       // In a year an hour is less than a pixel, and one that is missing must still be seen.
       for (const at of missing) {
-        const left = scales.x?.getPixelForValue(at - 0.5) ?? 0;
-        const right = scales.x?.getPixelForValue(at + 0.5) ?? 0;
+        const left = Math.floor(scales.x?.getPixelForValue(at - 0.5) ?? 0);
+        const right = Math.ceil(scales.x?.getPixelForValue(at + 0.5) ?? 0);
         context.fillRect(left, top, Math.max(2, right - left), height);
       }
     },
@@ -76,10 +76,12 @@ export function line(canvas: PageCanvas, data: PageData): ChartOf<'line'> {
             },
           },
           afterBuildTicks: (axis) => {
-            const most = Math.max(2, Math.floor(axis.chart.width / 75));
+            const most = Math.max(2, Math.floor(axis.chart.width / 60));
             const steps = [1, 3, 6, 12, 24, 48, 168, 336, 672, 1344, 2688];
             const step = steps.find((hours) => points.length / hours <= most) ?? 5376;
-            const first = Math.ceil(data.start / step) * step - data.start;
+            // Weeks begin on a Monday; 1970 began on a Thursday.
+            const from = step < 168 ? 0 : 96;
+            const first = Math.ceil((data.start - from) / step) * step + from - data.start;
             axis.ticks = [];
             for (let at = first; at < points.length; at += step) axis.ticks.push({ value: at });
           },

@@ -1,5 +1,5 @@
 import type { Chart as ChartOf } from 'chart.js';
-import { colour, drawMark, fillOf } from './cell.ts';
+import { type Colour, drawMark, fillOf, palette } from './cell.ts';
 import type { PageData } from './data.ts';
 import type { PageCanvas, PageDocument, PageElement, PageWindow } from './dom.ts';
 import { heatMap } from './heat-map.ts';
@@ -12,16 +12,21 @@ declare const window: PageWindow;
 /** Draws all charts, and again where the theme changes. */
 export function start(data: PageData): void {
   Chart.defaults.font.family = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
+  const { colour, forget } = palette();
   const charts: { update(mode: 'none'): void }[] = [];
   for (const canvas of document.querySelectorAll('canvas[data-from]')) {
-    charts.push(heatMap(canvas, data, Number(canvas.dataset.from), Number(canvas.dataset.to)));
+    charts.push(heatMap(canvas, data, Number(canvas.dataset.from), Number(canvas.dataset.to), colour));
   }
-  for (const canvas of document.querySelectorAll('canvas[data-line]')) charts.push(line(canvas, data));
+  for (const canvas of document.querySelectorAll('canvas[data-line]')) charts.push(line(canvas, data, colour));
+  const drawLegend = () => {
+    for (const canvas of document.querySelectorAll('canvas[data-swatch]')) swatch(canvas, colour);
+  };
   const draw = () => {
-    for (const canvas of document.querySelectorAll('canvas[data-swatch]')) swatch(canvas);
+    forget();
+    drawLegend();
     for (const chart of charts) chart.update('none');
   };
-  draw();
+  drawLegend();
   window.matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw);
   // A canvas is printed as it is: on paper it has to be the light one.
   window.addEventListener('beforeprint', () => {
@@ -44,7 +49,7 @@ export function start(data: PageData): void {
 }
 
 /** One cell of the legend. */
-export function swatch(canvas: PageCanvas): void {
+export function swatch(canvas: PageCanvas, colour: Colour): void {
   const [state = '', shade = '1'] = (canvas.dataset.swatch ?? '').split(' ');
   const side = 16;
   const context = canvas.getContext('2d');
@@ -55,13 +60,13 @@ export function swatch(canvas: PageCanvas): void {
   if (state === 'empty' || state === 'pending') {
     context.fillStyle = colour('edge');
     context.fillRect(0, 0, side, side);
-    context.fillStyle = fillOf(state, 1);
+    context.fillStyle = fillOf(state, 1, colour);
     context.fillRect(1, 1, side - 2, side - 2);
   } else {
-    context.fillStyle = fillOf(state, Number(shade));
+    context.fillStyle = fillOf(state, Number(shade), colour);
     context.fillRect(0, 0, side, side);
   }
-  drawMark(context, state, Number(shade), { x: 0, y: 0, width: side, height: side });
+  drawMark(context, state, Number(shade), { x: 0, y: 0, width: side, height: side }, colour);
   context.restore();
 }
 
