@@ -70,7 +70,7 @@ describe('the page of a status, in Chromium', function () {
   const look = <T>(tab: Tab, expression: string) => tab.evaluate<T>(`(() => {${LOOKING}\nreturn ${expression};})()`);
   const overflow = (tab: Tab) =>
     tab.evaluate<string[]>(`[...document.body.querySelectorAll('*')]
-      .filter((element) => element.checkVisibility() && element.closest('.wide') === null)
+      .filter((element) => element.checkVisibility() && element.closest('.wide canvas, .chart.line') === null)
       .filter((element) => element.getBoundingClientRect().right > innerWidth + 0.5)
       .map((element) => element.outerHTML.slice(0, 80))
       .concat(document.documentElement.scrollWidth > innerWidth ? ['the page itself'] : [])`);
@@ -280,6 +280,19 @@ describe('the page of a status, in Chromium', function () {
       // Safari on an iPhone draws nothing on a canvas of more.
       expect(area).to.be.below(16_777_216);
     }
+    const line = await look<{ area: number; right: boolean; drawn: boolean }>(
+      tab,
+      `(() => {
+        const canvas = document.querySelector('canvas[data-line]');
+        const { right } = canvas.getBoundingClientRect();
+        const { chartArea } = Chart.getChart(canvas);
+        const seen = new Set();
+        for (let x = chartArea.right - 300; x < chartArea.right; x++) seen.add(pixel(canvas, x, chartArea.bottom - 40));
+        return { area: canvas.width * canvas.height, right: right <= innerWidth, drawn: seen.has(colour('line')) };
+      })()`,
+    );
+    expect(line.area).to.be.below(16_777_216);
+    expect(line).to.include({ right: true, drawn: true });
     expect(canvases[1]?.height).to.be.above(500);
     expect(await overflow(tab)).to.deep.equal([]);
     isQuiet(tab);
@@ -313,7 +326,7 @@ describe('the page of a status, in Chromium', function () {
     const seen = await tab.evaluate<{ note: boolean; button: boolean; rows: number }>(`({
       note: document.querySelector('noscript p')?.checkVisibility() ?? false,
       button: document.querySelector('button')?.checkVisibility() ?? false,
-      rows: document.querySelectorAll('tbody tr').length })`);
+      rows: document.querySelectorAll('tbody th').length })`);
     expect(seen).to.deep.equal({ note: true, button: false, rows: 31 });
   });
 });

@@ -5,6 +5,7 @@ import type { HourState } from '../state.ts';
 export interface Day {
   readonly date: string;
   readonly hours: readonly ReportedHour[];
+  /** Hours whose manifest proves it, as far as manifests were read. */
   readonly landed: number;
   readonly objects: number;
   readonly bytes: number;
@@ -28,7 +29,7 @@ export function daysOf({ hours }: StatusReport): Day[] {
     return {
       date,
       hours: of,
-      landed: of.filter(({ sealedAt }) => sealedAt !== null).length,
+      landed: of.filter(({ state, sealedAt }) => sealedAt !== null && state !== 'unreadable').length,
       objects: sum(({ objects }) => objects),
       bytes: sum(({ bytes }) => bytes),
       events: known.length === 0 ? null : sum(({ events }) => events ?? 0),

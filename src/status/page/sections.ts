@@ -65,17 +65,18 @@ export function heatMaps(report: StatusReport, top: number): Markup {
     });
   return html`<section><h2>Hours</h2>
 <p class="note">Days down, the newest on top; hours across. ${shades}Point at an hour or tap it for more.</p>
-${legend(report)}<div class="scripted">${figures}</div></section>`;
+${legend(report)}${figures}</section>`;
 }
 
 export function lineChart({ totals: of, hours }: StatusReport): Markup {
   const title = of.events === null ? 'Bytes per hour' : 'Events per hour';
   const why = of.events === null ? 'Manifests were not read, so events are not known. ' : '';
-  const drawn = hours.some(({ sealedAt }) => sealedAt !== null);
-  if (!drawn) return html`<section><h2>${title}</h2><p>No hour has landed, so there is nothing to draw.</p></section>`;
+  const drawn = hours.some(({ events, sealedAt }) => (of.events === null ? sealedAt : events) !== null);
+  if (!drawn) return html`<section><h2>${title}</h2><p>No hour has landed that could be drawn.</p></section>`;
   return html`<section><h2>${title}</h2>
 <p class="note">${why}${of.missing > 0 ? 'The line breaks where hours are missing, on a red ground.' : ''}</p>
-<div class="scripted"><div class="chart line"><canvas data-line="" role="img" aria-label="${title}, as a line over the range. The table of days below has the sums."></canvas></div></div></section>`;
+<p class="note" hidden>Scroll sideways for older hours.</p>
+<div class="wide" tabindex="0" role="group" aria-label="${title}"><div class="chart line"><canvas data-line="" role="img" aria-label="${title}, as a line over the range. The table of days below has the sums."></canvas></div></div></section>`;
 }
 
 export function warnings({ warnings: of }: StatusReport): Markup {
@@ -118,13 +119,16 @@ export function problemList({ problems }: StatusReport): Markup {
 /** The same for people who do not see the charts, and for places that run no scripts. */
 export function dayTable(days: readonly Day[]): Markup {
   return html`<section><h2>Days</h2><details><summary>Table of ${count(days.length, 'day')}</summary>
-<div class="wide"><table><thead><tr><th scope="col">Day</th><th scope="col">Landed</th><th scope="col">Events</th><th scope="col">Size</th><th scope="col">Hours that are not complete</th></tr></thead>
-<tbody>${days
-    .toReversed()
-    .map(
-      (day) =>
-        html`<tr><th scope="row">${day.date}</th><td>${day.landed}/${day.hours.length}</td><td>${day.events === null ? '–' : number(day.events)}</td><td>${size(day.bytes)}</td><td>${incompleteHours(day)}</td></tr>\n`,
-    )}</tbody></table></div></details></section>`;
+<table><thead><tr><th scope="col">Day</th><th scope="col">Landed</th><th scope="col">Events</th><th scope="col">Size</th></tr></thead>
+<tbody>${days.toReversed().map(dayRows)}</tbody></table></details></section>`;
+}
+
+function dayRows(day: Day): Markup {
+  const incomplete = incompleteHours(day);
+  const events = day.events === null ? '–' : number(day.events);
+  // A row of its own: beside the numbers it would not fit on a phone.
+  const more = incomplete === '' ? '' : html`<tr class="more"><td colspan="4">${incomplete}</td></tr>`;
+  return html`<tr><th scope="row">${day.date}</th><td>${day.landed}/${day.hours.length}</td><td>${events}</td><td>${size(day.bytes)}</td></tr>${more}\n`;
 }
 
 export function cost({ requests, seconds }: StatusReport): Markup {

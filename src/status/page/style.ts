@@ -66,12 +66,11 @@ button[hidden] { display: none; }
 button:focus-visible, summary:focus-visible { outline: 2px solid var(--line); outline-offset: 2px; }
 summary { min-height: 2.5rem; padding: .5rem 0; cursor: pointer; }
 .wide { overflow-x: auto; }
-table { width: 100%; border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
-th, td { padding: .3rem .6rem .3rem 0; border-top: 1px solid var(--grid); text-align: right; vertical-align: top; white-space: nowrap; }
-thead th { border-top: 0; color: var(--muted); font-weight: 500; vertical-align: bottom; }
-tbody th { font-weight: 500; }
-th:first-child, th:last-child, td:last-child { text-align: left; }
-td:last-child, th:last-child { padding-left: .6rem; min-width: 9rem; white-space: normal; }
+table { width: 100%; max-width: 34rem; border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .3rem 0 .3rem .5rem; border-top: 1px solid var(--grid); text-align: right; white-space: nowrap; font-weight: 400; }
+thead th { border-top: 0; color: var(--muted); }
+th:first-child, .more td { padding-left: 0; text-align: left; }
+.more td { padding-top: 0; border-top: 0; color: var(--muted); white-space: normal; }
 #tip { position: fixed; z-index: 1; max-width: calc(100vw - 16px); padding: .5rem .625rem; border: 1px solid var(--edge); border-radius: .375rem;
   background: var(--page); color: var(--ink); font-size: .8125rem; line-height: 1.4; box-shadow: 0 2px 10px rgba(0,0,0,.25); pointer-events: none; }
 #tip[hidden] { display: none; }
@@ -91,6 +90,8 @@ td:last-child, th:last-child { padding-left: .6rem; min-width: 9rem; white-space
   h2, h2 + p { break-after: avoid; }
   .legend { break-inside: avoid; }
   .gaps li, .problems li { break-inside: avoid; }
+  .wide { overflow: visible; }
+  .chart { width: 100% !important; }
   .chart, .chart canvas { max-width: 100% !important; height: auto !important; }
   .figures div, .command code { border: 1px solid var(--grid); }
 }

@@ -6,7 +6,7 @@ export interface PageElement {
   textContent: string;
   className: string;
   hidden: boolean;
-  open: boolean;
+  scrollLeft: number;
   readonly offsetWidth: number;
   readonly offsetHeight: number;
   readonly clientWidth: number;
@@ -14,7 +14,7 @@ export interface PageElement {
   readonly previousElementSibling: PageElement;
   readonly classList: { add(name: string): void; remove(name: string): void };
   readonly dataset: Readonly<Record<string, string | undefined>>;
-  readonly style: Record<'height' | 'left' | 'top', string>;
+  readonly style: Record<'height' | 'width' | 'left' | 'top', string>;
   append(...nodes: readonly PageElement[]): void;
   replaceChildren(...nodes: readonly PageElement[]): void;
   matches(selector: string): boolean;
@@ -46,7 +46,11 @@ export interface PageWindow {
   getComputedStyle(element: PageElement): { getPropertyValue(name: string): string };
   getSelection(): { removeAllRanges(): void; addRange(range: unknown): void };
   matchMedia(query: string): { addEventListener(name: 'change', listener: () => void): void };
-  addEventListener(name: string, listener: () => void, options?: { readonly passive: boolean }): void;
+  addEventListener(
+    name: string,
+    listener: () => void,
+    options?: { readonly passive: boolean; readonly capture: boolean },
+  ): void;
 }
 
 export interface Context {

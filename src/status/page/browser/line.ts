@@ -8,6 +8,13 @@ declare const Chart: typeof ChartOf;
 
 /** Draws the line of events (or bytes) per hour. It breaks where an hour has none because it has not landed. */
 export function line(canvas: PageCanvas, data: PageData, colour: Colour): ChartOf<'line'> {
+  // A day gets 6 pixels at least, or its peak and its night are one. What does not fit is scrolled to; the newest shows.
+  const box = canvas.parentElement;
+  const wide = (data.hours.length / 24) * 6;
+  const scrolls = wide > box.clientWidth;
+  if (scrolls) box.style.width = `${Math.ceil(wide)}px`;
+  box.parentElement.previousElementSibling.hidden = !scrolls;
+  box.parentElement.scrollLeft = wide;
   const values = data.hours.map(([state, events, , bytes, sealedAt]) =>
     sealedAt === null || data.states[state] === 'unreadable' ? null : data.metric === 'events' ? events : bytes,
   );
@@ -88,6 +95,7 @@ export function line(canvas: PageCanvas, data: PageData, colour: Colour): ChartO
         },
         y: {
           beginAtZero: true,
+          position: scrolls ? 'right' : 'left',
           grid: { color: () => colour('grid') },
           border: { display: false },
           ticks: {

@@ -41,7 +41,7 @@ export function start(data: PageData): void {
     const tip = document.getElementById('tip');
     if (tip !== null) tip.hidden = true;
   };
-  window.addEventListener('scroll', hideTip, { passive: true });
+  window.addEventListener('scroll', hideTip, { passive: true, capture: true });
   document.addEventListener('pointerdown', ({ target }) => {
     if (!target.matches('canvas')) hideTip();
   });
