@@ -75,7 +75,7 @@ export function lineChart({ totals: of, hours }: StatusReport): Markup {
   if (!drawn) return html`<section><h2>${title}</h2><p>No hour has landed that could be drawn.</p></section>`;
   return html`<section><h2>${title}</h2>
 <p class="note">${why}${of.missing > 0 ? 'The line breaks where hours are missing, on a red ground.' : ''}</p>
-<p class="note" hidden>Scroll sideways for older hours.</p>
+<p class="note sideways" hidden>Scroll sideways for older hours.</p>
 <div class="wide" tabindex="0" role="group" aria-label="${title}"><div class="chart line"><canvas data-line="" role="img" aria-label="${title}, as a line over the range. The table of days below has the sums."></canvas></div></div></section>`;
 }
 

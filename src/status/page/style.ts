@@ -86,7 +86,7 @@ th:first-child, .more td { padding-left: 0; text-align: left; }
 }
 @media print {
   body { max-width: none; padding: 0; font-size: 10pt; }
-  button, #tip { display: none; }
+  button, #tip, .sideways { display: none; }
   h2, h2 + p { break-after: avoid; }
   .legend { break-inside: avoid; }
   .gaps li, .problems li { break-inside: avoid; }
