@@ -31,6 +31,7 @@ const PAGES = {
   'README.md': README,
   'requirements-free.md': REQUIREMENTS,
   'kestra/README.md': page('kestra/README.md'),
+  'infra/aws/README.md': page('infra/aws/README.md'),
 };
 const PACKAGE = JSON.parse(text('package.json')) as Record<string, Record<string, string>>;
 
@@ -102,6 +103,10 @@ describe('the README', () => {
     const cells = firstCells(commands).map((cell) => cell.split(' ')[0] ?? '');
     const flags = (of: readonly string[]) => of.filter((cell) => cell.startsWith('--'));
     expect(cells.filter((cell) => /^[a-z]/.test(cell) && cell !== 'help')).to.have.members(COMMANDS);
+    const looking = firstCells(section('Is my data complete?').replaceAll('`, `', ' `\n| `'));
+    expect(new Set(flags(looking.map((cell) => /^--[a-z-]+/.exec(cell)?.[0] ?? '')))).to.deep.equal(
+      new Set([...flagsOf('status'), ...flagsOf('verify')]),
+    );
     // The help of a command mentions flags of others beside its own list.
     expect(flags(cells)).to.have.members([...flagsOf('export')]);
     expect(flags(firstCells(section('The simulator')).map((cell) => cell.split(' ')[0] ?? ''))).to.have.members([

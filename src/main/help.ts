@@ -74,7 +74,7 @@ const EXAMPLES = `Examples
 
 const CODES = `Exit codes
   0 done (also: nothing to do)    1 failed              2 usage or configuration
-  3 some hours landed, some not; gaps where --fail-on-gaps asks; differences in verify
+  3 some hours landed, some not; also gaps that status was to fail on, and differences in verify
   4 credentials refused           130/143 interrupted`;
 
 export function helpText(of: string | undefined): string {

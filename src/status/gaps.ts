@@ -13,13 +13,23 @@ export function gapsOf(missing: readonly Hour[]): Gap[] {
   return joinHours(missing, Number.POSITIVE_INFINITY).map(gapOf);
 }
 
+/** What asks for the gaps between two hours, and for nothing there that is sealed and settled. */
+export function fillCommand(start: string, end: string): string {
+  return `amplitude-to-s3 export --start ${start} --end ${end}`;
+}
+
+/** Fills all of them; there is at least one. */
+export function fillAll(gaps: readonly Gap[]): string {
+  return fillCommand(gaps[0]?.start ?? '', gaps.at(-1)?.end ?? '');
+}
+
 function gapOf(window: Window): Gap {
   const [start, end] = [formatHour(window.start), formatHour(window.end)];
   return {
     start,
     end,
     hours: window.end - window.start,
-    command: `amplitude-to-s3 export --start ${start} --end ${end}`,
+    command: fillCommand(start, end),
   };
 }
 

@@ -4,7 +4,7 @@ import { formatHour } from '../hours.ts';
 import { kestraLine } from '../log.ts';
 import { count, joinedHours, number, size } from '../report.ts';
 import type { HourStatus, Status } from '../status.ts';
-import { type Gap, gapsOf, olderThan } from './gaps.ts';
+import { fillAll, fillCommand, type Gap, gapsOf, olderThan } from './gaps.ts';
 import { type HourState, STATES } from './state.ts';
 
 /** What `status --json` prints. Hours as `2026-11-20T05`, ends left out, times in UTC. */
@@ -158,7 +158,7 @@ export function statusSummary(report: StatusReport): string {
   }
   const events = totals.events === null ? '' : `${count(totals.events, 'event')}, `;
   rows.push(['landed', `${events}${count(totals.objects, 'object')}, ${size(totals.bytes)}`]);
-  if (report.firstLanded !== null) rows.push(['from, to', `${report.firstLanded} to ${report.lastLanded}`]);
+  if (report.firstLanded !== null) rows.push(['first', `${report.firstLanded}, last ${report.lastLanded}`]);
   if ((totals.quarantined ?? 0) > 0) rows.push(['quarantine', `${count(totals.quarantined ?? 0, 'line')}`]);
   rows.push(['cost', `${requestCost(report.requests)}; ${report.seconds.toFixed(1)} s`]);
   const lines = [report.destination, ...rows.map(([name, text]) => `  ${name.padEnd(10)} ${text}`)];
@@ -179,9 +179,8 @@ function gapLines({ gaps, totals }: StatusReport): string[] {
   const newest = gaps.toReversed();
   for (const gap of newest.slice(0, SHOWN)) lines.push(`  ${gap.command}    # ${count(gap.hours, 'hour')}`);
   if (gaps.length > SHOWN) {
-    const [oldest, latest] = [gaps[0], gaps.at(-1)];
     lines.push(`  and ${number(gaps.length - SHOWN)} more. All at once:`);
-    lines.push(`  amplitude-to-s3 export --start ${oldest?.start} --end ${latest?.end}`);
+    lines.push(`  ${fillAll(gaps)}`);
   }
   return lines;
 }
@@ -200,7 +199,7 @@ export function failure(status: Status, report: StatusReport, ageHours: number):
       ? ''
       : ` for more than ${ageHours % 24 === 0 ? count(ageHours / 24, 'day') : count(ageHours, 'hour')}`;
   const [first, last] = [Math.min(...old), Math.max(...old) + 1];
-  const fill = `amplitude-to-s3 export --start ${formatHour(first)} --end ${formatHour(last)}`;
+  const fill = fillCommand(formatHour(first), formatHour(last));
   return `${count(old.length, 'hour')} ${old.length === 1 ? 'has' : 'have'} not landed${age}: ${joinedHours(old.map(formatHour))}. To fill them: ${fill}`;
 }
 
@@ -214,7 +213,7 @@ export function kestraStatus(report: StatusReport): string[] {
     events: totals.events ?? 0,
     bytes: totals.bytes,
     gaps: gaps.length,
-    fill: gaps.length === 0 ? '' : `amplitude-to-s3 export --start ${gaps[0]?.start} --end ${gaps.at(-1)?.end}`,
+    fill: gaps.length === 0 ? '' : fillAll(gaps),
     exitCode: report.exitCode,
   };
   const gauge = (name: string, value: number) => ({ name, type: 'gauge', value });

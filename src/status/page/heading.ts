@@ -1,4 +1,5 @@
 import { count } from '../../report.ts';
+import { fillAll } from '../gaps.ts';
 import type { StatusReport } from '../report.ts';
 import { html, type Markup, outside } from './markup.ts';
 
@@ -43,7 +44,7 @@ function whatToDo(report: StatusReport): Markup[] {
     const link = html`<a href="#gaps">${count(gaps.length, 'gap')}</a>`;
     const start = firstLanded === null ? `${count(missing, 'hour')} in ` : missing === 1 ? 'It is in ' : 'They are in ';
     const it = gaps.length === 1 ? 'it' : gaps.length === 2 ? 'both' : 'them all';
-    parts.push(html`<p>${start}${link}; this command fills ${it}:</p>`, command(fillAll(report)));
+    parts.push(html`<p>${start}${link}; this command fills ${it}:</p>`, command(fillAll(report.gaps)));
   }
   if (unreadable > 0) {
     const have = `${count(unreadable, 'hour')} ${unreadable === 1 ? 'has a manifest that proves' : 'have manifests that prove'}`;
@@ -52,11 +53,6 @@ function whatToDo(report: StatusReport): Markup[] {
   if (parts.length > 0) return parts;
   if (pending === hours.length) return [html`<p>An hour is ready two hours after its end.</p>`];
   return [html`<p>Every hour that is ready at Amplitude has landed.</p>`];
-}
-
-/** One export over the whole stretch asks for the gaps in it, and for no hour that is settled. */
-export function fillAll({ gaps }: Pick<StatusReport, 'gaps'>): string {
-  return `amplitude-to-s3 export --start ${gaps[0]?.start} --end ${gaps.at(-1)?.end}`;
 }
 
 export function command(text: string): Markup {

@@ -1,8 +1,9 @@
 import { count, number, size } from '../../report.ts';
+import { fillAll } from '../gaps.ts';
 import { requestCost, type StatusReport } from '../report.ts';
 import { type HourState, STATES } from '../state.ts';
 import { type Day, incompleteHours, monthsOf } from './days.ts';
-import { command, fillAll } from './heading.ts';
+import { command } from './heading.ts';
 import { html, type Markup, outside } from './markup.ts';
 
 /** At most so many are listed: every second hour of a year may be missing, and a page must still open. */
@@ -89,7 +90,7 @@ export function gapList({ gaps, totals: of }: StatusReport): Markup {
   const all =
     gaps.length === 1
       ? ''
-      : html`<p>All of them at once; hours that have landed and settled are not asked for again:</p>${command(fillAll({ gaps }))}<p>Or one by one, the newest first:</p>`;
+      : html`<p>All of them at once; hours that have landed and settled are not asked for again:</p>${command(fillAll(gaps))}<p>Or one by one, the newest first:</p>`;
   const left = gaps.length - MOST_GAPS;
   return html`<section id="gaps"><h2>Gaps</h2>
 <p><b>${count(of.missing, 'hour')} in ${count(gaps.length, 'gap')}.</b></p>${all}
