@@ -61,6 +61,13 @@ async function run(invocation: Invocation, out: Output): Promise<number> {
     const { runDemo } = await import('./demo.ts');
     return await runDemo(invocation.flags, env, context);
   }
+  if (command === 'reconcile') {
+    if (!out.json) out.forPeople();
+    const settings = loadSettings(env, { amplitude: false });
+    log = out.log(redaction(settings.secrets));
+    const { reconcileCommand } = await import('./main/reconcile-command.ts');
+    return await reconcileCommand(settings, invocation.flags, { ...context, log });
+  }
   const settings = loadSettings(env);
   log = out.log(redaction(settings.secrets));
   const { exportCommand } = await import('./main/export-command.ts');

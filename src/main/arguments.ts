@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { UsageError } from '../errors.ts';
 import type { ExportFlags } from '../export/plan.ts';
+import type { ReconcileFlags } from '../reconcile.ts';
 
 export interface SimulateFlags {
   readonly port: number;
@@ -21,6 +22,7 @@ export type Invocation =
   | { readonly command: 'help'; readonly of: string | undefined }
   | { readonly command: 'version' }
   | { readonly command: 'export'; readonly flags: ExportFlags; readonly json: boolean }
+  | { readonly command: 'reconcile'; readonly flags: ReconcileFlags; readonly json: boolean }
   | { readonly command: 'simulate'; readonly flags: SimulateFlags }
   | { readonly command: 'demo'; readonly flags: DemoFlags; readonly json: boolean };
 
@@ -34,6 +36,10 @@ const FLAGS = {
     'lookback-days': { type: 'string' },
     force: { type: 'boolean' },
     strict: { type: 'boolean' },
+    'dry-run': { type: 'boolean', short: 'n' },
+    json: { type: 'boolean' },
+  },
+  reconcile: {
     'dry-run': { type: 'boolean', short: 'n' },
     json: { type: 'boolean' },
   },
@@ -65,13 +71,16 @@ export function readArguments(args: readonly string[]): Invocation {
   if (command === undefined) {
     throw new UsageError(`"${first}" is no command: there are ${COMMANDS.join(', ')}.`);
   }
-  const { values } = parse(given, { ...COMMON, ...FLAGS[command] });
+  const { values, positionals } = parse(given, { ...COMMON, ...FLAGS[command] }, command === 'reconcile');
   if (values.help === true) return { command: 'help', of: named ? command : undefined };
   if (values.version === true) return { command: 'version' };
   const text = (name: string) => values[name] as string | undefined;
   const flag = (name: string) => values[name] === true;
   if (command === 'demo')
     return { command, flags: { data: text('data') ?? 'data', force: flag('force') }, json: flag('json') };
+  if (command === 'reconcile') {
+    return { command, flags: { dir: oneFolder(positionals), dryRun: flag('dry-run') }, json: flag('json') };
+  }
   if (command === 'simulate') {
     const tooLarge = text('too-large-hours');
     return {
@@ -104,14 +113,23 @@ export function readArguments(args: readonly string[]): Invocation {
 
 type Options = NonNullable<Parameters<typeof parseArgs>[0]>['options'];
 
-function parse(args: readonly string[], options: Options) {
+function parse(args: readonly string[], options: Options, allowPositionals = false) {
   try {
-    return parseArgs({ args: [...args], options: options ?? {}, strict: true, allowPositionals: false });
+    return parseArgs({ args: [...args], options: options ?? {}, strict: true, allowPositionals });
   } catch (error) {
     // Node.js adds advice about positional arguments that does not apply here.
     const [problem = ''] = (error as Error).message.split('. ');
     throw new UsageError(`${problem}.`);
   }
+}
+
+function oneFolder(given: readonly string[]): string {
+  const [dir = ''] = given;
+  if (given.length === 1 && dir !== '') return dir;
+  throw new UsageError(
+    given.length > 1 ? 'reconcile takes one folder at a time.' : 'reconcile needs the folder that the files lie in.',
+    'For example: amplitude-to-s3 reconcile ./exports --dry-run',
+  );
 }
 
 function whole(text: string | undefined, name: string, least: number, most: number): number {

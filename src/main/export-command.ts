@@ -76,7 +76,11 @@ export async function exportCommand(settings: Settings, flags: ExportFlags, cont
 }
 
 /** The hours have landed or not by now: that their report cannot be written changes nothing about it. */
-async function keepReport(path: string | undefined, report: object, { out, log }: ExportContext): Promise<void> {
+export async function keepReport(
+  path: string | undefined,
+  report: object,
+  { out, log }: Pick<ExportContext, 'out' | 'log'>,
+): Promise<void> {
   if (path === undefined) return;
   await out.documentFile(path, report).catch((error: unknown) => {
     log.warn(`REPORT_FILE names ${path}, which cannot be written (${systemCode(error) ?? String(error)}).`);

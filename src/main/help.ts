@@ -17,6 +17,17 @@ const EXPORT = `amplitude-to-s3 [export] [flags]
 
   Settings come from the environment; .env.example lists them all.`;
 
+const RECONCILE = `amplitude-to-s3 reconcile DIR [flags]
+
+  For a folder of export files from older scripts: deletes those whose content the destination
+  confirms, and moves all others to failed_uploads/ beside DIR, with the reasons in reasons.jsonl.
+  It never uploads; it says which exports land the hours that are missing.
+
+  -n, --dry-run        print what would be deleted and moved; touch nothing
+  --json               one JSON document on stdout, logs on stderr
+
+  Exit code 3: files were moved. Needs no Amplitude keys.`;
+
 const DEMO = `amplitude-to-s3 demo [--data DIR] [--force] [--json]
 
   The whole job without any account: starts the simulator, exports its last day into DIR (./data)
@@ -52,10 +63,13 @@ const CODES = `Exit codes
 
 export function helpText(of: string | undefined): string {
   if (of === 'export') return `${EXPORT}\n\n${CODES}`;
+  if (of === 'reconcile') return RECONCILE;
   if (of === 'demo') return DEMO;
   if (of === 'simulate') return `${SIMULATE}\n\nFaults\n${faultList()}`;
   const intro = `amplitude-to-s3 ${VERSION}: Amplitude's raw events in S3 or a folder, every hour, once, complete.`;
-  return [intro, EXAMPLES, EXPORT, DEMO, SIMULATE, `  Faults: amplitude-to-s3 simulate --help`, CODES].join('\n\n');
+  return [intro, EXAMPLES, EXPORT, RECONCILE, DEMO, SIMULATE, `  Faults: amplitude-to-s3 simulate --help`, CODES].join(
+    '\n\n',
+  );
 }
 
 function faultList(): string {
