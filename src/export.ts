@@ -7,6 +7,7 @@ import { Tally } from './export/tally.ts';
 import { WindowRunner } from './export/windows.ts';
 import { type Hour, hourFolder, hoursOf, LONGEST_REQUEST_HOURS } from './hours.ts';
 import type { Log } from './log.ts';
+import { projectOf } from './manifest/project.ts';
 import { MemoryBudget } from './memory.ts';
 
 export interface ExportOptions {
@@ -101,14 +102,6 @@ async function sweepDays({ range, hours }: Plan, destination: Destination): Prom
   for (const day of days) {
     for (const top of ['events', 'quarantine', 'manifests']) await destination.sweep(`${top}/${day}`);
   }
-}
-
-/** The project whose hours are under the prefix, from the first object's name; undefined while there is none. */
-async function projectOf(destination: Destination): Promise<string | undefined> {
-  for await (const { key } of destination.list('events/')) {
-    return /\/(\d+)_[^/]+$/.exec(key)?.[1];
-  }
-  return undefined;
 }
 
 /** Hours that were planned and neither sealed nor tried to the end are named too, with what ended the run. */

@@ -74,6 +74,10 @@ async function run(invocation: Invocation, out: Output): Promise<number> {
     const { verifyCommand } = await import('./main/verify-command.ts');
     return await verifyCommand(settings, invocation.flags, { ...context, log });
   }
+  if (command === 'reconcile') {
+    const { reconcileCommand } = await import('./main/reconcile-command.ts');
+    return await reconcileCommand(settings, invocation.flags, { ...context, log });
+  }
   const { exportCommand } = await import('./main/export-command.ts');
   return await exportCommand(settings, invocation.flags, { ...context, log });
 }

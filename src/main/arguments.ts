@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { UsageError } from '../errors.ts';
 import type { ExportFlags } from '../export/plan.ts';
+import type { ReconcileFlags } from '../reconcile.ts';
 import { readAge } from '../status/gaps.ts';
 import type { StatusFlags } from './status-command.ts';
 import type { VerifyFlags } from './verify-command.ts';
@@ -26,6 +27,7 @@ export type Invocation =
   | { readonly command: 'export'; readonly flags: ExportFlags; readonly json: boolean }
   | { readonly command: 'status'; readonly flags: StatusFlags; readonly json: boolean }
   | { readonly command: 'verify'; readonly flags: VerifyFlags; readonly json: boolean }
+  | { readonly command: 'reconcile'; readonly flags: ReconcileFlags; readonly json: boolean }
   | { readonly command: 'simulate'; readonly flags: SimulateFlags }
   | { readonly command: 'demo'; readonly flags: DemoFlags; readonly json: boolean };
 
@@ -61,6 +63,10 @@ const FLAGS = {
     repair: { type: 'boolean' },
     json: { type: 'boolean' },
   },
+  reconcile: {
+    'dry-run': { type: 'boolean', short: 'n' },
+    json: { type: 'boolean' },
+  },
   simulate: {
     port: { type: 'string', default: '8300' },
     host: { type: 'string', default: '127.0.0.1' },
@@ -89,7 +95,8 @@ export function readArguments(args: readonly string[]): Invocation {
   if (command === undefined) {
     throw new UsageError(`"${first}" is no command: there are ${COMMANDS.join(', ')}.`);
   }
-  const { values } = parse(given.map(withAge), { ...COMMON, ...FLAGS[command] });
+  const allowPositionals = command === 'reconcile';
+  const { values, positionals } = parse(given.map(withAge), { ...COMMON, ...FLAGS[command] }, allowPositionals);
   if (values.help === true) return { command: 'help', of: named ? command : undefined };
   if (values.version === true) return { command: 'version' };
   const text = (name: string) => values[name] as string | undefined;
@@ -124,6 +131,9 @@ export function readArguments(args: readonly string[]): Invocation {
       json: flag('json'),
       flags: { start: text('start'), end: text('end'), depth, repair: flag('repair') },
     };
+  }
+  if (command === 'reconcile') {
+    return { command, flags: { dir: oneFolder(positionals), dryRun: flag('dry-run') }, json: flag('json') };
   }
   if (command === 'simulate') {
     const tooLarge = text('too-large-hours');
@@ -162,14 +172,23 @@ function withAge(arg: string): string {
 
 type Options = NonNullable<Parameters<typeof parseArgs>[0]>['options'];
 
-function parse(args: readonly string[], options: Options) {
+function parse(args: readonly string[], options: Options, allowPositionals = false) {
   try {
-    return parseArgs({ args: [...args], options: options ?? {}, strict: true, allowPositionals: false });
+    return parseArgs({ args: [...args], options: options ?? {}, strict: true, allowPositionals });
   } catch (error) {
     // Node.js adds advice about positional arguments that does not apply here.
     const [problem = ''] = (error as Error).message.split('. ');
     throw new UsageError(`${problem}.`);
   }
+}
+
+function oneFolder(given: readonly string[]): string {
+  const [dir = ''] = given;
+  if (given.length === 1 && dir !== '') return dir;
+  throw new UsageError(
+    given.length > 1 ? 'reconcile takes one folder at a time.' : 'reconcile needs the folder that the files lie in.',
+    'For example: amplitude-to-s3 reconcile ./exports --dry-run',
+  );
 }
 
 function whole(text: string | undefined, name: string, least: number, most: number): number {

@@ -41,6 +41,17 @@ const VERIFY = `amplitude-to-s3 verify [flags]
   --repair             land the hours that differ again; takes nothing away where Amplitude has less by now
   --json               one JSON document on stdout`;
 
+const RECONCILE = `amplitude-to-s3 reconcile DIR [flags]
+
+  For a folder of export files from older scripts: deletes those whose content the destination
+  confirms, and moves all others to failed_uploads/ beside DIR, with the reasons in reasons.jsonl.
+  It never uploads; it says which exports land the hours that are missing.
+
+  -n, --dry-run        print what would be deleted and moved; touch nothing
+  --json               one JSON document on stdout, logs on stderr
+
+  Exit code 3: files were moved. Needs no Amplitude keys.`;
+
 const DEMO = `amplitude-to-s3 demo [--data DIR] [--force] [--json]
 
   The whole job without any account: starts the simulator, exports its last day into DIR (./data)
@@ -81,6 +92,7 @@ export function helpText(of: string | undefined): string {
   if (of === 'export') return `${EXPORT}\n\n${CODES}`;
   if (of === 'status') return `${STATUS}\n\n${CODES}`;
   if (of === 'verify') return `${VERIFY}\n\n${CODES}`;
+  if (of === 'reconcile') return RECONCILE;
   if (of === 'demo') return DEMO;
   if (of === 'simulate') return `${SIMULATE}\n\nFaults\n${faultList()}`;
   const intro = `amplitude-to-s3 ${VERSION}: Amplitude's raw events in S3 or a folder, every hour, once, complete.`;
@@ -90,6 +102,7 @@ export function helpText(of: string | undefined): string {
     EXPORT,
     STATUS,
     VERIFY,
+    RECONCILE,
     DEMO,
     SIMULATE,
     `  Faults: amplitude-to-s3 simulate --help`,

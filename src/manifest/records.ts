@@ -24,7 +24,7 @@ export async function* readRecords(hours: Iterable<Hour>, destination: Destinati
   for (const record of ahead) yield await record;
 }
 
-async function readRecord(hour: Hour, destination: Destination): Promise<Record> {
+export async function readRecord(hour: Hour, destination: Destination): Promise<Record> {
   const content = await destination.read(manifestKey(hour));
   if (content === undefined) return { hour, manifest: undefined, problem: undefined };
   try {
