@@ -63,8 +63,11 @@ async function run(invocation: Invocation, out: Output): Promise<number> {
   }
   // Who only looks at what has landed needs no keys of Amplitude.
   const asks = command === 'export' || (command === 'verify' && invocation.flags.repair);
+  if (command !== 'export' && !out.json) {
+    out.forPeople();
+    log = out.log(redaction([]));
+  }
   const settings = loadSettings(env, { amplitude: asks });
-  if (command !== 'export' && !out.json) out.forPeople();
   log = out.log(redaction(settings.secrets));
   if (command === 'status') {
     const { statusCommand } = await import('./main/status-command.ts');
