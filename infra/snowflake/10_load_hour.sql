@@ -1,9 +1,11 @@
 -- 10. One due hour: all of it or nothing. hour and files are what 09 gives:
 --     snow sql -f 10_load_hour.sql -D hour=2026-11-20T05 -D "files='date=2026-11-20/hour=05/100011471_2026-11-20_5#0.json'"
 
--- Before the transaction, so that it outlives one that fails; the transaction's last act takes it back.
+-- In a transaction of its own, so that it outlives a load that fails; the load's last act takes it back.
+BEGIN;
 DELETE FROM attempts WHERE hour = '<% hour %>';
 INSERT INTO attempts (hour, attempted_at) SELECT '<% hour %>', SYSDATE();
+COMMIT;
 
 BEGIN;
 

@@ -63,7 +63,12 @@ export class Scene {
     const s3 = new S3Client({ endpoint: AWS_ENDPOINT_URL_S3, region, forcePathStyle: true, credentials });
     await s3.send(new CreateBucketCommand({ Bucket: bucket }));
     const simulator = await startSimulator({ eventsPerHour: 40, ...options });
-    const scene = new Scene(url, bucket, simulator, s3, await Snowflake.open(url));
+    const snowflake = await Snowflake.open(url);
+    await snowflake.query('SELECT 1 AS "$probe"').catch((cause: unknown) => {
+      const hint = 'start it with test/snowflake/stand-in in PYTHONPATH (infra/snowflake/README.md, Tests)';
+      throw new Error(`The stand-in at ${url} is a plain fakesnow, which has no text lines: ${hint}.`, { cause });
+    });
+    const scene = new Scene(url, bucket, simulator, s3, snowflake);
     await scene.setUp();
     return scene;
   }

@@ -79,11 +79,12 @@ export class Snowflake {
   async run<T = Row>(
     file: string,
     values: Readonly<Record<string, string>> = {},
-    until = (_statement: string) => false,
+    until = (_statement: string, _last: boolean) => false,
   ): Promise<T[]> {
     let rows: T[] = [];
-    for (const statement of statementsOf(fill(file, values))) {
-      if (until(statement)) return rows;
+    const statements = statementsOf(fill(file, values));
+    for (const [at, statement] of statements.entries()) {
+      if (until(statement, at === statements.length - 1)) return rows;
       rows = await this.query<T>(statement);
     }
     return rows;
