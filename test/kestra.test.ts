@@ -219,6 +219,7 @@ describe('the flows', () => {
         for (const { path, text } of texts.filter(({ key }) => key === 'sql'))
           expect(text, path).not.to.match(/inputs\./);
         for (const { id, validator } of flow.inputs.filter(() => texts.some(({ key }) => key === 'sql'))) {
+          expect(validator, String(id)).to.be.a('string');
           const allowed = new RegExp(String(validator));
           for (const text of ["'", ';', '"', '\\', '{', '--x']) {
             expect(allowed.test(`2026${text}`), `${id}: ${text}`).to.equal(false);

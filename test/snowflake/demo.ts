@@ -1,5 +1,7 @@
 import { parseFault } from '../../src/simulator.ts';
+import { startS3Server } from '../s3-server.ts';
 import { type Agreement, hourText, Scene, whereSnowflakeIs } from './scene.ts';
+import { startStandIn } from './stand-in.ts';
 
 /** The whole path on stand-ins, as a person would walk it: simulator, export, S3, set-up, load, reconciliation. */
 const START = '2026-03-04T06';
@@ -57,12 +59,33 @@ async function walk(scene: Scene): Promise<number> {
   return differences === 0 && rows.length === HOURS ? 0 : 1;
 }
 
-const url = whereSnowflakeIs();
-if (url !== undefined) {
-  const scene = await Scene.open(url, { eventsPerHour: 200, now: () => new Date(Date.parse('2026-03-20T00:00:00Z')) });
-  try {
-    process.exitCode = await walk(scene);
-  } finally {
-    await scene.close();
+/** In the Snowflake and S3 that the environment names; where it names none, in stand-ins that end with this program. */
+async function places(): Promise<{ url: string; bucket?: string; close(): Promise<void> }> {
+  if (process.env.SNOWFLAKE_URL) {
+    const url = whereSnowflakeIs();
+    if (url !== undefined) return { url, close: async () => undefined };
+    process.exit(2);
   }
+  const bucket = 'snowflake-demo';
+  const s3 = await startS3Server({ buckets: [bucket] });
+  const keys = { AWS_ENDPOINT_URL_S3: s3.url, AWS_ACCESS_KEY_ID: 'testak', AWS_SECRET_ACCESS_KEY: 'testsecret' };
+  Object.assign(process.env, keys);
+  const standIn = await startStandIn(keys);
+  return {
+    url: standIn.url,
+    bucket,
+    async close() {
+      standIn.close();
+      await s3.close();
+    },
+  };
+}
+
+const { url, bucket, close } = await places();
+try {
+  const now = () => new Date('2026-03-20T00:00:00Z');
+  const scene = await Scene.open(url, { eventsPerHour: 200, now, ...(bucket === undefined ? {} : { bucket }) });
+  process.exitCode = await walk(scene).finally(() => scene.close());
+} finally {
+  await close();
 }

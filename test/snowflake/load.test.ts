@@ -274,6 +274,8 @@ describe(`load into the Snowflake at ${process.env.SNOWFLAKE_URL ?? 'SNOWFLAKE_U
     await scene.query(`DELETE FROM loads WHERE hour = '${HOUR}'`);
     expect((await scene.load()).loaded).to.deep.equal([HOUR]);
     expect(await hourOf()).to.include({ STATUS: 'ok', DIFFERENCE: 0 });
+    await scene.query(`DELETE FROM events WHERE hour = '${HOUR}'`);
+    expect(await hourOf()).to.include({ STATUS: 'differs', DIFFERENCE: 0, ROWS_TYPED: 0 });
   });
 
   it('loads nothing from a stage on the wrong prefix, and says so', async () => {

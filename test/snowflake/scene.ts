@@ -12,13 +12,19 @@ import { type Simulator, type SimulatorOptions, startSimulator } from '../../src
 import { type Ended, type ExportReport, runProgram } from '../program.ts';
 import { Snowflake } from './snowflake.ts';
 
-const { AWS_ENDPOINT_URL_S3 = '', AWS_ACCESS_KEY_ID = '', AWS_SECRET_ACCESS_KEY = '' } = process.env;
 const region = process.env.AWS_REGION ?? 'us-east-1';
 const PREFIX = 'amplitude';
+
+/** Where the S3 server is, by the names that the program takes. */
+export function s3Server() {
+  const { AWS_ENDPOINT_URL_S3 = '', AWS_ACCESS_KEY_ID = '', AWS_SECRET_ACCESS_KEY = '' } = process.env;
+  return { AWS_ENDPOINT_URL_S3, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY };
+}
 
 /** What the tests need and where it is, or undefined with a word to the person who wonders why nothing was tested. */
 export function whereSnowflakeIs(): string | undefined {
   const { SNOWFLAKE_URL: url = '' } = process.env;
+  const { AWS_ENDPOINT_URL_S3, AWS_ACCESS_KEY_ID } = s3Server();
   if (url !== '' && AWS_ENDPOINT_URL_S3 !== '' && AWS_ACCESS_KEY_ID !== '') return url;
   process.stderr.write(
     '    SKIPPED: SNOWFLAKE_URL names no Snowflake, or AWS_ENDPOINT_URL_S3 and its keys no S3 server\n',
@@ -57,11 +63,12 @@ export class Scene {
     this.snowflake = snowflake;
   }
 
-  static async open(url: string, options: SimulatorOptions = {}): Promise<Scene> {
-    const bucket = `snowflake-${randomBytes(4).toString('hex')}`;
+  static async open(url: string, options: SimulatorOptions & { bucket?: string } = {}): Promise<Scene> {
+    const bucket = options.bucket ?? `snowflake-${randomBytes(4).toString('hex')}`;
+    const { AWS_ENDPOINT_URL_S3, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = s3Server();
     const credentials = { accessKeyId: AWS_ACCESS_KEY_ID, secretAccessKey: AWS_SECRET_ACCESS_KEY };
     const s3 = new S3Client({ endpoint: AWS_ENDPOINT_URL_S3, region, forcePathStyle: true, credentials });
-    await s3.send(new CreateBucketCommand({ Bucket: bucket }));
+    if (options.bucket === undefined) await s3.send(new CreateBucketCommand({ Bucket: bucket }));
     const simulator = await startSimulator({ eventsPerHour: 40, ...options });
     const snowflake = await Snowflake.open(url);
     await snowflake.query('SELECT 1 AS "$probe"').catch((cause: unknown) => {
@@ -101,9 +108,7 @@ export class Scene {
       AMPLITUDE_BASE_URL: this.simulator.url,
       AMPLITUDE_API_KEY: 'simulator-key',
       AMPLITUDE_SECRET_KEY: 'simulator-secret',
-      AWS_ENDPOINT_URL_S3,
-      AWS_ACCESS_KEY_ID,
-      AWS_SECRET_ACCESS_KEY,
+      ...s3Server(),
       AWS_REGION: region,
       S3_BUCKET: this.bucket,
       S3_PREFIX: PREFIX,
