@@ -47,7 +47,7 @@ describe('the load on Kestra', function () {
   });
 
   /** The flow as it is, but for intervals, schedule, namespace and where Snowflake is. */
-  function deployed(): string {
+  function deployed(hoursAtOnce = '200'): string {
     const { host } = new URL(scene.url);
     const changes: [RegExp, string][] = [
       [/^namespace: .*$/m, `namespace: ${namespace}`],
@@ -55,6 +55,7 @@ describe('the load on Kestra', function () {
       [/^( {4}cron:) .*$/m, '$1 "0 0 1 1 *"'],
       [/^( {2}snowflake_url:) .*$/m, `$1 "jdbc:snowflake://${host}/?account=fakesnow&ssl=off&MULTI_STATEMENT_COUNT=0"`],
       [/^( {2}snowflake_database:) .*$/m, `$1 ${scene.database}`],
+      [/^( {2}hours_at_once:) .*$/m, `$1 ${hoursAtOnce}`],
       [/^( {2}all_dates_at:) .*$/m, '$1 never'],
     ];
     return changes.reduce((source, [from, to]) => {
@@ -101,6 +102,20 @@ describe('the load on Kestra', function () {
       );
       for (const line of PEM.split('\n').filter((text) => text.length > 20)) expect(shown.join()).to.not.include(line);
     }
+  });
+
+  it('loads so many hours at once, and does not fail for those that the next run loads', async () => {
+    await scene.export(START, END);
+    await kestra.deploy(deployed('1'));
+    const statuses: string[] = [];
+    for (let waiting = 4; waiting > 0; ) {
+      const [execution] = (await run()) as [Execution];
+      expect(execution.state.current, await logOf(execution)).to.equal('SUCCESS');
+      waiting = (await rowsOf(execution, 'reconcile')).filter(({ STATUS }) => STATUS === 'not loaded').length;
+      statuses.push(`${(await rowsOf(execution, 'due_hours')).length} loaded, ${waiting} waiting`);
+    }
+    expect(statuses).to.have.length.within(3, 4);
+    expect(statuses.at(-1)).to.equal('1 loaded, 0 waiting');
   });
 
   it('loads every other hour where one cannot be loaded, fails, and names that one', async () => {
