@@ -5,6 +5,8 @@ import { parseDocument } from 'yaml';
 import { VARIABLES, type Variable } from '../src/config/variables.ts';
 
 const FOLDER = resolve(import.meta.dirname, '../kestra');
+const SQL = 'io.kestra.plugin.jdbc.snowflake.';
+const SQL_FOLDER = resolve(import.meta.dirname, '../infra/snowflake');
 const FILES = readdirSync(FOLDER).filter((name) => name.endsWith('.yaml'));
 
 type Node = Readonly<Record<string, unknown>>;
@@ -48,12 +50,13 @@ const tasksOf = (flow: Flow): Task[] => {
 };
 
 const SECRETS = /\b(?:kv|secret)\(/;
+/** The task that runs the program, in the flows that have one. */
+const programOf = (flow: Flow) => tasksOf(flow).find(({ env }) => env !== undefined);
+
 const OPTIONAL = ['github_user', 'github_token', 'SLACK_WEBHOOK_URL'];
 
 /** What a flow that runs the program asks for. */
 interface Running {
-  /** The id of the task that runs it. */
-  readonly task: string;
   readonly required: readonly string[];
   readonly settings: readonly string[];
   /** Variables of the flow's own command, which are no settings. */
@@ -61,7 +64,6 @@ interface Running {
   readonly files: readonly string[];
 }
 const EXPORTING: Running = {
-  task: 'export',
   required: ['AMP_API_KEY', 'AMP_SECRET_KEY', 'AWS_ACCESS_KEY', 'AWS_SECRET_KEY', 'BUCKET_NAME'],
   settings: ['AMPLITUDE_BASE_URL', 'AWS_ENDPOINT_URL_S3', 'AWS_REGION', 'S3_KMS_KEY_ID'],
   own: [],
@@ -69,17 +71,18 @@ const EXPORTING: Running = {
 };
 /** It asks nothing of Amplitude and writes nothing, so it gets no keys for that. */
 const LOOKING: Running = {
-  task: 'status',
   required: ['AWS_ACCESS_KEY', 'AWS_SECRET_KEY', 'BUCKET_NAME'],
   settings: ['AWS_ENDPOINT_URL_S3', 'AWS_REGION'],
   own: ['DAYS', 'TOLERATED'],
   files: ['status.html', 'status.json'],
 };
-const FLOWS: Readonly<Record<string, Running>> = {
+/** By file; undefined: it runs SQL. */
+const FLOWS: Readonly<Record<string, Running | undefined>> = {
   'amplitude_export.yaml': EXPORTING,
   'amplitude_export_image.yaml': EXPORTING,
   'amplitude_backfill.yaml': EXPORTING,
   'amplitude_status.yaml': LOOKING,
+  'amplitude_load_snowflake.yaml': undefined,
 };
 
 const readFlow = (name: string): Flow => {
@@ -88,17 +91,47 @@ const readFlow = (name: string): Flow => {
   return document.toJS() as Flow;
 };
 
+/** `<% name %>` in infra/snowflake, and what the flow puts there. */
+const PARAMETERS: Readonly<Record<string, string>> = {
+  dates: '{{ render(vars.dates) }}',
+  hours: '{{ vars.hours_at_once }}',
+  hour: '{{ row.HOUR }}',
+  files: '{{ row.FILES }}',
+  since: "{{ execution.startDate | dateAdd(-8, 'DAYS') | date('yyyy-MM-dd', timeZone='UTC') }}T00",
+};
+
 describe('the flows', () => {
-  it('are these', () => {
+  it('are there, and nothing else', () => {
     expect(FILES).to.have.members(Object.keys(FLOWS));
+    expect(readdirSync(FOLDER).filter((name) => !/\.(?:yaml|md)$/.test(name))).to.deep.equal([]);
+  });
+
+  it('load by the very statements of infra/snowflake', () => {
+    const words = (sql: string) =>
+      sql
+        .replace(/^\s*--.*$/gm, '')
+        .split(/\s+/)
+        .filter((word) => word !== '')
+        .join(' ');
+    const asked = tasksOf(readFlow('amplitude_load_snowflake.yaml')).filter(({ type }) => type.startsWith(SQL));
+    const files = readdirSync(SQL_FOLDER).filter((name) => /^(?:0[7-9]|1\d)_/.test(name));
+    expect(asked).to.have.length(files.length);
+    // With transaction: false the plugin commits after every statement, also between BEGIN and COMMIT.
+    for (const task of asked) expect(task, task.id).not.to.have.property('transaction');
+    for (const [at, name] of files.sort().entries()) {
+      const file = readFileSync(join(SQL_FOLDER, name), 'utf8').replace(
+        /<% (\w+) %>/g,
+        (_, key) => PARAMETERS[key] ?? key,
+      );
+      expect(words(String(asked[at]?.sql).replace(/\{% (?:for .*?|endfor) %\}/g, '')), name).to.equal(words(file));
+    }
   });
 
   it("leave the API's five requests at once for all of them together", () => {
-    const exporting = FILES.filter((name) => FLOWS[name] === EXPORTING);
-    const together = exporting.map(readFlow).reduce((sum, flow) => {
+    const together = FILES.map(readFlow).reduce((sum, flow) => {
       const { limit } = flow.concurrency as { limit: number };
-      const env = tasksOf(flow).find(({ id }) => id === 'export')?.env as Record<string, string>;
-      return sum + limit * Number(env.REQUEST_CONCURRENCY);
+      const { REQUEST_CONCURRENCY = '0' } = (programOf(flow)?.env ?? {}) as Record<string, string>;
+      return sum + limit * Number(REQUEST_CONCURRENCY);
     }, 0);
     expect(together).to.equal(5);
   });
@@ -170,7 +203,7 @@ describe('the flows', () => {
       });
 
       it("asks for secrets in env and in a task's own secret property only, by the names that people have", () => {
-        const own = ['username', 'password', 'url', 'runIf'];
+        const own = ['username', 'password', 'privateKey', 'url', 'runIf'];
         for (const { path, key, text } of texts) {
           if (path === 'description' || !SECRETS.test(text)) continue;
           expect(path.split('.').at(-2) === 'env' || own.includes(key), `${path}: ${text}`).to.equal(true);
@@ -178,15 +211,25 @@ describe('the flows', () => {
         const asked = texts
           .filter(({ path }) => path !== 'description')
           .flatMap(({ text }) => [...text.matchAll(/\b(?:kv|secret)\('([^']+)'/g)].map(([, secret]) => secret));
-        expect(new Set(asked)).to.deep.equal(new Set([...running.required, ...OPTIONAL, ...running.settings]));
+        const wanted =
+          running === undefined
+            ? ['SNOWFLAKE_PRIVATE_KEY', 'SLACK_WEBHOOK_URL']
+            : [...running.required, ...OPTIONAL, ...running.settings];
+        expect(new Set(asked)).to.deep.equal(new Set(wanted));
       });
 
       it('takes what is required from a KV pair or a secret, and leaves empty what is not set', () => {
-        const env = tasksOf(flow).find(({ id }) => id === running.task)?.env as Record<string, string>;
-        for (const secret of running.required) {
+        for (const { privateKey } of tasksOf(flow).filter(({ type }) => type.startsWith(SQL))) {
+          expect(privateKey).to.equal(
+            "{{ kv('SNOWFLAKE_PRIVATE_KEY', errorOnMissing=false) ?? secret('SNOWFLAKE_PRIVATE_KEY') }}",
+          );
+        }
+        const { required = [], settings = [] } = running ?? {};
+        const env = programOf(flow)?.env as Record<string, string>;
+        for (const secret of required) {
           expect(env[secret]).to.equal(`{{ kv('${secret}', errorOnMissing=false) ?? secret('${secret}') }}`);
         }
-        for (const setting of running.settings) {
+        for (const setting of settings) {
           expect(env[setting]).to.equal(`{{ kv('${setting}', errorOnMissing=false) ?? '' }}`);
         }
       });
@@ -197,8 +240,19 @@ describe('the flows', () => {
           ...aliases,
         ]);
         const named = tasksOf(flow).flatMap(({ env = {} }) => Object.keys(env as object));
-        expect(named).not.to.have.length(0);
-        for (const variable of named) expect([...known, ...running.own]).to.include(variable);
+        for (const variable of named) expect([...known, ...(running?.own ?? [])]).to.include(variable);
+      });
+
+      it('puts no text of a person into a statement, but one that is checked', () => {
+        for (const { path, text } of texts.filter(({ key }) => key === 'sql'))
+          expect(text, path).not.to.match(/inputs\./);
+        for (const { id, validator } of flow.inputs.filter(() => texts.some(({ key }) => key === 'sql'))) {
+          expect(validator, String(id)).to.be.a('string');
+          const allowed = new RegExp(String(validator));
+          for (const text of ["'", ';', '"', '\\', '{', '--x']) {
+            expect(allowed.test(`2026${text}`), `${id}: ${text}`).to.equal(false);
+          }
+        }
       });
 
       it('puts no text of a person into a command', () => {
@@ -215,16 +269,18 @@ describe('the flows', () => {
         expect(flow.concurrency).to.include({ behavior: 'QUEUE' });
         // On 1.3, a killed execution of a flow that has it never gives its place in the queue back.
         expect(flow).not.to.have.any.keys('afterExecution', 'finally');
+        if (running === undefined) return;
         expect(flow.tasks.map(({ type }) => type)).to.deep.equal(['io.kestra.plugin.core.flow.WorkingDirectory']);
       });
 
       it('ends every task some time, and leaves the program time to end cleanly', () => {
         for (const task of tasksOf(flow)) {
-          if (/WorkingDirectory$|Log$/.test(task.type)) continue;
+          if (/WorkingDirectory$|Log$|Fail$/.test(task.type)) continue;
           expect(task.timeout, task.id).to.match(/^PT\d+[HM]$/);
         }
-        const task = tasksOf(flow).find(({ id }) => id === running.task);
-        expect(task?.taskRunner).to.include({ killGracePeriod: 'PT30S' });
+        const task = programOf(flow);
+        if (task === undefined || running === undefined) return;
+        expect(task.taskRunner).to.include({ killGracePeriod: 'PT30S' });
         const { commands, env, outputFiles } = task as Task & {
           commands: string[];
           env: Record<string, string>;

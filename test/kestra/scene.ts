@@ -36,7 +36,7 @@ export interface Slack {
   close(): Promise<void>;
 }
 
-async function startSlack(): Promise<Slack> {
+export async function startSlack(): Promise<Slack> {
   const messages: string[] = [];
   const server = createServer(async (request, response) => {
     const { text: message } = JSON.parse(await text(request)) as { text: string };

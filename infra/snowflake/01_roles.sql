@@ -1,0 +1,41 @@
+-- 1. Who may do what, the warehouse of the load, and the database. Run as a person who has USERADMIN and SYSADMIN.
+--    snow sql -f 01_roles.sql -D database=ANALYTICS -D warehouse=AMPLITUDE_LOAD -D public_key="$(…)"
+
+USE ROLE USERADMIN;
+
+-- Owns the objects and nothing else runs as it, so that what runs every hour can neither drop nor redirect anything.
+CREATE ROLE IF NOT EXISTS amplitude_owner;
+-- The load: reads the stages, writes rows.
+CREATE ROLE IF NOT EXISTS amplitude_loader;
+-- Analysts: the typed events and the reconciliation.
+CREATE ROLE IF NOT EXISTS amplitude_reader;
+
+-- Else nobody could administer what these roles own.
+GRANT ROLE amplitude_owner TO ROLE SYSADMIN;
+GRANT ROLE amplitude_loader TO ROLE SYSADMIN;
+GRANT ROLE amplitude_reader TO ROLE SYSADMIN;
+
+-- TYPE = SERVICE has no password and no login by browser: a key pair is the only way in.
+CREATE USER IF NOT EXISTS amplitude_kestra
+    TYPE = SERVICE
+    DEFAULT_ROLE = amplitude_loader
+    RSA_PUBLIC_KEY = '<% public_key %>';
+GRANT ROLE amplitude_loader TO USER amplitude_kestra;
+
+USE ROLE SYSADMIN;
+
+-- Billed by the second after the first minute: it sleeps as soon as an hourly run is over.
+CREATE WAREHOUSE IF NOT EXISTS <% warehouse %>
+WAREHOUSE_SIZE = XSMALL
+AUTO_SUSPEND = 60
+AUTO_RESUME = TRUE
+INITIALLY_SUSPENDED = TRUE
+STATEMENT_TIMEOUT_IN_SECONDS = 3600;
+GRANT USAGE ON WAREHOUSE <% warehouse %> TO ROLE amplitude_owner;
+GRANT USAGE ON WAREHOUSE <% warehouse %> TO ROLE amplitude_loader;
+
+-- An existing database will do; the project keeps to one schema in it.
+CREATE DATABASE IF NOT EXISTS <% database %>;
+GRANT USAGE, CREATE SCHEMA ON DATABASE <% database %> TO ROLE amplitude_owner;
+GRANT USAGE ON DATABASE <% database %> TO ROLE amplitude_loader;
+GRANT USAGE ON DATABASE <% database %> TO ROLE amplitude_reader;

@@ -1,0 +1,124 @@
+-- 4. The tables. An hour is written as in manifests, logs and flows: 2026-11-20T05, UTC, the hour of server_upload_time.
+--    snow sql -f 04_tables.sql -D database=… -D schema=AMPLITUDE
+-- No cluster keys: hours are loaded in their order, so a filter on hour prunes well already, and reclustering costs credits.
+
+USE ROLE amplitude_owner;
+USE SCHEMA <% database %>.<% schema %>;
+
+-- Manifests as they are in the bucket, as of the last refresh.
+CREATE TABLE IF NOT EXISTS manifests (
+    hour VARCHAR(13) NOT NULL,
+    status VARCHAR NOT NULL,
+    project VARCHAR,
+    events NUMBER(38, 0) NOT NULL,
+    quarantined NUMBER(38, 0) NOT NULL,
+    objects NUMBER(38, 0) NOT NULL,
+    -- What the objects are, by their keys and checksums: equal for an hour that was sealed again unchanged.
+    content VARCHAR NOT NULL,
+    sealed_at TIMESTAMP_NTZ,
+    refreshed_at TIMESTAMP_NTZ NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS manifest_objects (
+    hour VARCHAR(13) NOT NULL,
+    object_key VARCHAR NOT NULL,
+    crc32 VARCHAR NOT NULL,
+    events NUMBER(38, 0) NOT NULL
+);
+
+-- Raw events: what arrived, one row a line.
+CREATE TABLE IF NOT EXISTS landing (
+    event VARIANT NOT NULL,
+    hour VARCHAR(13) NOT NULL,
+    file_name VARCHAR NOT NULL,
+    row_number NUMBER(38, 0) NOT NULL,
+    -- The CRC-32 of the object, from its manifest.
+    file_content VARCHAR NOT NULL,
+    loaded_at TIMESTAMP_NTZ NOT NULL
+);
+
+-- Lines that are no JSON to Snowflake (that includes an object with one key twice), word by word.
+CREATE TABLE IF NOT EXISTS rejects (
+    line VARCHAR NOT NULL,
+    hour VARCHAR(13) NOT NULL,
+    file_name VARCHAR NOT NULL,
+    row_number NUMBER(38, 0) NOT NULL,
+    file_content VARCHAR NOT NULL,
+    loaded_at TIMESTAMP_NTZ NOT NULL
+);
+
+-- What was loaded of an hour; written last in the hour's transaction.
+CREATE TABLE IF NOT EXISTS loads (
+    hour VARCHAR(13) NOT NULL,
+    content VARCHAR NOT NULL,
+    sealed_at TIMESTAMP_NTZ,
+    loaded_at TIMESTAMP_NTZ NOT NULL
+);
+
+-- Loads that began and did not end. Such an hour comes last in the next run, so that it keeps no other hour waiting.
+CREATE TABLE IF NOT EXISTS attempts (
+    hour VARCHAR(13) NOT NULL,
+    attempted_at TIMESTAMP_NTZ NOT NULL
+);
+
+-- Filled and emptied within each load. Transient: there is nothing in them to go back to, and nothing to pay for it.
+CREATE TRANSIENT TABLE IF NOT EXISTS lines (
+    line VARCHAR,
+    file_name VARCHAR,
+    row_number NUMBER(38, 0)
+) DATA_RETENTION_TIME_IN_DAYS = 0;
+
+CREATE TRANSIENT TABLE IF NOT EXISTS manifest_files (
+    manifest VARIANT,
+    file_name VARCHAR
+) DATA_RETENTION_TIME_IN_DAYS = 0;
+
+-- The events, typed. What does not fit its type is null here and still there in landing. Times are UTC.
+-- Properties stay VARIANT: their shape is the product's, and changes. amplitude_attribution_ids is a text or an array,
+-- paying a boolean or a text, by Amplitude's own pages.
+CREATE TABLE IF NOT EXISTS events (
+    hour VARCHAR(13) NOT NULL,
+    uuid VARCHAR,
+    event_type VARCHAR,
+    event_time TIMESTAMP_NTZ,
+    client_event_time TIMESTAMP_NTZ,
+    client_upload_time TIMESTAMP_NTZ,
+    server_received_time TIMESTAMP_NTZ,
+    server_upload_time TIMESTAMP_NTZ,
+    processed_time TIMESTAMP_NTZ,
+    app NUMBER(38, 0),
+    amplitude_id NUMBER(38, 0),
+    user_id VARCHAR,
+    device_id VARCHAR,
+    session_id NUMBER(38, 0),
+    event_id NUMBER(38, 0),
+    insert_id VARCHAR,
+    event_properties VARIANT,
+    user_properties VARIANT,
+    group_properties VARIANT,
+    groups VARIANT,
+    data VARIANT,
+    amplitude_attribution_ids VARIANT,
+    platform VARCHAR,
+    os_name VARCHAR,
+    os_version VARCHAR,
+    device_type VARCHAR,
+    device_family VARCHAR,
+    device_carrier VARCHAR,
+    version_name VARCHAR,
+    start_version VARCHAR,
+    library VARCHAR,
+    language VARCHAR,
+    country VARCHAR,
+    region VARCHAR,
+    city VARCHAR,
+    dma VARCHAR,
+    ip_address VARCHAR,
+    location_lat FLOAT,
+    location_lng FLOAT,
+    paying BOOLEAN,
+    sample_rate FLOAT,
+    file_name VARCHAR NOT NULL,
+    row_number NUMBER(38, 0) NOT NULL,
+    loaded_at TIMESTAMP_NTZ NOT NULL
+);

@@ -1,0 +1,16 @@
+-- 11. Whether it agrees, hour by hour: the last days, and whatever does not agree, however old it is.
+--     snow sql -f 11_reconciliation.sql -D since=2026-11-13T00
+
+SELECT
+    hour,
+    status,
+    manifest_events,
+    rows_landed,
+    rows_rejected,
+    rows_typed,
+    distinct_uuids,
+    difference,
+    quarantined
+FROM reconciliation
+WHERE hour >= '<% since %>' OR status <> 'ok'
+ORDER BY hour;
