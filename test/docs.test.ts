@@ -31,7 +31,9 @@ const PAGES = {
   'README.md': README,
   'requirements-free.md': REQUIREMENTS,
   'kestra/README.md': page('kestra/README.md'),
+  'infra/README.md': page('infra/README.md'),
   'infra/aws/README.md': page('infra/aws/README.md'),
+  'infra/snowflake/README.md': page('infra/snowflake/README.md'),
 };
 const PACKAGE = JSON.parse(text('package.json')) as Record<string, Record<string, string>>;
 
