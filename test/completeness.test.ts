@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { expect } from 'chai';
 import { openDestination } from '../src/destination.ts';
+import { startSimulator } from '../src/simulator.ts';
 import { completenessContract, type Place, remove, temporary } from './completeness-contract.ts';
 import { runProgram } from './program.ts';
 import { type S3Server, startS3Server } from './s3-server.ts';
@@ -57,6 +58,42 @@ describe('what has landed in a bucket', function () {
     const { requests } = JSON.parse(stdout);
     expect(requests.listings + requests.reads + requests.looks).to.equal(server.requests.length - before);
   });
+
+  for (const [operation, right] of [
+    ['PutObject', 's3:PutObject'],
+    ['DeleteObjects', 's3:DeleteObject'],
+  ] as const) {
+    it(`a repair without ${right} says so, and leaves nothing that the next run does not mend`, async () => {
+      const simulator = await startSimulator({ eventsPerHour: 40 });
+      const { env, destination } = await open();
+      const keys = {
+        ...env,
+        AMPLITUDE_BASE_URL: simulator.url,
+        AMPLITUDE_API_KEY: 'simulator-key',
+        AMPLITUDE_SECRET_KEY: 'simulator-secret',
+      };
+      try {
+        const range = ['--start', '2026-03-04T06', '--end', '2026-03-04T08'];
+        expect((await runProgram(['export', ...range], keys)).code).to.equal(0);
+        const [{ key } = { key: '' }] = await Array.fromAsync(destination.list('events/'));
+        await destination.delete([key]);
+        server.faults.push({ operation, fault: 'access-denied' });
+        const { code, stderr } = await runProgram(['verify', '--repair', '--json'], keys);
+        expect(code).to.equal(1);
+        expect(stderr).to.include(right);
+        server.faults.length = 0;
+        await runProgram(['verify', '--repair'], keys);
+        await runProgram(['export', ...range], keys);
+        const { stdout } = await runProgram(['verify', '--deep', '--json'], keys);
+        expect(JSON.parse(stdout)).to.deep.include({ differences: [], unsealed: [] });
+        const told = await runProgram(['status', '--json', ...range], keys);
+        expect(JSON.parse(told.stdout).gaps).to.deep.equal([]);
+      } finally {
+        destination.close();
+        await simulator.close();
+      }
+    });
+  }
 
   const refusals: readonly [string, string, RegExp][] = [
     ['ListObjectsV2', 'status', /s3:ListBucket/],
