@@ -141,6 +141,15 @@ export function readTime(text: string, zone: string, what: string): Hour {
   throw refuse('it is not a time that can be read without guessing');
 }
 
+/** The window itself. Throws a UsageError where it holds no hour. */
+export function windowOf(start: Hour, end: Hour): Window {
+  if (end > start) return { start, end };
+  throw new UsageError(
+    `The end ${formatHour(end)} is not after the start ${formatHour(start)}.`,
+    'The end is left out of the range: --start 2026-11-20 --end 2026-11-21 is one day.',
+  );
+}
+
 /** The day before the one that `now` falls into, from midnight to midnight in `zone`. */
 export function yesterday(now: Date, zone: string): Window {
   const today = DateTime.fromJSDate(now, { zone }).startOf('day');

@@ -1,8 +1,8 @@
 import type { Settings } from './config.ts';
 import type { Destination, Requests, StoredObject } from './destination.ts';
-import { type JobError, UsageError } from './errors.ts';
-import { sealedIn } from './export/plan.ts';
-import { formatHour, type Hour, hourOf, hoursOf, readTime, readyEnd, type Window } from './hours.ts';
+import type { JobError } from './errors.ts';
+import { givenTimes, sealedIn } from './export/plan.ts';
+import { formatHour, type Hour, hourOf, hoursOf, readyEnd, type Window, windowOf } from './hours.ts';
 import { Projects, readRecords } from './manifest/records.ts';
 import { hourOfManifestKey, MANIFESTS, type Manifest } from './manifest.ts';
 import { type HourState, stateOf } from './status/state.ts';
@@ -123,23 +123,10 @@ export async function takeStatus(options: StatusOptions): Promise<Status> {
 }
 
 async function rangeToShow({ destination, flags, settings, now }: StatusOptions): Promise<Window> {
-  const { timezone } = settings.range;
-  const point = (flag: string | undefined, name: string, variable: string | undefined, variableName: string) =>
-    flag !== undefined
-      ? readTime(flag, timezone, name)
-      : variable === undefined
-        ? undefined
-        : readTime(variable, timezone, variableName);
-  const given = flags.lookbackDays === undefined ? settings.range.start : undefined;
-  const end = point(flags.end, '--end', settings.range.end, 'EXPORT_END') ?? hourOf(now) + 1;
+  const given = givenTimes(flags, settings.range);
+  const end = given.end ?? hourOf(now) + 1;
   const days = flags.lookbackDays ?? DEFAULT_DAYS;
-  const start = point(flags.start, '--start', given, 'EXPORT_START') ?? end - days * 24;
-  if (end <= start) {
-    throw new UsageError(
-      `The end ${formatHour(end)} is not after the start ${formatHour(start)}.`,
-      'The end is left out of the range: --start 2026-11-20 --end 2026-11-21 is one day.',
-    );
-  }
+  const { start } = windowOf(given.start ?? end - days * 24, end);
   const first = flags.sinceFirst === true ? await firstLanded(destination) : undefined;
   return { start: Math.min(Math.max(start, first ?? start), end - 1), end };
 }

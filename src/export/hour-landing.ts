@@ -4,12 +4,13 @@ import { hold } from '../archive.ts';
 import type { OutputFormat } from '../config.ts';
 import { contentOf, type Destination } from '../destination.ts';
 import { JobError } from '../errors.ts';
-import { formatHour, type Hour, hourFolder, hoursOf, type Window } from '../hours.ts';
+import { formatHour, type Hour, hourFolder } from '../hours.ts';
 import type { Log } from '../log.ts';
 import { type Landing, type Manifest, makeManifest, manifestKey, readManifest, writeManifest } from '../manifest.ts';
 import { TOOL } from '../version.ts';
 import { compare, type ExaminedMember, eventsOf, holdsAllOf } from './compare.ts';
 import { landExamined, landMember, type NamedMember } from './member.ts';
+import { keysByHour } from './stored-keys.ts';
 import type { Tally } from './tally.ts';
 
 export interface LandingOptions {
@@ -33,23 +34,6 @@ const RACES = 3;
 
 /** What is left to do for an hour once the whole archive has proved sound. */
 export type Seal = () => Promise<void>;
-
-/** What lies in the folders of the window's hours before anything is written. */
-export async function keysByHour(destination: Destination, window: Window): Promise<Map<Hour, Set<string>>> {
-  const folders = new Map(hoursOf(window).map((hour) => [hourFolder(hour), hour]));
-  const found = new Map<Hour, Set<string>>();
-  for (const top of ['events/', 'quarantine/']) {
-    const range = { after: top + hourFolder(window.start), before: top + hourFolder(window.end) };
-    for await (const { key } of destination.list(top, range)) {
-      const hour = folders.get(key.split('/').slice(1, 3).join('/'));
-      if (hour === undefined) continue;
-      const keys = found.get(hour);
-      if (keys === undefined) found.set(hour, new Set([key]));
-      else keys.add(key);
-    }
-  }
-  return found;
-}
 
 export function wholeSeconds(at: Date): string {
   return `${at.toISOString().slice(0, 19)}Z`;

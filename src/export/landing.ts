@@ -3,9 +3,10 @@ import { readMemberName } from '../archive/names.ts';
 import { type Archive, type Member, refused } from '../archive.ts';
 import { JobError } from '../errors.ts';
 import { formatHour, formatWindow, type Hour, hoursOf, type Window } from '../hours.ts';
-import { HourLanding, keysByHour, type LandingOptions, type Seal, wholeSeconds } from './hour-landing.ts';
+import { HourLanding, type LandingOptions, type Seal, wholeSeconds } from './hour-landing.ts';
 import type { NamedMember } from './member.ts';
 import { sealedIn } from './plan.ts';
+import { keysByHour } from './stored-keys.ts';
 import type { Tally } from './tally.ts';
 
 /** A window may have thousands of hours, and a process only so many open files. */

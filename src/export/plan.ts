@@ -11,6 +11,7 @@ import {
   readyEnd,
   settledFrom,
   type Window,
+  windowOf,
   yesterday,
 } from '../hours.ts';
 import { hourOfManifestKey, MANIFESTS } from '../manifest.ts';
@@ -56,24 +57,28 @@ export function rangeOf(flags: ExportFlags, settings: Settings['range'], now: Da
   if (flags.lookbackDays !== undefined && flags.start !== undefined) {
     throw new UsageError('--lookback-days and --start both say where the range begins: give one of them.');
   }
-  const point = (flag: string | undefined, flagName: string, variable: string | undefined, name: string) => {
-    if (flag !== undefined) return readTime(flag, timezone, flagName);
-    return variable === undefined ? undefined : readTime(variable, timezone, name);
-  };
   const lookbackHours = readLookback(flags.lookbackDays, settings.lookbackDays) * 24;
-  const givenStart = flags.lookbackDays === undefined ? settings.start : undefined;
-  const start = point(flags.start, '--start', givenStart, 'EXPORT_START');
-  const end = point(flags.end, '--end', settings.end, 'EXPORT_END');
+  const { start, end } = givenTimes(flags, settings);
   const ready = readyEnd(now);
-  if (start !== undefined && end !== undefined && end <= start) {
-    throw new UsageError(
-      `The end ${formatHour(end)} is not after the start ${formatHour(start)}.`,
-      'The end is left out of the range: --start 2026-11-20 --end 2026-11-21 is one day.',
-    );
-  }
-  if (start !== undefined) return { start, end: end ?? Math.max(ready, start) };
+  if (start !== undefined) return end === undefined ? { start, end: Math.max(ready, start) } : windowOf(start, end);
   const last = end ?? ready;
   return { start: Math.min(last, ready) - lookbackHours, end: last };
+}
+
+/** What flags or, without them, the environment say of a range. A lookback in a flag beats a start in the environment. */
+export function givenTimes(
+  flags: { readonly start?: string | undefined; readonly end?: string | undefined; readonly lookbackDays?: unknown },
+  settings: Settings['range'],
+): { start: Hour | undefined; end: Hour | undefined } {
+  const read = (flag: string | undefined, flagName: string, variable: string | undefined, name: string) => {
+    if (flag !== undefined) return readTime(flag, settings.timezone, flagName);
+    return variable === undefined ? undefined : readTime(variable, settings.timezone, name);
+  };
+  const start = flags.lookbackDays === undefined ? settings.start : undefined;
+  return {
+    start: read(flags.start, '--start', start, 'EXPORT_START'),
+    end: read(flags.end, '--end', settings.end, 'EXPORT_END'),
+  };
 }
 
 function readLookback(flag: string | undefined, days: number): number {

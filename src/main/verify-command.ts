@@ -1,8 +1,9 @@
 import type { Settings } from '../config.ts';
 import { openDestination } from '../destination.ts';
-import { EXIT, UsageError } from '../errors.ts';
+import { EXIT } from '../errors.ts';
+import { givenTimes } from '../export/plan.ts';
 import { runExport } from '../export.ts';
-import { formatHour, type Hour, hourOf, readTime, type Window } from '../hours.ts';
+import { formatHour, type Hour, hourOf, type Window, windowOf } from '../hours.ts';
 import { collectEagerly } from '../memory.ts';
 import { count } from '../report.ts';
 import type { Depth } from '../verify/content.ts';
@@ -95,17 +96,7 @@ export async function verifyCommand(settings: Settings, flags: VerifyFlags, cont
 
 /** All that is there, unless a start or an end narrows it. */
 function rangeToVerify(flags: VerifyFlags, { range }: Settings, now: Date): Window | undefined {
-  const read = (flag: string | undefined, name: string, variable: string | undefined, variableName: string) => {
-    if (flag !== undefined) return readTime(flag, range.timezone, name);
-    return variable === undefined ? undefined : readTime(variable, range.timezone, variableName);
-  };
-  const start = read(flags.start, '--start', range.start, 'EXPORT_START');
-  const end = read(flags.end, '--end', range.end, 'EXPORT_END');
+  const { start, end } = givenTimes(flags, range);
   if (start === undefined && end === undefined) return undefined;
-  const window = { start: start ?? 0, end: end ?? Math.max(hourOf(now), start ?? 0) + 1 };
-  if (window.end > window.start) return window;
-  throw new UsageError(
-    `The end ${formatHour(window.end)} is not after the start ${formatHour(window.start)}.`,
-    'The end is left out of the range: --start 2026-11-20 --end 2026-11-21 is one day.',
-  );
+  return windowOf(start ?? 0, end ?? Math.max(hourOf(now), start ?? 0) + 1);
 }
