@@ -14,7 +14,7 @@ interface Flow {
 }
 
 /** The block of the README that is marked `# extension: NAME`. */
-function block<T>(name: string): T {
+export function block<T>(name: string): T {
   const [, found] = new RegExp(`\`\`\`yaml\\n# extension: ${name}\\n(.*?)\`\`\``, 's').exec(README) ?? [];
   if (found === undefined) throw new Error(`kestra/README.md has no extension named ${name}`);
   return parse(found) as T;

@@ -2,10 +2,12 @@ import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect } from 'chai';
+import { stringify } from 'yaml';
 import { formatHour, hourFolder, hourOf, readHour } from '../../src/hours.ts';
 import { parseFault } from '../../src/simulator.ts';
 import { type Agreement, Scene, whereSnowflakeIs } from '../snowflake/scene.ts';
 import { type Execution, Kestra } from './engine.ts';
+import { block } from './extensions.ts';
 import { busyHour, type Slack, startSlack } from './scene.ts';
 
 const ID = 'amplitude_load_snowflake';
@@ -134,6 +136,46 @@ describe('the load on Kestra', function () {
     await scene.remove(`manifests/${hourFolder(readHour(START))}.json`);
     await scene.export(START, END);
     expect(states(await run())).to.deep.equal(['SUCCESS']);
+  });
+
+  /** Something else that ends well, as an export does; in the test's namespace, as all of it. */
+  const exporting = (tasks: readonly object[] = []) =>
+    stringify({
+      id: 'amplitude_export',
+      namespace,
+      tasks: [{ id: 'workspace', type: 'io.kestra.plugin.core.log.Log', message: 'exported' }, ...tasks],
+    }).replaceAll('des.amplitude\n', `${namespace}\n`);
+  const loaded = async () =>
+    await kestra.until(60, 'the load', async () => {
+      const [execution] = await kestra.executions(namespace, ID);
+      return execution?.state.current === 'SUCCESS' ? execution : undefined;
+    });
+
+  it('runs as the last task of the export, as its page says', async () => {
+    await scene.export(START, END);
+    await kestra.deploy(exporting(block<object[]>('load_after')));
+    const id = await kestra.start(namespace, 'amplitude_export');
+    expect(states(await kestra.attempts(namespace, 'amplitude_export', id))).to.deep.equal(['SUCCESS']);
+    expect(await rowsOf(await loaded(), 'reconcile')).to.have.length(4);
+  });
+
+  it('runs after the export by one of the two triggers of its page, of which each version takes its own', async () => {
+    await scene.export(START, END);
+    await kestra.deploy(exporting());
+    const [schedule, ...rest] = deployed()
+      .split(/^(?=triggers:)/m)
+      .reverse();
+    expect(schedule).to.include('cron:');
+    const triggered = ['load_trigger_2', 'load_trigger_1'].map((name) => {
+      const trigger = stringify(block<object>(name)).replaceAll('des.amplitude\n', `${namespace}\n`);
+      return rest.toReversed().join('') + trigger;
+    });
+    const verdicts = await Promise.all(triggered.map((source) => kestra.validate(source)));
+    const valid = triggered.filter((_, at) => (verdicts[at]?.constraints ?? '') === '');
+    expect(valid).to.have.length(1);
+    await kestra.deploy(valid[0] ?? '');
+    await kestra.start(namespace, 'amplitude_export');
+    expect(await rowsOf(await loaded(), 'reconcile')).to.have.length(4);
   });
 
   it('fails where a count does not agree, and says by how much', async () => {
