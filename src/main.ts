@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 import { loadSettings, processEnvironment } from './config.ts';
-import { EXIT, Interrupted, JobError } from './errors.ts';
+import { EXIT, Interrupted, JobError, UsageError } from './errors.ts';
 import { redaction } from './log.ts';
 import { type Invocation, readArguments } from './main/arguments.ts';
 import { type Output, openOutput } from './main/output.ts';
-import { VERSION } from './version.ts';
+import { nodeProblem, VERSION } from './version.ts';
 
 /** After a signal the process ends by this time, whatever still goes on. */
 const DEADLINE_MS = 8000;
@@ -42,6 +42,10 @@ async function run(invocation: Invocation, out: Output): Promise<number> {
   if (command === 'help') {
     const { helpText } = await import('./main/help.ts');
     return say(helpText(invocation.of), out);
+  }
+  const unfit = nodeProblem(process.version);
+  if (unfit !== undefined) {
+    throw new UsageError(unfit, 'npm start brings the right one; so do the image and a node:24 container.');
   }
   if (command === 'simulate') {
     const { parseFault, runSimulator } = await import('./simulator.ts');

@@ -3,10 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { FAULTS, parseFault, type Simulator, startSimulator } from '../src/simulator.ts';
-import { VERSION } from '../src/version.ts';
+import { nodeProblem, VERSION } from '../src/version.ts';
 import { filesOf, manifestsOf, runProgram } from './program.ts';
 
 const RANGE = ['--start', '2026-03-04T06', '--end', '2026-03-04T08'];
+
+describe('the version of Node.js', () => {
+  it('is said where it is too old, before anything fails for that', () => {
+    expect(nodeProblem('v20.19.5')).to.include('v20.19.5').and.include('24');
+    expect(nodeProblem('v9.0.0')).not.to.equal(undefined);
+    for (const version of [process.version, 'v24.0.0', 'v100.1.2']) expect(nodeProblem(version)).to.equal(undefined);
+  });
+});
 
 describe('the command line', () => {
   const run = (...args: string[]) => runProgram(args, {});
