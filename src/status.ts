@@ -59,6 +59,8 @@ export interface StatusOptions {
   /** Whether manifests are read, a request for each hour; listings alone cost a few hundred for a year. */
   readonly withEvents: boolean;
   readonly withFiles: boolean;
+  /** Told before the part that takes long: how many manifests are to be read. */
+  readonly onReading: (manifests: number) => void;
 }
 
 /** What has landed, hour by hour. Throws where the range cannot be read or the destination cannot be listed. */
@@ -71,6 +73,7 @@ export async function takeStatus(options: StatusOptions): Promise<Status> {
   const problems = new Map<Hour, JobError>();
   const projects = new Projects();
   if (withEvents) {
+    options.onReading(sealedAt.size);
     for await (const record of readRecords([...sealedAt.keys()], destination)) {
       const { hour, manifest } = record;
       if (manifest !== undefined) {

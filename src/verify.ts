@@ -20,6 +20,8 @@ export interface VerifyOptions {
   readonly range: Window | undefined;
   readonly depth: Depth;
   readonly now: Date;
+  /** Told before the part that takes long: how many manifests are held against what is stored. */
+  readonly onSealed?: (manifests: number) => void;
 }
 
 export interface Verification {
@@ -50,6 +52,7 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
   const projects = new Projects();
   const everywhere = range ?? { start: 0, end: END_OF_TIME };
   const sealed = await sealedIn(everywhere, destination);
+  options.onSealed?.(sealed.size);
   const quarantine = await quarantineByHour(everywhere, destination);
   const stored = new HoursInOrder(destination, range);
   const contents = new PQueue({ concurrency: AT_ONCE[depth] });

@@ -3,10 +3,14 @@ import type { Settings } from '../config.ts';
 import { type Destination, openDestination } from '../destination.ts';
 import { EXIT, JobError } from '../errors.ts';
 import { collectEagerly } from '../memory.ts';
+import { count } from '../report.ts';
 import { calendar } from '../status/calendar.ts';
 import { failure, kestraStatus, type StatusReport, statusReport, statusSummary } from '../status/report.ts';
 import { type RangeFlags, takeStatus } from '../status.ts';
 import { type CommandContext, keepReport } from './command.ts';
+
+/** From so many manifests on, whoever waits wants to know what for. */
+const TAKES_SECONDS = 2000;
 
 export interface StatusFlags extends RangeFlags {
   readonly events: boolean;
@@ -57,6 +61,9 @@ export async function statusCommand(settings: Settings, flags: StatusFlags, cont
         now: now(),
         withEvents: flags.events,
         withFiles: flags.files,
+        onReading: (manifests) => {
+          if (manifests > TAKES_SECONDS) log.info(`Reading ${count(manifests, 'manifest')}.`);
+        },
       });
       const report = statusReport(status, {
         withFiles: flags.files,

@@ -36,7 +36,8 @@ export async function verifyCommand(settings: Settings, flags: VerifyFlags, cont
   const destination = openDestination(settings.destination, { s3: settings.s3, signal, log });
   try {
     const options = { destination, range, depth: flags.depth, now: now() };
-    const found = await verify(options);
+    const onSealed = (manifests: number) => log.info(`Holding ${count(manifests, 'manifest')} against what is stored.`);
+    const found = await verify({ ...options, onSealed });
     const hours = repairable(found.differences);
     const repair = flags.repair && hours.size > 0 ? await repairHours(hours, found.differences, options) : undefined;
     const left = repair?.report.differences ?? found.differences;
