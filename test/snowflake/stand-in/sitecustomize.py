@@ -2,12 +2,15 @@
 
  1. COPY with METADATA$ columns of a CSV file format without a delimiter, which takes a line as one text.
  2. "$insert_id" in quotes is a name, and not the session variable insert_id.
+ 3. The open transaction of a session that ends is undone at once; else Python's collector of garbage does it at some time,
+    and until then no other session can delete what it deleted.
 
 Python imports a module of this name by itself: with this folder in PYTHONPATH, a fakesnow that is started
 by whatever script has both. Nothing else changes.
 """
 try:
     import fakesnow.copy_into as copy_into
+    import fakesnow.server as server
     from fakesnow.variables import Variables
     from sqlglot import exp
 except ImportError:  # pip and venv run in the same environment, before there is a fakesnow
@@ -69,3 +72,14 @@ if copy_into:
         return inline_variables(self, sql.replace('"$', '"\0')).replace('"\0', '"$')
 
     Variables.inline_variables = inline_unquoted
+
+    class Sessions(dict):
+        def __delitem__(self, token):
+            connection = self[token]
+            super().__delitem__(token)
+            try:
+                connection.rollback()
+            except Exception:  # there was no transaction
+                pass
+
+    server.sessions = Sessions()
