@@ -1,13 +1,19 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { contentOf, openDestination } from '../src/destination.ts';
 import { formatHour, hoursOf, readHour } from '../src/hours.ts';
+import { makeManifest, manifestKey, writeManifest } from '../src/manifest.ts';
 import { calendar } from '../src/status/calendar.ts';
 import { gapsOf, olderThan, readAge } from '../src/status/gaps.ts';
 import { type StatusReport, statusReport, statusSummary } from '../src/status/report.ts';
 import { type HourState, STATES, stateOf } from '../src/status/state.ts';
-import type { HourStatus, Status } from '../src/status.ts';
+import { type HourStatus, type Status, takeStatus } from '../src/status.ts';
 import { runProgram } from './program.ts';
+import { hearingLog, s3Settings } from './settings.ts';
 
 const START = readHour('2026-11-01T00');
 const NOW = new Date('2026-12-01T02:30:00Z');
@@ -73,6 +79,35 @@ describe('the state of an hour', () => {
 
   it('is unreadable where its manifest is, whatever the listing shows', () => {
     expect(known('2026-11-22T00:00:00Z', undefined, { manifest: false })).to.equal('unreadable');
+  });
+});
+
+describe('a clock that is an hour wrong', () => {
+  it('is told by hours that landed before they are ready here, and makes no gap of them', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'status-'));
+    const options = { s3: s3Settings(''), signal: new AbortController().signal, log: hearingLog() };
+    const destination = openDestination({ kind: 'file', folder }, options);
+    const hour = readHour('2026-11-20T05');
+    const seal = { request: { start: '', end: '', at: '' }, sealedAt: '', tool: '' };
+    const manifest = makeManifest({ hour, project: null, objects: [], quarantine: [] }, seal);
+    await destination.put(manifestKey(hour), contentOf(writeManifest(manifest)));
+    const take = (now: string) =>
+      takeStatus({
+        destination,
+        flags: { lookbackDays: 1 },
+        settings: { range: { start: undefined, end: undefined, lookbackDays: 7, timezone: 'UTC' }, settleHours: 24 },
+        now: new Date(now),
+        withEvents: true,
+        withFiles: false,
+        onReading: () => undefined,
+      });
+    const right = await take('2026-11-20T08:10:00Z');
+    const behind = await take('2026-11-20T07:10:00Z');
+    expect(right.warnings).to.deep.equal([]);
+    expect(behind.warnings.join()).to.include('2026-11-20T05').and.include('clock');
+    expect(behind.hours.find((at) => at.hour === hour)?.sealedAt).not.to.equal(undefined);
+    destination.close();
+    await rm(folder, { recursive: true });
   });
 });
 
