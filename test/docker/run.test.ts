@@ -86,7 +86,8 @@ describe('a container', function () {
   it('tells its commands', async () => {
     const ended = await run([], ['--help']);
     succeeded(ended);
-    for (const command of ['export', 'simulate', 'demo']) expect(ended.stdout).to.include(command);
+    for (const command of ['export', 'status', 'verify', 'reconcile', 'simulate', 'demo'])
+      expect(ended.stdout).to.include(command);
   });
 
   it('shows the whole job with no account at all', async () => {
@@ -98,6 +99,17 @@ describe('a container', function () {
     ).to.have.lengthOf.at.least(20);
     expect(files.filter((file) => /\/events\/date=[\d-]{10}\/hour=\d\d\/\d+_.+#\d+\.json$/.test(file))).not.to.be.empty;
     expect(await shell('find /data ! -user 1000', data)).to.equal('');
+  });
+
+  it('looks at what has landed: status with its page, verify', async () => {
+    const data = await makeVolume();
+    succeeded(await run([...data], ['demo']));
+    const there = [...data, '-e', 'DESTINATION=/data/data'];
+    const told = await run(there, ['status', '--since-first', '--html', '/data/status.html', '--fail-on-gaps']);
+    succeeded(told);
+    expect(told.stdout).to.include('No gaps.');
+    expect(await shell('grep -c "<canvas" /data/status.html', data)).not.to.equal('0');
+    succeeded(await run(there, ['verify', '--deep']));
   });
 
   it('lands hours on a volume, and finds them there the next time', async () => {
