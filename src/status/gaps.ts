@@ -35,8 +35,9 @@ function gapOf(window: Window): Gap {
 
 const HOURS = { h: 1, d: 24, w: 7 * 24 } as const;
 
-/** The age in `--fail-on-gaps=AGE`, in hours: `36h`, `2d`, `1w`, or ISO 8601 of these (`PT36H`, `P2D`, `P1W`). */
+/** The age in `--fail-on-gaps=AGE`, in hours: `36`, `36h`, `2d`, `1w`, or ISO 8601 of these (`PT36H`, `P2D`, `P1W`). */
 export function readAge(text: string): number {
+  if (/^\d{1,5}$/.test(text)) return Number(text);
   const [, number = '', unit = ''] = /^(?:pt?)?(\d{1,5})([hdw])$/i.exec(text) ?? [];
   const iso = /^p/i.test(text) ? /^(?:pt\d+h|p\d+[dw])$/i.test(text) : true;
   if (number === '' || !iso) {
