@@ -91,7 +91,8 @@ export async function takeStatus(options: StatusOptions): Promise<Status> {
     }
   }
   const hours = hoursOf(range).map((hour): HourStatus => {
-    const of = stored.get(hour);
+    // A manifest that was gone by the time it was read: the hour is being replaced, what lies there is not landed.
+    const of = sealedAt.has(hour) ? stored.get(hour) : undefined;
     const manifest = manifests.get(hour);
     const known = manifest === false ? undefined : manifest;
     return {
