@@ -1,18 +1,18 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 import { type Environment, loadSettings } from './config.ts';
-import type { Hour } from './hours.ts';
 import { redaction } from './log.ts';
 import type { DemoFlags } from './main/arguments.ts';
 import type { CommandContext } from './main/command.ts';
 import { exportCommand } from './main/export-command.ts';
-import { hourOfManifestKey, type Manifest, readManifest } from './manifest.ts';
-import { count } from './report.ts';
+import { statusCommand } from './main/status-command.ts';
+import { manifestKey } from './manifest.ts';
 import { startSimulator } from './simulator.ts';
+import { hourOfKey } from './status/stored.ts';
 
 /**
- * The whole job without any account: the simulator as Amplitude, a folder as destination, the last day of ready hours.
- * Only the look of the log is taken from the environment, so that nobody's real keys or buckets are touched.
+ * The whole job without any account: the simulator as Amplitude, a folder as destination, the last day of ready hours, and
+ * their status. Only the look of the log is taken from the environment, so that nobody's real keys or buckets are touched.
  */
 export async function runDemo(
   flags: DemoFlags,
@@ -38,41 +38,34 @@ export async function runDemo(
     const log = out.log(redaction(settings.secrets));
     log.info(`The simulator plays Amplitude at ${simulator.url}; the hours land in ${folder}.`);
     const exitCode = await exportCommand(settings, { force: flags.force }, { ...context, log });
-    if (exitCode === 0 && !out.json) for (const line of await tour(folder)) out.print(line);
+    if (exitCode !== 0 || out.json) return exitCode;
+    const look = {
+      lookbackDays: 2,
+      sinceFirst: true,
+      events: true,
+      files: false,
+      html: undefined,
+      failOnGaps: undefined,
+    };
+    await statusCommand(settings, look, { ...context, log });
+    for (const line of await samples(folder)) out.print(line);
     return exitCode;
   } finally {
     await simulator.close();
   }
 }
 
-/** The hours that lie in the folder by now, as a person would look at them. */
-async function tour(folder: string): Promise<string[]> {
+/** What a person would look at next: an event, and the manifest of its hour. */
+async function samples(folder: string): Promise<string[]> {
   const names = (await readdir(folder, { recursive: true })).map((name) => name.split(sep).join('/')).sort();
-  const manifests = names.filter((name) => hourOfManifestKey(name) !== undefined);
-  const lines = [`${relative('.', folder) || '.'} holds ${manifests.length} sealed hours:`];
-  let most = 1;
-  const hours: { name: string; manifest: Manifest }[] = [];
-  for (const name of manifests) {
-    const hour = hourOfManifestKey(name) as Hour;
-    const manifest = readManifest(await readFile(join(folder, name)), hour);
-    most = Math.max(most, manifest.events);
-    hours.push({ name, manifest });
-  }
-  for (const { manifest } of hours) {
-    const bar = '#'.repeat(Math.ceil((manifest.events / most) * 40));
-    const what =
-      manifest.status === 'empty'
-        ? 'empty'
-        : `${count(manifest.events, 'event')} in ${count(manifest.objects.length, 'object')}`;
-    lines.push(`  ${manifest.hour}  ${what.padEnd(26)} ${bar}`);
-  }
-  const sample = hours.find(({ manifest }) => manifest.objects.length > 0);
+  const event = names.find((name) => name.startsWith('events/') && name.endsWith('.json'));
+  const hour = event === undefined ? undefined : hourOfKey(event);
+  if (event === undefined || hour === undefined) return [];
   const at = (key: string) => relative('.', join(folder, key));
-  if (sample !== undefined) {
-    lines.push('Look at them:');
-    lines.push(`  head -n 1 '${at(sample.manifest.objects[0]?.key ?? '')}'`);
-    lines.push(`  cat '${at(sample.name)}'`);
-  }
-  lines.push('Run it again: what is sealed is skipped.');
-  return lines;
+  return [
+    'Look at them:',
+    `  head -n 1 '${at(event)}'`,
+    `  cat '${at(manifestKey(hour))}'`,
+    'Run it again: what is sealed is skipped.',
+  ];
 }

@@ -199,7 +199,8 @@ describe('demo', () => {
       const foreign = { AMPLITUDE_API_KEY: 'somebody', S3_BUCKET: 'somebodys-bucket', REQUEST_HOURS: 'nonsense' };
       const { code, stdout, stderr } = await runProgram(['demo', '--data', data], foreign);
       expect([code, stderr.includes('landed')]).to.deep.equal([0, true]);
-      expect(stdout).to.include('24 sealed hours').and.include('events in').and.include('Look at them');
+      expect(stdout).to.include('No gaps.').and.include('unsettled').and.include('Look at them');
+      expect(stdout).to.match(/^ {2}landed {5}[\d,]+ events, \d+ objects/m);
       const files = await filesOf(data);
       const manifests = [...manifestsOf(files).values()];
       expect(manifests).to.have.length(24);

@@ -55,7 +55,7 @@ const RECONCILE = `amplitude-to-s3 reconcile DIR [flags]
 const DEMO = `amplitude-to-s3 demo [--data DIR] [--force] [--json]
 
   The whole job without any account: starts the simulator, exports its last day into DIR (./data)
-  and tells what landed.`;
+  and shows its status.`;
 
 const SIMULATE = `amplitude-to-s3 simulate [flags]
 
