@@ -382,6 +382,18 @@ export function completenessContract(
       for (const key of left) expect(await place.destination.read(key), key).not.to.equal(undefined);
     });
 
+    it('takes no object away where its manifest is lost and Amplitude has fewer members', async () => {
+      await land();
+      const hour = busy.find((at) => expected(at).parts.length > 1) ?? 0;
+      const keys = (await manifestOf(hour)).objects.map(({ key }) => key);
+      await write(manifestAt(hour), 'oops');
+      const more = keys[0]?.replace(/#\d+/, '#9') ?? '';
+      await write(more, '{"a":1}\n');
+      const { code, verify: found } = await verify('--repair');
+      expect([code, found.repair?.failed.map((failed) => failed.code)]).to.deep.equal([3, ['REPAIR_SHRUNK']]);
+      for (const key of [...keys, more]) expect(await place.destination.read(key), key).not.to.equal(undefined);
+    });
+
     it('does not touch an hour of a newer format or of another project', async () => {
       await land();
       const [one = 0, other = 0] = busy;

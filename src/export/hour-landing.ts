@@ -7,6 +7,7 @@ import { JobError } from '../errors.ts';
 import { formatHour, type Hour, hourFolder } from '../hours.ts';
 import type { Log } from '../log.ts';
 import { type Landing, type Manifest, makeManifest, manifestKey, readManifest, writeManifest } from '../manifest.ts';
+import { readLocalName } from '../reconcile/names.ts';
 import { TOOL } from '../version.ts';
 import { compare, type ExaminedMember, eventsOf, holdsAllOf } from './compare.ts';
 import { landExamined, landMember, type NamedMember } from './member.ts';
@@ -67,7 +68,7 @@ export class HourLanding {
 
   /** A gap: the objects are written at once. */
   async first(): Promise<Seal> {
-    if (this.#options.repair && this.#members.length === 0 && this.#before.size > 0) throw this.#less(0);
+    if (this.#options.repair && this.#lacksStored()) throw this.#less('fewer members');
     const landing = await this.#write((named) => landMember(named, this.#memberOptions));
     return () => this.#sealFirst(landing, 1);
   }
@@ -92,7 +93,7 @@ export class HourLanding {
     );
     const found = compare(old, examined, { format, force });
     if (this.#options.repair && found.kind === 'shrunk' && !holdsAllOf(old, examined))
-      throw this.#less(found.events, old.events);
+      throw this.#less('fewer events or members');
     const verdict = this.#options.repair
       ? ({ kind: 'replace', events: eventsOf(examined), same: new Map() } as const)
       : found;
@@ -134,13 +135,21 @@ export class HourLanding {
     });
   }
 
+  /** Whether an object of a member lies there that the answer has not: without a manifest, names are all that tells. */
+  #lacksStored(): boolean {
+    const members = new Set(this.#members.map(({ member }) => readLocalName(member.name)?.member));
+    return [...this.#before].some((key) => {
+      const stored = readLocalName(key);
+      return stored !== undefined && !members.has(stored.member);
+    });
+  }
+
   /** Not mended: what lies there may be all that is left of the hour. */
-  #less(events: number, landed?: number): JobError {
+  #less(what: string): JobError {
     const name = formatHour(this.#hour);
-    const had = landed === undefined ? 'there are objects of it' : `${landed} have landed`;
     return new JobError(
       'REPAIR_SHRUNK',
-      `Amplitude now returns ${events} events for ${name}, while ${had}. It stays as it is.`,
+      `Amplitude now returns ${what} for ${name} than lie there. It stays as it is.`,
       {
         hint: `Where the smaller answer is better than what is there: amplitude-to-s3 export --start ${name} --end ${formatHour(this.#hour + 1)} --force, then verify again.`,
       },
@@ -166,7 +175,7 @@ export class HourLanding {
     } catch (error) {
       const { force, repair } = this.#options;
       if (!(force || repair) || /newer/.test((error as Error).message)) throw error;
-      if (repair && this.#members.length === 0 && this.#before.size > 0) throw this.#less(0);
+      if (repair && this.#lacksStored()) throw this.#less('fewer members');
       this.#options.log.warn(`${(error as Error).message} It is written anew.`);
       await this.#options.destination.delete([manifestKey(this.#hour)]);
       return undefined;

@@ -54,9 +54,6 @@ export function rangeOf(flags: ExportFlags, settings: Settings['range'], now: Da
     }
     return yesterday(now, timezone);
   }
-  if (flags.lookbackDays !== undefined && flags.start !== undefined) {
-    throw new UsageError('--lookback-days and --start both say where the range begins: give one of them.');
-  }
   const lookbackHours = readLookback(flags.lookbackDays, settings.lookbackDays) * 24;
   const { start, end } = givenTimes(flags, settings);
   const ready = readyEnd(now);
@@ -70,6 +67,9 @@ export function givenTimes(
   flags: { readonly start?: string | undefined; readonly end?: string | undefined; readonly lookbackDays?: unknown },
   settings: Settings['range'],
 ): { start: Hour | undefined; end: Hour | undefined } {
+  if (flags.lookbackDays !== undefined && flags.start !== undefined) {
+    throw new UsageError('--lookback-days and --start both say where the range begins: give one of them.');
+  }
   const read = (flag: string | undefined, flagName: string, variable: string | undefined, name: string) => {
     if (flag !== undefined) return readTime(flag, settings.timezone, flagName);
     return variable === undefined ? undefined : readTime(variable, settings.timezone, name);

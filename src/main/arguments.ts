@@ -106,9 +106,6 @@ export function readArguments(args: readonly string[]): Invocation {
   if (command === 'status') {
     const days = text('lookback-days');
     const age = text('fail-on-gaps');
-    if (days !== undefined && text('start') !== undefined) {
-      throw new UsageError('--lookback-days and --start both say where the range begins: give one of them.');
-    }
     return {
       command,
       json: flag('json'),
