@@ -72,8 +72,9 @@ export function broken(why: string, cause?: unknown): JobError {
 }
 
 /** An archive that is whole, but not what an export of this project may hold. */
-export function refused(why: string): JobError {
+export function refused(why: string, { retry = false } = {}): JobError {
   return new JobError('ARCHIVE_REFUSED', `The archive was refused: ${why}.`, {
+    retry,
     hint: 'Nothing of it was landed. Check the project of the keys and the prefix; if both are right, report it to Amplitude.',
   });
 }

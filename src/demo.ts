@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 import { type Environment, loadSettings } from './config.ts';
+import { hourOfKey } from './landing/keys.ts';
 import { redaction } from './log.ts';
 import type { DemoFlags } from './main/arguments.ts';
 import type { CommandContext } from './main/command.ts';
@@ -8,7 +9,6 @@ import { exportCommand } from './main/export-command.ts';
 import { statusCommand } from './main/status-command.ts';
 import { manifestKey } from './manifest.ts';
 import { startSimulator } from './simulator.ts';
-import { hourOfKey } from './status/stored.ts';
 
 /**
  * The whole job without any account: the simulator as Amplitude, a folder as destination, the last day of ready hours, and

@@ -1,15 +1,19 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import zlib from 'node:zlib';
 import {
   type Content,
+  contentOf,
   type Destination,
   type DestinationOptions,
   Miscounted,
+  type Standing,
   type StoredObject,
 } from './destination.ts';
+import { type FolderLock, LOCK_FILE, lockFolder } from './destination-file/lock.ts';
+import { makeFolder } from './destination-file/make-folder.ts';
 import { diskError, JobError, systemCode } from './errors.ts';
 import { release } from './memory.ts';
 
@@ -22,7 +26,10 @@ const REWRITES = 5;
  * Hours in a folder. A file is written beside its place under a name that readers ignore, synced, then renamed: it is
  * there whole or not at all. Partial names are unique, so that two runs never write into one file.
  */
-export function openFileDestination(folder: string, { signal }: Pick<DestinationOptions, 'signal'>): Destination {
+export function openFileDestination(
+  folder: string,
+  { signal, log }: Pick<DestinationOptions, 'signal' | 'log'>,
+): Destination {
   const path = (key: string) => join(folder, ...key.split('/'));
   const explain = (error: unknown): unknown => diskError(error, folder, 'DESTINATION') ?? error;
 
@@ -39,24 +46,19 @@ export function openFileDestination(folder: string, { signal }: Pick<Destination
     for (const { entry, key } of named) {
       signal.throwIfAborted();
       if (entry.isDirectory() && want.mayHold(key)) yield* walk(key, join(inFolder, entry.name), want);
-      if (!entry.isFile() || PARTIAL.test(entry.name) || !want.has(key)) continue;
+      if (!entry.isFile() || PARTIAL.test(entry.name) || entry.name.startsWith(LOCK_FILE) || !want.has(key)) continue;
       const info = await stat(join(inFolder, entry.name)).catch(ifMissing);
       if (info !== undefined) yield { key, bytes: info.size, modifiedAt: info.mtime };
     }
   }
 
-  async function putOnce(target: string, content: Content, ifAbsent: boolean): Promise<'written' | 'present'> {
+  async function putOnce(target: string, content: Content): Promise<void> {
     const partial = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}.partial`);
-    await mkdir(dirname(target), { recursive: true });
+    await makeFolder(dirname(target));
     try {
       await write(partial, content);
-      if (!ifAbsent) await rename(partial, target);
-      else await link(partial, target);
+      await rename(partial, target);
       await syncFolder(dirname(target));
-      return 'written';
-    } catch (error) {
-      if (ifAbsent && systemCode(error) === 'EEXIST') return 'present';
-      throw error;
     } finally {
       await rm(partial, { force: true });
     }
@@ -91,6 +93,41 @@ export function openFileDestination(folder: string, { signal }: Pick<Destination
     return handle === undefined ? undefined : createReadStream(key, { fd: handle, signal });
   }
 
+  async function read(key: string): Promise<Buffer | undefined> {
+    requests.reads++;
+    try {
+      return await readFile(path(key));
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return undefined;
+      throw explain(error);
+    }
+  }
+
+  async function standing(key: string): Promise<Standing | undefined> {
+    const content = await read(key);
+    if (content === undefined) return undefined;
+    return { content, version: createHash('sha256').update(content).digest('hex') };
+  }
+
+  async function put(key: string, content: Content): Promise<void> {
+    const target = path(key);
+    if (!target.startsWith(folder.endsWith(sep) ? folder : folder + sep)) {
+      throw new JobError('DESTINATION', `The key ${key} leads out of ${folder}.`, { endsRun: true });
+    }
+    for (let attempt = 1; ; attempt++) {
+      signal.throwIfAborted();
+      try {
+        await putOnce(target, content);
+        await sweepPartials(dirname(target), `.${basename(target)}.`);
+        return;
+      } catch (error) {
+        if (systemCode(error) !== 'ENOENT' || attempt === REWRITES) throw explain(error);
+      }
+    }
+  }
+
+  let held: FolderLock | undefined;
+
   return {
     name: folder,
     requests,
@@ -106,15 +143,7 @@ export function openFileDestination(folder: string, { signal }: Pick<Destination
       };
       return walk('', folder, want);
     },
-    async read(key) {
-      requests.reads++;
-      try {
-        return await readFile(path(key));
-      } catch (error) {
-        if (systemCode(error) === 'ENOENT') return undefined;
-        throw explain(error);
-      }
-    },
+    read,
     async look(key) {
       requests.looks++;
       const stream = await openStream(key);
@@ -131,20 +160,19 @@ export function openFileDestination(folder: string, { signal }: Pick<Destination
       requests.reads++;
       return await openStream(key);
     },
-    async put(key, content, { ifAbsent = false } = {}) {
-      const target = path(key);
-      if (!target.startsWith(folder.endsWith(sep) ? folder : folder + sep)) {
-        throw new JobError('DESTINATION', `The key ${key} leads out of ${folder}.`, { endsRun: true });
-      }
-      for (let attempt = 1; ; attempt++) {
-        signal.throwIfAborted();
-        try {
-          const outcome = await putOnce(target, content, ifAbsent);
-          await sweepPartials(dirname(target), `.${basename(target)}.`);
-          return outcome;
-        } catch (error) {
-          if (systemCode(error) !== 'ENOENT' || attempt === REWRITES) throw explain(error);
-        }
+    put,
+    // Between the look and the rename nobody else writes: the run holds the lock.
+    async swap(key, content, from) {
+      if ((await standing(key))?.version !== from) return 'lost';
+      await put(key, contentOf(content));
+      return 'swapped';
+    },
+    standing,
+    async lock() {
+      try {
+        held ??= await lockFolder(folder, log);
+      } catch (error) {
+        throw explain(error);
       }
     },
     async delete(keys) {
@@ -157,7 +185,9 @@ export function openFileDestination(folder: string, { signal }: Pick<Destination
     async sweep(inFolder) {
       await sweepPartials(path(inFolder), '.', { recursive: true });
     },
-    close() {},
+    async close() {
+      await held?.release();
+    },
   };
 }
 

@@ -1,9 +1,17 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { DeleteObjectsCommand, PutObjectCommand, type PutObjectCommandInput, S3Client } from '@aws-sdk/client-s3';
 import type { S3Settings } from './config.ts';
-import { type Content, type Destination, type DestinationOptions, Miscounted } from './destination.ts';
+import { type Content, contentOf, type Destination, type DestinationOptions, Miscounted } from './destination.ts';
 import { ContentBody, ContentFailure, checksum } from './destination-s3/body.ts';
-import { explain, isPresent, isTransient, isUnsupported, isWrongDigest, regionOf } from './destination-s3/faults.ts';
+import {
+  explain,
+  isAbsent,
+  isPresent,
+  isTransient,
+  isUnsupportedCondition,
+  isWrongDigest,
+  regionOf,
+} from './destination-s3/faults.ts';
 import { putInParts } from './destination-s3/multipart.ts';
 import { readingOf } from './destination-s3/reading.ts';
 
@@ -15,6 +23,11 @@ const LONGEST_PAUSE_MS = 20_000;
 
 /** S3 deletes at most 1,000 keys in one request. */
 const DELETE_AT_ONCE = 1000;
+
+const WITHOUT_CONDITIONS =
+  'This store does not take If-Match and If-None-Match. Two runs at once are not safe there: start one at a time.';
+
+type PutCondition = Pick<PutObjectCommandInput, 'IfMatch' | 'IfNoneMatch'>;
 
 /**
  * Hours in a bucket. S3 is told length and CRC-32 of every object beforehand and refuses what arrives otherwise.
@@ -70,7 +83,7 @@ export function openS3Destination(
     }
   }
 
-  async function putOnce(key: string, content: Content, ifAbsent: boolean): Promise<void> {
+  async function putOnce(key: string, content: Content, condition: PutCondition = {}): Promise<void> {
     const target: PutObjectCommandInput = {
       Bucket: bucket,
       Key: folder + key,
@@ -86,7 +99,6 @@ export function openS3Destination(
       if (content.bytes > multipart.aboveBytes) {
         await putInParts(s3, target, content, {
           partBytes: multipart.partBytes,
-          ifAbsent,
           signal,
         });
         return;
@@ -97,7 +109,7 @@ export function openS3Destination(
         Body: body,
         ContentLength: content.bytes,
         ChecksumCRC32: checksum(content.crc32),
-        ...(ifAbsent ? { IfNoneMatch: '*' } : {}),
+        ...condition,
       });
       try {
         await s3.send(command, { abortSignal: signal });
@@ -109,49 +121,76 @@ export function openS3Destination(
     });
   }
 
+  /** Repeats an upload until it has arrived. `settled` looks after a failure whether it still has to. */
+  async function putAgain<T>(
+    key: string,
+    content: Content,
+    { condition, settled }: { condition: () => PutCondition; settled: (error: unknown) => Promise<T | undefined> },
+  ): Promise<T | undefined> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await putOnce(key, content, condition());
+        return undefined;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (error instanceof ContentFailure) throw error.cause;
+        const outcome = await settled(error);
+        if (outcome !== undefined) return outcome;
+        if (isWrongDigest(error)) {
+          const counted = await content.count();
+          if (counted.bytes !== content.bytes || counted.crc32 !== content.crc32) throw new Miscounted(counted);
+        }
+        const again = isTransient(error) || isWrongDigest(error);
+        if (!again || attempt >= settings.maxAttempts) {
+          throw explain(error, { ...where, action: 'PutObject', key, attempts: attempt });
+        }
+        log.debug(`Upload of ${key} failed (${(error as Error).message}); attempt ${attempt + 1} follows`, { key });
+        await backOff(attempt, signal);
+      }
+    }
+  }
+
+  const reading = readingOf({
+    bucket,
+    folder,
+    signal,
+    request,
+    explain: (error, action, key) => {
+      signal.throwIfAborted();
+      return explain(error, { ...where, action, key });
+    },
+  });
+  let conditions = true;
+
+  async function swap(key: string, content: Buffer, from: string | undefined): Promise<'swapped' | 'lost'> {
+    if (!conditions && (await reading.standing(key))?.version !== from) return 'lost';
+    const outcome = await putAgain<'swapped' | 'lost' | 'unconditional'>(key, contentOf(content), {
+      condition: () => (conditions ? (from === undefined ? { IfNoneMatch: '*' } : { IfMatch: from }) : {}),
+      settled: async (error) => {
+        if (conditions && isUnsupportedCondition(error)) {
+          if (conditions) log.warn(WITHOUT_CONDITIONS);
+          conditions = false;
+          return 'unconditional';
+        }
+        const refused = isPresent(error) || isAbsent(error);
+        if (!refused && !isTransient(error)) return undefined;
+        // The refusal may be of a repetition, and a lost answer may have been a success.
+        const now = await reading.standing(key);
+        if (now?.content.equals(content) === true) return 'swapped';
+        return refused || now?.version !== from ? 'lost' : undefined;
+      },
+    });
+    return outcome === 'unconditional' ? await swap(key, content, from) : (outcome ?? 'swapped');
+  }
+
   return {
     name,
-    ...readingOf({
-      bucket,
-      folder,
-      signal,
-      request,
-      explain: (error, action, key) => {
-        signal.throwIfAborted();
-        return explain(error, { ...where, action, key });
-      },
-    }),
-    async put(key, content, { ifAbsent = false } = {}) {
-      let conditional = ifAbsent;
-      for (let attempt = 1; ; attempt++) {
-        try {
-          await putOnce(key, content, conditional);
-          return 'written';
-        } catch (error) {
-          signal.throwIfAborted();
-          if (error instanceof ContentFailure) throw error.cause;
-          if (ifAbsent && isPresent(error)) return 'present';
-          if (conditional && isUnsupported(error)) {
-            conditional = false;
-            continue;
-          }
-          if (isWrongDigest(error)) {
-            const counted = await content.count();
-            if (counted.bytes !== content.bytes || counted.crc32 !== content.crc32) throw new Miscounted(counted);
-          }
-          const again = isTransient(error) || isWrongDigest(error);
-          if (!again || attempt >= settings.maxAttempts) {
-            throw explain(error, {
-              ...where,
-              action: 'PutObject',
-              key,
-              attempts: attempt,
-            });
-          }
-          log.debug(`Upload of ${key} failed (${(error as Error).message}); attempt ${attempt + 1} follows`, { key });
-          await backOff(attempt, signal);
-        }
-      }
+    ...reading,
+    swap,
+    // What a run swaps, it swaps by condition: others need not be kept out.
+    async lock() {},
+    async put(key, content) {
+      await putAgain(key, content, { condition: () => ({}), settled: async () => undefined });
     },
     async delete(keys) {
       for (let from = 0; from < keys.length; from += DELETE_AT_ONCE) {
@@ -175,8 +214,8 @@ export function openS3Destination(
     },
     // An unfinished upload is never seen in S3; the bucket's lifecycle rule takes unfinished multipart uploads away.
     async sweep() {},
-    close() {
-      void client?.then(
+    async close() {
+      await client?.then(
         (s3) => s3.destroy(),
         () => undefined,
       );

@@ -38,6 +38,13 @@ export interface StoredObject {
   readonly modifiedAt: Date;
 }
 
+/** A small object as it stands, and what tells it from any other state of its key. */
+export interface Standing {
+  readonly content: Buffer;
+  /** S3: the ETag. A folder: a digest of the content. */
+  readonly version: string;
+}
+
 /** How often a destination was asked, by the kind of request: what a bill or a slow answer is made of. */
 export interface Requests {
   listings: number;
@@ -56,8 +63,15 @@ export interface Destination {
   readonly requests: Readonly<Requests>;
   /** Objects whose key begins with `prefix`, in order of their keys, narrowed to those after `after` and before `before`. */
   list(prefix: string, range?: { after?: string; before?: string }): AsyncIterable<StoredObject>;
+  /**
+   * Keeps other runs out until `close`. A folder needs that, for it cannot swap by itself; in S3 `swap` is enough.
+   * Throws a JobError (DESTINATION_LOCKED) that says who holds it.
+   */
+  lock(): Promise<void>;
   /** A small object whole; undefined where there is none. */
   read(key: string): Promise<Buffer | undefined>;
+  /** The same with its version, for `swap`. */
+  standing(key: string): Promise<Standing | undefined>;
   /**
    * Size and CRC-32 without the content where the store keeps them; a folder reads the file. No `crc32`: the store has none
    * of the whole object. Undefined where there is no object.
@@ -65,13 +79,18 @@ export interface Destination {
   look(key: string): Promise<{ bytes: number; crc32: number | undefined } | undefined>;
   /** An object's bytes in order, of any size; undefined where there is none. Throws BAD_DIGEST where the store's own checksum differs. */
   stream(key: string): Promise<AsyncIterable<Buffer> | undefined>;
-  /** `ifAbsent`: leave what is there, and say so. Otherwise an object of that key is replaced. */
-  put(key: string, content: Content, options?: { ifAbsent?: boolean }): Promise<'written' | 'present'>;
+  /** Writes an object; one of that key is replaced. */
+  put(key: string, content: Content): Promise<void>;
+  /**
+   * Writes a small object if what stands is still the version `from`; undefined: if there is none. `lost`: something else
+   * stands there now. An answer that is lost on the way is read back before it is judged.
+   */
+  swap(key: string, content: Buffer, from: string | undefined): Promise<'swapped' | 'lost'>;
   /** Keys that are not there are no error. */
   delete(keys: readonly string[]): Promise<void>;
   /** Takes away what killed runs left unfinished in a folder and those below it, and readers never see. */
   sweep(folder: string): Promise<void>;
-  close(): void;
+  close(): Promise<void>;
 }
 
 export interface DestinationOptions {

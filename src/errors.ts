@@ -15,7 +15,9 @@ export type ErrorCode =
   | 'ARCHIVE_TRUNCATED'
   | 'ARCHIVE_BROKEN'
   | 'ARCHIVE_REFUSED'
+  | 'NOT_EVENTS'
   | 'MANIFEST_UNREADABLE'
+  | 'MANIFEST_NEWER'
   | 'MANIFEST_FOREIGN'
   | 'REPAIR_SHRUNK'
   | 'BUCKET_MISSING'
@@ -28,6 +30,8 @@ export type ErrorCode =
   | 'DISK_FULL'
   | 'DESTINATION'
   | 'DESTINATION_UNREACHABLE'
+  | 'DESTINATION_LOCKED'
+  | 'HOUR_CONTESTED'
   | 'NOT_ATTEMPTED'
   | 'INTERRUPTED'
   | 'INTERNAL';
@@ -49,6 +53,8 @@ interface ErrorDetails {
   /** True where every other hour would meet the same error, so that the run ends at once. */
   readonly endsRun?: boolean;
   readonly exitCode?: number;
+  /** True where another request may bring a right answer. */
+  readonly retry?: boolean;
 }
 
 /**
@@ -61,6 +67,7 @@ export class JobError extends Error {
   readonly hint: string | undefined;
   readonly endsRun: boolean;
   readonly exitCode: number;
+  readonly retry: boolean;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -68,6 +75,7 @@ export class JobError extends Error {
     this.hint = details.hint;
     this.endsRun = details.endsRun ?? false;
     this.exitCode = details.exitCode ?? EXIT.failed;
+    this.retry = details.retry ?? false;
   }
 }
 

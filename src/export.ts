@@ -2,12 +2,14 @@ import PQueue from 'p-queue';
 import type { Settings } from './config.ts';
 import { type Destination, openDestination } from './destination.ts';
 import { JobError } from './errors.ts';
-import { type ExportFlags, type Plan, planHours, planRepair, rangeOf, sealedIn } from './export/plan.ts';
+import type { Mode } from './export/decide.ts';
+import { type ExportFlags, type Plan, planHours, planRepair, rangeOf } from './export/plan.ts';
 import { Tally } from './export/tally.ts';
 import { WindowRunner } from './export/windows.ts';
 import { type Hour, hourFolder, hoursOf, LONGEST_REQUEST_HOURS } from './hours.ts';
+import { firstLanded, nothingLanded, sealedIn } from './landing/listing.ts';
 import type { Log } from './log.ts';
-import { projectOf } from './manifest/project.ts';
+import { PrefixProject } from './manifest/project.ts';
 import { MemoryBudget } from './memory.ts';
 
 export interface ExportOptions {
@@ -46,6 +48,9 @@ export async function runExport(options: ExportOptions): Promise<ExportResult> {
     stopper.abort(error);
   };
   try {
+    // Before the plan: what another run seals until then is not asked for again.
+    if (flags.dryRun !== true) await destination.lock();
+    if (flags.dryRun === true && (await firstLanded(destination)) === undefined) log.warn(nothingLanded(destination));
     const plan =
       range === undefined
         ? planRepair(repair ?? [], settings.requestHours)
@@ -55,7 +60,7 @@ export async function runExport(options: ExportOptions): Promise<ExportResult> {
             sealedAt: await sealedIn(range, destination),
             settleHours: settings.settleHours,
             requestHours: settings.requestHours,
-            force: flags.force === true,
+            force: flags.force !== undefined && flags.force !== false,
           });
     options.onPlan(plan, tally);
     if (flags.dryRun !== true) await sweepDays(plan, destination);
@@ -64,14 +69,13 @@ export async function runExport(options: ExportOptions): Promise<ExportResult> {
         destination,
         format: settings.outputFormat,
         strict: flags.strict === true,
-        force: flags.force === true,
-        repair: repair !== undefined,
+        mode: repair === undefined ? modeOf(flags) : 'repair',
         members: new PQueue({ concurrency: settings.uploadConcurrency }),
         requests: new PQueue({ concurrency: settings.amplitude.concurrency }),
         tally,
         log,
         now,
-        project: { id: await projectOf(destination) },
+        project: await PrefixProject.of(destination),
         amplitude: settings.amplitude,
         keep: {
           budget: new MemoryBudget(settings.archiveMemoryBytes),
@@ -87,8 +91,13 @@ export async function runExport(options: ExportOptions): Promise<ExportResult> {
     if (tally.ended !== undefined) nameTheRest(plan, tally, tally.ended);
     return { plan, tally, destination: destination.name };
   } finally {
-    destination.close();
+    await destination.close();
   }
+}
+
+function modeOf({ force = false }: ExportFlags): Mode {
+  if (force === 'empty') return 'force-empty';
+  return force ? 'force' : 'export';
 }
 
 /**

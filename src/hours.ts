@@ -69,6 +69,22 @@ export function settledFrom(hour: Hour, settleHours: number): Date {
   return startOf(hour + 1 + settleHours);
 }
 
+/** Clocks that are set by NTP differ less. */
+export const CLOCKS_APART_MS = 5 * 60_000;
+
+/** Whether a seal is dated later than now: a clock was wrong, and the date proves nothing. */
+export function isOfTomorrow(sealed: Date, now: Date): boolean {
+  return sealed.getTime() - now.getTime() > CLOCKS_APART_MS;
+}
+
+/** Whether an hour was sealed before it could settle, or by a clock that was ahead. Then it is asked for once more. */
+export function isUnsettled(
+  hour: Hour,
+  { sealed, now, settleHours }: { readonly sealed: Date; readonly now: Date; readonly settleHours: number },
+): boolean {
+  return isOfTomorrow(sealed, now) || (settleHours > 0 && sealed < settledFrom(hour, settleHours));
+}
+
 export function hoursOf({ start, end }: Window): Hour[] {
   return Array.from({ length: Math.max(0, end - start) }, (_, i) => start + i);
 }
@@ -127,8 +143,9 @@ export function readTime(text: string, zone: string, what: string): Hour {
     }
   }
   if (/^\d{4}-\d{2}-\d{2}$/.test(text)) {
-    const midnight = DateTime.fromISO(text, { zone });
-    if (!midnight.isValid) throw refuse('there is no such day');
+    const day = DateTime.fromISO(text, { zone });
+    if (!day.isValid) throw refuse('there is no such day');
+    const midnight = startOfDay(day);
     if (midnight.toMillis() % MS !== 0) throw refuse(`midnight in ${zone} is not on a full UTC hour`);
     return midnight.toMillis() / MS;
   }
@@ -150,11 +167,19 @@ export function windowOf(start: Hour, end: Hour): Window {
   );
 }
 
-/** The day before the one that `now` falls into, from midnight to midnight in `zone`. */
+/** The day before the one that `now` falls into, from its first hour to the next day's in `zone`. */
 export function yesterday(now: Date, zone: string): Window {
-  const today = DateTime.fromJSDate(now, { zone }).startOf('day');
-  return {
-    start: today.minus({ days: 1 }).toMillis() / MS,
-    end: today.toMillis() / MS,
-  };
+  const today = startOfDay(DateTime.fromJSDate(now, { zone }));
+  const lastOfYesterday = today.minus({ milliseconds: 1 });
+  return { start: startOfDay(lastOfYesterday).toMillis() / MS, end: today.toMillis() / MS };
+}
+
+/** The first hour of a day. Where clocks are set at midnight, a day may have no 00:00, or have it twice. */
+function startOfDay(instant: DateTime): DateTime {
+  let start = instant.startOf('day');
+  for (;;) {
+    const earlier = start.minus({ hours: 1 });
+    if (earlier.toISODate() !== start.toISODate()) return start;
+    start = earlier;
+  }
 }

@@ -24,7 +24,11 @@ export interface QuarantinedObject {
 /** The record of one landed hour, written last. Keys are relative to the destination. */
 export interface Manifest {
   readonly version: 1;
+  /** `2026-11-20` and `05`, as in the folders' names. */
+  readonly date: string;
   readonly hour: string;
+  /** 1 with the first manifest of an hour, one more with each swap. */
+  readonly generation: number;
   readonly status: 'complete' | 'empty';
   readonly project: string | null;
   readonly events: number;
@@ -63,6 +67,7 @@ export function hourOfManifestKey(key: string): Hour | undefined {
 /** What is laid down of an hour; the rest of a manifest follows from it. */
 export interface Landing {
   readonly hour: Hour;
+  readonly generation: number;
   readonly project: string | null;
   readonly objects: readonly LandedObject[];
   readonly quarantine: readonly QuarantinedObject[];
@@ -74,9 +79,12 @@ export function makeManifest(
 ): Manifest {
   const { objects, quarantine } = landing;
   const sum = (numbers: number[]) => numbers.reduce((total, n) => total + n, 0);
+  const [date = '', hour = ''] = formatHour(landing.hour).split('T');
   return {
     version: 1,
-    hour: formatHour(landing.hour),
+    date,
+    hour,
+    generation: landing.generation,
     status: objects.length + quarantine.length > 0 ? 'complete' : 'empty',
     project: landing.project,
     events: sum(objects.map((object) => object.events)),
@@ -91,24 +99,30 @@ export function makeManifest(
   };
 }
 
+/** One line, so that engines read `manifests/` as a table. */
 export function writeManifest(manifest: Manifest): Buffer {
-  return Buffer.from(`${JSON.stringify(manifest, undefined, 2)}\n`);
+  return Buffer.from(`${JSON.stringify(manifest)}\n`);
 }
 
-/** Throws a JobError (MANIFEST_UNREADABLE) for what is no manifest, of another hour, or of a newer version. */
+/** Every object that a manifest names, in events/ and quarantine/. */
+export function keysIn(manifest: Pick<Manifest, 'objects' | 'quarantine'>): string[] {
+  return [...manifest.objects, ...manifest.quarantine].map(({ key }) => key);
+}
+
+/**
+ * Throws a JobError: MANIFEST_UNREADABLE for what is no manifest or is of another hour, MANIFEST_NEWER for the format of
+ * a newer program.
+ */
 export function readManifest(content: Buffer, hour: Hour): Manifest {
   const name = manifestKey(hour);
-  const refuse = (why: string, hint: string, cause?: unknown) =>
-    new JobError('MANIFEST_UNREADABLE', `The manifest ${name} ${why}.`, {
-      hint,
-      cause,
-    });
-  const again = 'Look at it, then land the hour again with --force, which writes it anew.';
+  const refuse = (why: string, hint: string, { cause, newer = false }: { cause?: unknown; newer?: boolean } = {}) =>
+    new JobError(newer ? 'MANIFEST_NEWER' : 'MANIFEST_UNREADABLE', `The manifest ${name} ${why}.`, { hint, cause });
+  const again = 'Look at it, then land the hour again: export --force writes it anew.';
   let manifest: Manifest;
   try {
     manifest = JSON.parse(content.toString('utf8')) as Manifest;
   } catch (error) {
-    throw refuse('is not JSON', again, error);
+    throw refuse('is not JSON', again, { cause: error });
   }
   if (typeof manifest !== 'object' || manifest === null || typeof manifest.version !== 'number') {
     throw refuse('is not a manifest', again);
@@ -117,9 +131,12 @@ export function readManifest(content: Buffer, hour: Hour): Manifest {
     throw refuse(
       `has format version ${manifest.version}, which is newer than this program knows`,
       'Use the newer amplitude-to-s3 that wrote it.',
+      { newer: true },
     );
   }
-  if (!Array.isArray(manifest.objects) || !Array.isArray(manifest.quarantine) || manifest.hour !== formatHour(hour)) {
+  const lists = Array.isArray(manifest.objects) && Array.isArray(manifest.quarantine);
+  const swappable = Number.isSafeInteger(manifest.generation) && manifest.generation > 0;
+  if (!lists || !swappable || `${manifest.date}T${manifest.hour}` !== formatHour(hour)) {
     throw refuse('does not describe its hour', again);
   }
   return manifest;

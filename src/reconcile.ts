@@ -5,7 +5,7 @@ import { type Destination, openDestination } from './destination.ts';
 import { JobError, systemCode } from './errors.ts';
 import { formatHour, type Hour } from './hours.ts';
 import type { Log } from './log.ts';
-import { projectOf } from './manifest/project.ts';
+import { PrefixProject } from './manifest/project.ts';
 import { ChangedMeanwhile, FailedUploads } from './reconcile/failed-uploads.ts';
 import { type Folder, type Found, findFiles, openFolder } from './reconcile/folder.ts';
 import { Judge, unlessChanged } from './reconcile/judge.ts';
@@ -57,10 +57,10 @@ export async function runReconcile(options: ReconcileOptions): Promise<Reconcile
   const destination = openDestination(settings.destination, { s3: settings.s3, signal, log });
   try {
     log.info(`${found.length} files in ${folder.dir} are held against ${destination.name}.`);
-    const project = await projectOf(destination);
+    const { id: project } = await PrefixProject.of(destination);
     return await new Reconciliation(folder, destination, project, options).run(found);
   } finally {
-    destination.close();
+    await destination.close();
   }
 }
 

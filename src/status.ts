@@ -1,10 +1,11 @@
 import type { Settings } from './config.ts';
 import type { Destination, Requests, StoredObject } from './destination.ts';
 import type { JobError } from './errors.ts';
-import { givenTimes, sealedIn } from './export/plan.ts';
+import { givenTimes } from './export/plan.ts';
 import { formatHour, type Hour, hourOf, hoursOf, readyEnd, type Window, windowOf } from './hours.ts';
+import { firstLanded, nothingLanded, sealedIn } from './landing/listing.ts';
 import { Projects, readRecords } from './manifest/records.ts';
-import { hourOfManifestKey, MANIFESTS, type Manifest } from './manifest.ts';
+import type { Manifest } from './manifest.ts';
 import { type HourState, stateOf } from './status/state.ts';
 import { type Stored, storedIn } from './status/stored.ts';
 
@@ -68,6 +69,7 @@ export async function takeStatus(options: StatusOptions): Promise<Status> {
   const { destination, settings, now, withEvents, withFiles } = options;
   const range = await rangeToShow(options);
   const sealedAt = await sealedIn(range, destination);
+  const nothing = sealedAt.size === 0 && (await firstLanded(destination)) === undefined;
   const stored = await storedIn(sealedAt.keys(), destination, withFiles);
   const manifests = new Map<Hour, Manifest | false>();
   const problems = new Map<Hour, JobError>();
@@ -121,7 +123,7 @@ export async function takeStatus(options: StatusOptions): Promise<Status> {
     project: projects.owner,
     hours,
     withEvents,
-    warnings: warningsOf(hours, now),
+    warnings: nothing ? [nothingLanded(destination)] : warningsOf(hours, now),
     requests: { ...destination.requests },
   };
 }
@@ -133,15 +135,6 @@ async function rangeToShow({ destination, flags, settings, now }: StatusOptions)
   const { start } = windowOf(given.start ?? end - days * 24, end);
   const first = flags.sinceFirst === true ? await firstLanded(destination) : undefined;
   return { start: Math.min(Math.max(start, first ?? start), end - 1), end };
-}
-
-/** The first hour that has a manifest, whatever the range. */
-export async function firstLanded(destination: Destination): Promise<Hour | undefined> {
-  for await (const { key } of destination.list(MANIFESTS)) {
-    const hour = hourOfManifestKey(key);
-    if (hour !== undefined) return hour;
-  }
-  return undefined;
 }
 
 function filesOf(stored: Stored | undefined, manifest: Manifest | undefined): StoredFile[] {

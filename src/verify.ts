@@ -1,9 +1,10 @@
 import PQueue from 'p-queue';
 import type { Destination, StoredObject } from './destination.ts';
-import { sealedIn } from './export/plan.ts';
 import { type Hour, hourFolder, type Window } from './hours.ts';
+import { hourOfKey } from './landing/keys.ts';
+import { firstLanded } from './landing/listing.ts';
 import { Projects, type Record, readRecords } from './manifest/records.ts';
-import { hourOfKey } from './status/stored.ts';
+import { hourOfManifestKey, MANIFESTS } from './manifest.ts';
 import { compareContent, type Depth } from './verify/content.ts';
 import {
   compareListing,
@@ -11,7 +12,9 @@ import {
   manifestDifference,
   type Named,
   namedIn,
-  unsealedDifference,
+  nothingDifference,
+  unnamedDifference,
+  unnamedIn,
 } from './verify/difference.ts';
 
 export interface VerifyOptions {
@@ -31,9 +34,6 @@ export interface Verification {
   readonly unsealed: readonly StoredObject[];
 }
 
-/** A landing that goes on writes objects before its manifest: only what has lain so long without one is left over. */
-const LANDING_MS = 3_600_000;
-
 /** HEADs are small; reading back is bound by the network. */
 const HOURS_AT_ONCE = 16;
 const AT_ONCE: Readonly<{ [depth in Depth]: number }> = { listing: 1, checksums: 32, deep: 6 };
@@ -51,7 +51,14 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
   const outside: StoredObject[] = [];
   const projects = new Projects();
   const everywhere = range ?? { start: 0, end: END_OF_TIME };
-  const sealed = await sealedIn(everywhere, destination);
+  const sealed = new Set<Hour>();
+  const bounds = range && { after: MANIFESTS + hourFolder(range.start), before: MANIFESTS + hourFolder(range.end) };
+  for await (const object of destination.list(MANIFESTS, bounds)) {
+    const hour = hourOfManifestKey(object.key);
+    if (hour === undefined) outside.push(object);
+    else sealed.add(hour);
+  }
+  const nothing = sealed.size === 0 && (await firstLanded(destination)) === undefined;
   options.onSealed?.(sealed.size);
   const quarantine = await quarantineByHour(everywhere, destination);
   const stored = new HoursInOrder(destination, range);
@@ -59,7 +66,7 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
   let failed: unknown;
 
   for await (const record of readRecords(
-    [...sealed.keys()].sort((a, b) => a - b),
+    [...sealed].sort((a, b) => a - b),
     destination,
   )) {
     const { hour, manifest } = record;
@@ -78,7 +85,7 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
     const named = namedIn(manifest);
     checked.objects += named.length;
     for (const { bytes } of named) checked.bytes += bytes;
-    if (compareListing(hour, manifest, objects).length > 0) suspects.add(hour);
+    if (compareListing(hour, manifest, objects).length + unnamedIn(manifest, objects).length > 0) suspects.add(hour);
     else if (depth !== 'listing') for (const object of named) await enqueue(hour, object);
     if (failed !== undefined) throw failed;
   }
@@ -93,7 +100,9 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
   const { differences, unsealed } = await verifyHours(suspects, options);
   unsealed.push(...outside);
   for (const [hour, problem] of projects.strangers) differences.push(manifestDifference(hour, problem));
-  differences.push(...outside.map((object) => unsealedDifference(undefined, object)));
+  const foreign = outside.map((object) => unnamedDifference(object, { manifest: undefined, now: options.now }));
+  differences.push(...foreign.filter((difference) => difference !== undefined));
+  if (nothing) differences.push(nothingDifference(destination));
   return { checked, differences, unsealed };
 
   async function enqueue(hour: Hour, object: Named): Promise<void> {
@@ -137,19 +146,20 @@ async function verifyHour(
     stored.push(...(await Array.fromAsync(destination.list(`${top}${hourFolder(hour)}/`))));
   }
   const { manifest } = record;
-  if (manifest === undefined) {
-    if (record.problem !== undefined) return { differences: [manifestDifference(hour, record.problem)], unsealed: [] };
-    const old = stored.filter(({ modifiedAt }) => now.getTime() - modifiedAt.getTime() > LANDING_MS);
-    return { differences: old.map((object) => unsealedDifference(hour, object)), unsealed: stored };
+  if (manifest === undefined && record.problem !== undefined) {
+    return { differences: [manifestDifference(hour, record.problem)], unsealed: [] };
   }
-  const differences = compareListing(hour, manifest, stored);
+  const differences = manifest === undefined ? [] : compareListing(hour, manifest, stored);
   const wrong = new Set(differences.map(({ key }) => key));
-  const named = namedIn(manifest);
-  for (const object of named.filter(({ key }) => !wrong.has(key))) {
-    differences.push(...(await compareContent(hour, object, destination, depth)));
+  for (const object of manifest === undefined ? [] : namedIn(manifest)) {
+    if (!wrong.has(object.key)) differences.push(...(await compareContent(hour, object, destination, depth)));
   }
-  const keys = new Set(named.map(({ key }) => key));
-  return { differences, unsealed: stored.filter(({ key }) => !keys.has(key)) };
+  const unsealed = unnamedIn(manifest, stored);
+  for (const object of unsealed) {
+    const difference = unnamedDifference(object, { manifest, now });
+    if (difference !== undefined) differences.push(difference);
+  }
+  return { differences, unsealed };
 }
 
 /** Far beyond any hour that a key can name. */

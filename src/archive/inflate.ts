@@ -64,7 +64,8 @@ export interface Examined {
 
 /**
  * Inflates a member and counts its lines. The CRC-32 is taken from the trailer where that agrees with the counted length,
- * as it does for one gzip stream below 4 GiB; otherwise a second pass computes it.
+ * as it does for one gzip stream below 4 GiB; otherwise a second pass computes it. Throws a JobError: ARCHIVE_BROKEN for a
+ * damaged member, NOT_EVENTS for one without an event.
  */
 export async function examine(member: Member, { strict }: { strict: boolean }): Promise<Examined> {
   const scanner = new LineScanner({ strict });
@@ -83,6 +84,7 @@ export async function examine(member: Member, { strict }: { strict: boolean }): 
     }
   }
   scanner.end();
+  if (scanner.events === 0) throw notEvents(member.name);
   const source = scanner.bytes === trailer.bytes ? trailer : await count(inflate(member));
   // Padding may not have come by.
   const whole = compressedBytes === member.bytes;
@@ -92,6 +94,13 @@ export async function examine(member: Member, { strict }: { strict: boolean }): 
     events: scanner.events,
     bad: scanner.bad,
   };
+}
+
+/** A member that holds no event is a broken answer, not an hour of zero events: Amplitude leaves members of none out. */
+export function notEvents(name: string): JobError {
+  return new JobError('NOT_EVENTS', `${name} holds not one line that is an event.`, {
+    hint: 'Nothing of it was landed. Run again later; if it stays so, report the hour to Amplitude.',
+  });
 }
 
 /** Length and CRC-32 of chunks that nobody else needs. */

@@ -6,11 +6,9 @@ export interface MemberName {
   readonly project: string;
   readonly hour: Hour;
   readonly part: number;
-  /** Without folder and `.gz`: `100011471_2026-11-20_5#0.json`. */
-  readonly file: string;
 }
 
-const NAME = /^(?:(\d+)\/)?((\d+)_(\d{4}-\d{2}-\d{2})_(\d{1,2})#(\d{1,6})\.json)\.gz$/;
+const NAME = /^(?:(\d+)\/)?(\d+)_(\d{4}-\d{2}-\d{2})_(\d{1,2})#(\d{1,6})\.json\.gz$/;
 
 /**
  * Reads the name of a member; undefined for the `_complete` marks that Amplitude may put beside them. Throws a JobError
@@ -24,10 +22,10 @@ export function readMemberName(name: string): MemberName | undefined {
   if (/(^|\/)[^/]*_complete$/.test(name)) return undefined;
   const match = NAME.exec(name);
   if (match === null) throw refused(`the name ${shown} cannot be read`);
-  const [, folder, file = '', project = '', date = '', hh = '', part = ''] = match;
+  const [, folder, project = '', date = '', hh = '', part = ''] = match;
   if (folder !== undefined && folder !== project) throw refused(`the name ${shown} speaks of two projects`);
   try {
-    return { project, hour: readHour(`${date}T${hh.padStart(2, '0')}`), part: Number(part), file };
+    return { project, hour: readHour(`${date}T${hh.padStart(2, '0')}`), part: Number(part) };
   } catch {
     throw refused(`the name ${shown} speaks of an hour that does not exist`);
   }

@@ -22,7 +22,11 @@ const status = (error: unknown) => (error as ServiceError | undefined)?.$metadat
 
 export const isAbsent = (error: unknown) => named(error, 'NoSuchKey', 'NotFound');
 export const isPresent = (error: unknown) => named(error, 'PreconditionFailed') || status(error) === 412;
-export const isUnsupported = (error: unknown) => named(error, 'NotImplemented') || status(error) === 501;
+/** Stores that know no conditional writes answer 501, or 400 and the header's name. */
+export const isUnsupportedCondition = (error: unknown) =>
+  named(error, 'NotImplemented') ||
+  status(error) === 501 ||
+  (status(error) === 400 && error instanceof Error && /if-(none-)?match/i.test(error.message));
 export const isWrongDigest = (error: unknown) =>
   named(error, 'BadDigest', 'InvalidDigest', 'XAmzContentChecksumMismatch');
 /** The SDK's verdict on what it received. */

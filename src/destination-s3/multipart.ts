@@ -14,7 +14,6 @@ import { ContentFailure, checksum } from './body.ts';
 
 interface Options {
   readonly partBytes: number;
-  readonly ifAbsent: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -30,7 +29,7 @@ export async function putInParts(
   s3: S3Client,
   target: PutObjectCommandInput,
   content: Content,
-  { partBytes, ifAbsent, signal }: Options,
+  { partBytes, signal }: Options,
 ): Promise<void> {
   const { Bucket, Key } = target;
   const size = Math.max(partBytes, Math.ceil(content.bytes / MOST_PARTS));
@@ -56,7 +55,6 @@ export async function putInParts(
         ChecksumType: 'FULL_OBJECT',
         ChecksumCRC32: checksum(content.crc32),
         MpuObjectSize: content.bytes,
-        ...(ifAbsent ? { IfNoneMatch: '*' } : {}),
       }),
       { abortSignal: signal },
     );

@@ -1,5 +1,5 @@
 import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
-import type { Destination } from '../destination.ts';
+import type { Destination, Standing } from '../destination.ts';
 import { readChecksum } from './body.ts';
 import { isAbsent } from './faults.ts';
 
@@ -15,13 +15,27 @@ export interface Bucket {
 }
 
 /** All that is asked of a bucket without changing it. */
-export function readingOf(at: Bucket): Pick<Destination, 'requests' | 'list' | 'read' | 'look' | 'stream'> {
+export function readingOf(
+  at: Bucket,
+): Pick<Destination, 'requests' | 'list' | 'read' | 'standing' | 'look' | 'stream'> {
   const { bucket: Bucket, folder, signal } = at;
   const requests = { listings: 0, reads: 0, looks: 0 };
   const get = (s3: S3Client, key: string) => {
     requests.reads++;
     return ifThere(s3.send(new GetObjectCommand({ Bucket, Key: folder + key }), { abortSignal: signal }));
   };
+
+  const standing = (key: string) =>
+    at.request(
+      'GetObject',
+      key,
+      async (s3): Promise<Standing | undefined> => {
+        const answer = await get(s3, key);
+        if (answer?.Body === undefined) return undefined;
+        return { content: Buffer.from(await answer.Body.transformToByteArray()), version: answer.ETag ?? '' };
+      },
+      true,
+    );
 
   return {
     requests,
@@ -42,16 +56,8 @@ export function readingOf(at: Bucket): Pick<Destination, 'requests' | 'list' | '
         token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
       } while (token !== undefined);
     },
-    read: (key) =>
-      at.request(
-        'GetObject',
-        key,
-        async (s3) => {
-          const answer = await get(s3, key);
-          return answer?.Body === undefined ? undefined : Buffer.from(await answer.Body.transformToByteArray());
-        },
-        true,
-      ),
+    standing,
+    read: async (key) => (await standing(key))?.content,
     look: (key) =>
       at.request('HeadObject', key, async (s3) => {
         requests.looks++;

@@ -1,40 +1,46 @@
 import type PQueue from 'p-queue';
 import { examine } from '../archive/inflate.ts';
-import { hold } from '../archive.ts';
+import { hold, refused } from '../archive.ts';
 import type { OutputFormat } from '../config.ts';
-import { contentOf, type Destination } from '../destination.ts';
+import type { Destination } from '../destination.ts';
 import { JobError } from '../errors.ts';
 import { formatHour, type Hour, hourFolder } from '../hours.ts';
+import { readKey } from '../landing/keys.ts';
 import type { Log } from '../log.ts';
-import { type Landing, type Manifest, makeManifest, manifestKey, readManifest, writeManifest } from '../manifest.ts';
-import { readLocalName } from '../reconcile/names.ts';
+import type { PrefixProject } from '../manifest/project.ts';
+import { keysIn, type Manifest, makeManifest, manifestKey, readManifest, writeManifest } from '../manifest.ts';
 import { TOOL } from '../version.ts';
-import { compare, type ExaminedMember, eventsOf, holdsAllOf } from './compare.ts';
-import { landExamined, landMember, type NamedMember } from './member.ts';
-import { keysByHour } from './stored-keys.ts';
+import { type Decision, decide, factsExamined, factsLanded, type LandedMember, type Mode } from './decide.ts';
+import { type ExaminedMember, landExamined, landMember, type NamedMember } from './member.ts';
 import type { Tally } from './tally.ts';
 
 export interface LandingOptions {
   readonly destination: Destination;
   readonly format: OutputFormat;
   readonly strict: boolean;
-  readonly force: boolean;
-  /** What is stored was found to differ from its manifest: every object is written anew, and nothing becomes less. */
-  readonly repair: boolean;
+  readonly mode: Mode;
   /** Bounds the members that are inflated and uploaded at once, over all archives. */
   readonly members: PQueue;
   readonly tally: Tally;
   readonly log: Log;
   readonly now: () => Date;
-  /** The project of the prefix, once it is known. */
-  readonly project: { id: string | undefined };
+  readonly project: PrefixProject;
 }
 
-/** How often a seal begins anew after another run sealed the same hour from another answer. */
-const RACES = 3;
+/** How often a run tries to swap the manifest of an hour before it leaves the hour to the others. */
+const SWAPS = 5;
 
-/** What is left to do for an hour once the whole archive has proved sound. */
-export type Seal = () => Promise<void>;
+/** What stands for an hour: its manifest, or one that cannot be read and that this run may replace. */
+interface Before {
+  readonly version: string;
+  readonly manifest: Manifest | undefined;
+}
+
+/** A manifest that is to stand, and the keys that were written for it. */
+interface Next {
+  readonly manifest: Manifest;
+  readonly written: readonly string[];
+}
 
 export function wholeSeconds(at: Date): string {
   return `${at.toISOString().slice(0, 19)}Z`;
@@ -43,157 +49,135 @@ export function wholeSeconds(at: Date): string {
 /** A member that was left alone, since another one of its hour had failed. */
 class NotBegun extends Error {}
 
-/** The landing of one hour from one answer. */
+/**
+ * The landing of one hour from one answer. Objects are written once, under names that no manifest has named before; the
+ * swap of the manifest is all that commits.
+ */
 export class HourLanding {
   readonly #hour: Hour;
+  readonly #name: string;
   readonly #members: readonly NamedMember[];
-  /** Keys that were in the hour's folders before this landing. */
-  readonly #before: ReadonlySet<string>;
   readonly #request: Manifest['request'];
   readonly #options: LandingOptions;
+  #before: Before | undefined;
+  /** What a gap was filled with ahead of its seal. */
+  #first: Next | undefined;
+  #examined: readonly ExaminedMember[] | undefined;
+  /** The highest that was seen of this hour, so that no name comes twice. */
+  #generation = 0;
 
-  constructor(
-    hour: Hour,
-    members: readonly NamedMember[],
-    before: ReadonlySet<string>,
-    request: Manifest['request'],
-    options: LandingOptions,
-  ) {
+  constructor(hour: Hour, members: readonly NamedMember[], request: Manifest['request'], options: LandingOptions) {
     this.#hour = hour;
+    this.#name = formatHour(hour);
     this.#members = members;
-    this.#before = before;
     this.#request = request;
     this.#options = options;
   }
 
-  /** A gap: the objects are written at once. */
-  async first(): Promise<Seal> {
-    if (this.#options.repair && this.#lacksStored()) throw this.#less('fewer members');
-    const landing = await this.#write((named) => landMember(named, this.#memberOptions));
-    return () => this.#sealFirst(landing, 1);
+  /** Before the archive has proved sound: a gap's objects are written, the answer for a sealed hour is only examined. */
+  async prepare({ sealed }: { sealed: boolean }): Promise<void> {
+    this.#before = sealed ? await this.#readBefore() : undefined;
+    if (this.#before === undefined) this.#first = await this.#land(new Map());
+    else this.#examined = await this.#examineAll();
   }
 
-  /** An hour that has a manifest: the new answer is examined and held against it; nothing is written yet. */
-  async again(): Promise<Seal> {
-    const { destination, force, format, tally, log } = this.#options;
-    const content = await destination.read(manifestKey(this.#hour));
-    const old = await this.#readOld(content);
-    if (old === undefined) return this.first();
-    /** A verdict holds as long as the manifest does: one of another run is compared with in its turn. */
-    const unlessOvertaken =
-      (seal: Seal): Seal =>
-      async () => {
-        const now = await destination.read(manifestKey(this.#hour));
-        if (now !== undefined && content?.equals(now)) return seal();
-        log.info(`${formatHour(this.#hour)} was sealed by another run meanwhile; it is compared again.`);
-        return (await this.again())();
-      };
-    const examined = await Promise.all(
-      this.#members.map((named) => this.#options.members.add(() => this.#examine(named))),
-    );
-    const found = compare(old, examined, { format, force });
-    if (this.#options.repair && found.kind === 'shrunk' && !holdsAllOf(old, examined))
-      throw this.#less('fewer events or members');
-    const verdict = this.#options.repair
-      ? ({ kind: 'replace', events: eventsOf(examined), same: new Map() } as const)
-      : found;
-    const name = formatHour(this.#hour);
-    if (verdict.kind === 'unchanged') {
-      return unlessOvertaken(async () => {
-        const { shrunk: _, ...kept } = old;
-        await this.#rewriteManifest({ ...kept, ...this.#sealing() });
-        tally.unchanged.add(this.#hour);
-        log.debug(`Asked for ${name} again: unchanged.`, { hour: name });
-      });
+  /** Throws a JobError where the hour cannot be sealed; then what stood for it stands. */
+  async seal(): Promise<void> {
+    const { destination, log } = this.#options;
+    let before = this.#before;
+    for (let swap = 1; swap <= SWAPS; swap++) {
+      const decision = this.#decide(before?.manifest);
+      // The manifest that stands was written while this run went on: it is as new as ours would be.
+      if (swap > 1 && decision.kind === 'unchanged') return this.#tell(decision, before?.manifest as Manifest);
+      const first = swap === 1 ? this.#first : undefined;
+      const next = first ?? (await this.#next(decision, before?.manifest));
+      const content = writeManifest(next.manifest);
+      if ((await destination.swap(manifestKey(this.#hour), content, before?.version)) === 'swapped') {
+        this.#tell(decision, next.manifest, before?.manifest);
+        await this.#delete(before?.manifest === undefined ? [] : keysIn(before.manifest), next.manifest);
+        for (const top of ['events', 'quarantine']) await destination.sweep(`${top}/${hourFolder(this.#hour)}`);
+        return;
+      }
+      log.info(`Another run sealed ${this.#name} meanwhile. Its landing is compared.`, { hour: this.#name });
+      before = await this.#readBefore();
+      await this.#delete(next.written, before?.manifest);
     }
-    if (verdict.kind === 'shrunk') {
-      return unlessOvertaken(async () => {
-        const at = wholeSeconds(this.#options.now());
-        await this.#rewriteManifest({ ...old, ...this.#sealing(), shrunk: { events: verdict.events, at } });
-        tally.shrunk.add(this.#hour);
-        log.warn(
-          `${name} shrank: Amplitude now returns ${verdict.events} events, ${old.events} have landed. The landing stays; --force takes the smaller answer.`,
-          { hour: name },
-        );
-      });
+    throw new JobError('HOUR_CONTESTED', `Other runs sealed ${this.#name} ${SWAPS} times while this one tried to.`, {
+      hint: 'What they sealed stands. Let one run at a time work on a range, then run the same command again.',
+    });
+  }
+
+  #decide(old: Manifest | undefined): Decision {
+    const { format, mode, project } = this.#options;
+    if (old !== undefined && old.project !== null && this.#members.length > 0 && old.project !== project.id) {
+      throw refused(`it is of project ${project.id}, while ${this.#name} holds project ${old.project}`);
     }
-    return unlessOvertaken(async () => {
-      await destination.delete([manifestKey(this.#hour)]);
-      log.info(`Replacing ${name}: ${old.events} events landed, Amplitude now returns ${verdict.events}.`, {
-        hour: name,
-      });
-      const landing = await this.#write(async (named) => {
-        const found = examined.find(({ member }) => member === named.member) as ExaminedMember;
-        const same = verdict.same.get(named.member.name);
-        return same ?? landExamined(found, found.examined, this.#memberOptions);
-      });
-      await this.#sealFirst(
-        landing,
-        1,
-        old.objects.map(({ key }) => key),
+    const facts =
+      this.#examined?.map(({ member, examined }) => factsExamined(member.name, examined)) ??
+      this.#first?.manifest.objects.map((object) =>
+        factsLanded({
+          object,
+          quarantine: this.#first?.manifest.quarantine.find(({ member }) => member === object.member),
+        }),
       );
-    });
+    return decide(old, facts ?? [], { mode, format });
   }
 
-  /** Whether an object of a member lies there that the answer has not: without a manifest, names are all that tells. */
-  #lacksStored(): boolean {
-    const members = new Set(this.#members.map(({ member }) => readLocalName(member.name)?.member));
-    return [...this.#before].some((key) => {
-      const stored = readLocalName(key);
-      return stored !== undefined && !members.has(stored.member);
-    });
-  }
-
-  /** Not mended: what lies there may be all that is left of the hour. */
-  #less(what: string): JobError {
-    const name = formatHour(this.#hour);
-    return new JobError(
-      'REPAIR_SHRUNK',
-      `Amplitude now returns ${what} for ${name} than lie there. It stays as it is.`,
-      {
-        hint: `Where the smaller answer is better than what is there: amplitude-to-s3 export --start ${name} --end ${formatHour(this.#hour + 1)} --force, then verify again.`,
-      },
-    );
-  }
-
-  async #examine(named: NamedMember): Promise<ExaminedMember> {
-    const held = await hold(named.member);
-    const examined = await examine(held, this.#options);
-    held.drop();
-    return { ...named, examined };
-  }
-
-  get #memberOptions() {
-    const { destination, format, strict, tally } = this.#options;
-    return { destination, format, strict, timings: tally.timings };
-  }
-
-  async #readOld(content: Buffer | undefined): Promise<Manifest | undefined> {
-    if (content === undefined) return undefined;
-    try {
-      return readManifest(content, this.#hour);
-    } catch (error) {
-      const { force, repair } = this.#options;
-      if (!(force || repair) || /newer/.test((error as Error).message)) throw error;
-      if (repair && this.#lacksStored()) throw this.#less('fewer members');
-      this.#options.log.warn(`${(error as Error).message} It is written anew.`);
-      await this.#options.destination.delete([manifestKey(this.#hour)]);
-      return undefined;
+  async #next(decision: Decision, old: Manifest | undefined): Promise<Next> {
+    const { log, project } = this.#options;
+    if (decision.kind === 'refuse') throw this.#less('fewer events or members');
+    if (old === undefined) return await this.#land(new Map());
+    if (decision.kind === 'land') {
+      log.info(`Replacing ${this.#name}: ${old.events} events have landed.`, { hour: this.#name });
+      return await this.#land(decision.kept);
     }
+    const { shrunk: _, ...kept } = old;
+    const generation = this.#generation + 1;
+    const sealing = { ...this.#sealing(), generation, project: old.project ?? project.id ?? null };
+    if (decision.kind === 'unchanged') return { manifest: { ...kept, ...sealing }, written: [] };
+    const shrunk = { events: decision.events, at: sealing.sealedAt };
+    return { manifest: { ...kept, ...sealing, shrunk }, written: [] };
   }
 
-  async #write(land: (named: NamedMember) => ReturnType<typeof landMember>): Promise<Landing> {
-    const { members, tally, project } = this.#options;
+  /** Writes the members that are not kept. */
+  async #land(kept: ReadonlyMap<string, LandedMember>): Promise<Next> {
+    const generation = this.#generation + 1;
+    const { destination, format, strict, tally, project } = this.#options;
+    const options = { destination, format, strict, timings: tally.timings, generation };
+    const landed = await this.#eachMember(async (named) => {
+      const same = kept.get(named.member.name);
+      if (same !== undefined) return same;
+      const known = this.#examined?.find(({ member }) => member === named.member)?.examined;
+      const result = await (known === undefined ? landMember(named, options) : landExamined(named, known, options));
+      tally.uploadedBytes += result.object.bytes;
+      return result;
+    });
+    const objects = landed.map(({ object }) => object);
+    const quarantine = landed.flatMap((member) => member.quarantine ?? []);
+    const landing = { hour: this.#hour, generation, project: project.id ?? null, objects, quarantine };
+    const old = new Set([...kept.values()].flatMap(({ object, quarantine: bad }) => [object.key, bad?.key]));
+    const manifest = makeManifest(landing, this.#sealing());
+    return { manifest, written: keysIn(manifest).filter((key) => !old.has(key)) };
+  }
+
+  async #examineAll(): Promise<ExaminedMember[]> {
+    return await this.#eachMember(async (named) => {
+      const held = await hold(named.member);
+      const examined = await examine(held, this.#options);
+      held.drop();
+      return { ...named, examined };
+    });
+  }
+
+  /** Once one member fails the hour cannot be sealed, and the rest of its members would be work for nothing. */
+  async #eachMember<T>(work: (named: NamedMember) => Promise<T>): Promise<T[]> {
     let failed = false;
-    const landed = await Promise.allSettled(
+    const results = await Promise.allSettled(
       this.#members.map((named) =>
-        members.add(async () => {
-          // Once one member fails the hour cannot be sealed, and the rest of its members would be work for nothing.
+        this.#options.members.add(async () => {
           if (failed) throw new NotBegun();
           try {
-            const result = await land(named);
-            tally.uploadedBytes += result.object.bytes;
-            return result;
+            return await work(named);
           } catch (error) {
             failed = true;
             throw error;
@@ -201,78 +185,107 @@ export class HourLanding {
         }),
       ),
     );
-    for (const result of landed) {
+    for (const result of results) {
       if (result.status === 'rejected' && !(result.reason instanceof NotBegun)) throw result.reason;
     }
-    const done = landed.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-    return {
-      hour: this.#hour,
-      project: done.length === 0 ? null : (project.id ?? null),
-      objects: done.map(({ object }) => object),
-      quarantine: done.flatMap(({ quarantine }) => quarantine ?? []),
-    };
+    return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   }
 
-  /** Clears away what the landing does not name and writes the manifest where none is. */
-  async #sealFirst(landing: Landing, race: number, replaced: readonly string[] = []): Promise<void> {
-    const { destination, log, tally } = this.#options;
-    const named = new Set([...landing.objects, ...landing.quarantine].map(({ key }) => key));
-    const strays = [...new Set([...this.#before, ...replaced])].filter((key) => !named.has(key));
-    if (strays.length > 0) await destination.delete(strays);
-    for (const top of ['events', 'quarantine']) await destination.sweep(`${top}/${hourFolder(this.#hour)}`);
-
-    const manifest = makeManifest(landing, this.#sealing());
-    const name = formatHour(this.#hour);
-    const content = contentOf(writeManifest(manifest));
-    const outcome = await destination.put(manifestKey(this.#hour), content, { ifAbsent: true });
-    if (outcome === 'present' && !(await this.#isSealedAlike(manifest))) {
-      if (race === RACES) {
-        throw new JobError('DESTINATION', `${name} was sealed by another run from another answer, again and again.`, {
-          hint: 'Let one run work on a range at a time, then run this again.',
-        });
-      }
-      log.warn(`${name} was sealed by another run from another answer; it is landed anew.`, { hour: name });
-      await destination.delete([manifestKey(this.#hour)]);
-      const anew = await this.#write((member) => landMember(member, this.#memberOptions));
-      const theirs = await keysByHour(destination, { start: this.#hour, end: this.#hour + 1 });
-      return this.#sealFirst(anew, race + 1, [...(theirs.get(this.#hour) ?? [])]);
+  async #readBefore(): Promise<Before | undefined> {
+    const { destination, mode, log } = this.#options;
+    const standing = await destination.standing(manifestKey(this.#hour));
+    if (standing === undefined) return undefined;
+    const { version, content } = standing;
+    try {
+      const manifest = readManifest(content, this.#hour);
+      this.#generation = Math.max(this.#generation, manifest.generation);
+      return { version, manifest };
+    } catch (error) {
+      const replaces = mode !== 'export' && error instanceof JobError && error.code === 'MANIFEST_UNREADABLE';
+      if (!replaces) throw error;
+      log.warn(`${error.message} It is written anew.`, { hour: this.#name });
+      this.#generation = Math.max(this.#generation, await this.#generationStored());
+      return { version, manifest: undefined };
     }
+  }
+
+  /**
+   * Where the manifest cannot tell, the names of what is stored do. A repair must not make an hour less than these say.
+   */
+  async #generationStored(): Promise<number> {
+    const { destination, mode } = this.#options;
+    const parts = new Set(this.#members.map(({ name }) => name.part));
+    let highest = 0;
+    for (const top of ['events', 'quarantine']) {
+      for await (const { key } of destination.list(`${top}/${hourFolder(this.#hour)}/`)) {
+        const stored = readKey(key);
+        if (stored === undefined) continue;
+        if (mode === 'repair' && !parts.has(stored.part)) throw this.#less('fewer members');
+        highest = Math.max(highest, stored.generation);
+      }
+    }
+    return highest;
+  }
+
+  /** Deletes what the manifest that stands does not name. Where that fails, the hour has landed all the same. */
+  async #delete(keys: readonly string[], standing: Manifest | undefined): Promise<void> {
+    const { destination, log } = this.#options;
+    const named = new Set(standing === undefined ? [] : keysIn(standing));
+    const unnamed = keys.filter((key) => !named.has(key));
+    if (unnamed.length === 0) return;
+    try {
+      await destination.delete(unnamed);
+    } catch (error) {
+      if (!(error instanceof JobError) || error.code === 'INTERRUPTED') throw error;
+      const what = `Objects of ${this.#name} that no manifest names any more could not be deleted: ${error.message}`;
+      log.warn(`${what} ${error.hint ?? ''} verify --sweep deletes them once they are a day old.`, {
+        hour: this.#name,
+      });
+    }
+  }
+
+  #tell(decision: Decision, manifest: Manifest, old?: Manifest): void {
+    const { tally, log } = this.#options;
+    const name = this.#name;
     tally.seal(this.#hour, manifest);
-    if (manifest.quarantined > 0) {
+    if (decision.kind === 'unchanged') {
+      tally.unchanged.add(this.#hour);
+      log.debug(`${name} is unchanged.`, { hour: name });
+    } else if (decision.kind === 'shrunk') {
+      tally.shrunk.add(this.#hour);
+      const force = decision.events === 0 ? '--force=empty' : '--force';
       log.warn(
-        `${name} holds ${manifest.quarantined} lines that are no events; they lie in quarantine/${hourFolder(this.#hour)}/, the rest has landed.`,
+        `${name} shrank: Amplitude now returns ${decision.events} events, ${manifest.events} have landed. The landing stays. export ${force} takes the smaller answer.`,
+        { hour: name },
+      );
+    } else {
+      log.debug(
+        `Sealed ${name}: ${manifest.status}, ${manifest.events} events${old === undefined ? '' : `, ${old.events} before`}.`,
+        {
+          hour: name,
+          events: manifest.events,
+          bytes: manifest.bytes,
+          objects: manifest.objects.length,
+        },
+      );
+    }
+    if (manifest.quarantined > 0 && decision.kind === 'land') {
+      log.warn(
+        `${name} holds ${manifest.quarantined} lines that are no events. They are in quarantine/${hourFolder(this.#hour)}/; the rest has landed.`,
         { hour: name },
       );
     }
-    log.debug(`Sealed ${name}: ${manifest.status}, ${manifest.events} events.`, {
-      hour: name,
-      events: manifest.events,
-      bytes: manifest.bytes,
-      objects: manifest.objects.length,
-    });
   }
 
-  async #isSealedAlike(ours: Manifest): Promise<boolean> {
-    const theirs = await this.#options.destination.read(manifestKey(this.#hour));
-    if (theirs === undefined) return false;
-    try {
-      const { objects, quarantine } = readManifest(theirs, this.#hour);
-      return (
-        JSON.stringify({ objects, quarantine }) ===
-        JSON.stringify({ objects: ours.objects, quarantine: ours.quarantine })
-      );
-    } catch {
-      return false;
-    }
+  /** Not mended: what is stored may be all that is left of the hour. */
+  #less(what: string): JobError {
+    const name = this.#name;
+    return new JobError('REPAIR_SHRUNK', `Amplitude now returns ${what} for ${name} than have landed. They stay.`, {
+      hint: `If the smaller answer is better than what is there: amplitude-to-s3 export --start ${name} --end ${formatHour(this.#hour + 1)} --force, then verify again.`,
+    });
   }
 
   #sealing() {
     return { request: this.#request, sealedAt: wholeSeconds(this.#options.now()), tool: TOOL };
-  }
-
-  async #rewriteManifest(manifest: Manifest): Promise<void> {
-    const { destination, tally } = this.#options;
-    await destination.put(manifestKey(this.#hour), contentOf(writeManifest(manifest)));
-    tally.seal(this.#hour, manifest);
   }
 }

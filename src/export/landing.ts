@@ -3,10 +3,9 @@ import { readMemberName } from '../archive/names.ts';
 import { type Archive, type Member, refused } from '../archive.ts';
 import { JobError } from '../errors.ts';
 import { formatHour, formatWindow, type Hour, hoursOf, type Window } from '../hours.ts';
-import { HourLanding, type LandingOptions, type Seal, wholeSeconds } from './hour-landing.ts';
+import { sealedIn } from '../landing/listing.ts';
+import { HourLanding, type LandingOptions, wholeSeconds } from './hour-landing.ts';
 import type { NamedMember } from './member.ts';
-import { sealedIn } from './plan.ts';
-import { keysByHour } from './stored-keys.ts';
 import type { Tally } from './tally.ts';
 
 /** A window may have thousands of hours, and a process only so many open files. */
@@ -26,20 +25,19 @@ export async function landAnswer(
   options: LandingOptions,
 ): Promise<void> {
   const { destination, tally } = options;
-  const byHour = membersByHour(window, archive?.members ?? [], options);
-  const before = await keysByHour(destination, window);
+  const byHour = archive === undefined ? new Map() : membersByHour(window, archive.members, options);
   // Asked anew, not taken from the plan: while the answer came, another run may have sealed hours of it.
   const sealed = await sealedIn(window, destination);
   const request = { start: formatHour(window.start), end: formatHour(window.end), at: wholeSeconds(requestedAt) };
-  const seals = new Map<Hour, Seal>();
+  const landings = new Map<Hour, HourLanding>();
 
   await forEachHour(hoursOf(window), tally, async (hour) => {
-    const members = byHour.get(hour) ?? [];
-    const hourLanding = new HourLanding(hour, members, before.get(hour) ?? new Set(), request, options);
-    seals.set(hour, await (sealed.has(hour) ? hourLanding.again() : hourLanding.first()));
+    const landing = new HourLanding(hour, byHour.get(hour) ?? [], request, options);
+    await landing.prepare({ sealed: sealed.has(hour) });
+    landings.set(hour, landing);
   });
   const atOnce = new PQueue({ concurrency: SEALS_AT_ONCE });
-  await forEachHour([...seals.keys()], tally, (hour) => atOnce.add(async () => seals.get(hour)?.()));
+  await forEachHour([...landings.keys()], tally, (hour) => atOnce.add(async () => landings.get(hour)?.seal()));
 }
 
 /**
@@ -52,11 +50,16 @@ async function forEachHour(hours: readonly Hour[], tally: Tally, work: (hour: Ho
   results.forEach((result, at) => {
     if (result.status === 'fulfilled') return;
     const { reason } = result;
-    const ofOneHour = reason instanceof JobError && !reason.endsRun && !reason.code.startsWith('ARCHIVE_');
+    const ofOneHour = reason instanceof JobError && !reason.endsRun && !isOfAnswer(reason);
     if (ofOneHour) tally.fail(hours[at] as Hour, reason);
     else if (gravest === undefined || (reason instanceof JobError && reason.endsRun)) gravest = reason;
   });
   if (gravest !== undefined) throw gravest;
+}
+
+/** Of the answer as a whole: another request may bring a right one. */
+function isOfAnswer({ code }: JobError): boolean {
+  return code.startsWith('ARCHIVE_') || code === 'NOT_EVENTS';
 }
 
 /** Which members land. Throws ARCHIVE_REFUSED before anything is written. */
@@ -90,7 +93,10 @@ function membersByHour(
     if (ofHour === undefined) byHour.set(name.hour, [{ member, name }]);
     else ofHour.push({ member, name });
   }
-  project.id ??= owner;
+  if (byHour.size === 0) {
+    throw refused(`it holds no member of ${formatWindow(window)}, which was asked for`, { retry: true });
+  }
+  if (owner !== undefined) project.claim(owner);
   for (const ofHour of byHour.values()) ofHour.sort((a, b) => a.name.part - b.name.part);
   return byHour;
 }

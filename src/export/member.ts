@@ -1,13 +1,14 @@
 import { pipeline, Readable } from 'node:stream';
 import zlib from 'node:zlib';
-import { count, type Examined, examine, inflate } from '../archive/inflate.ts';
+import { count, type Examined, examine, inflate, notEvents } from '../archive/inflate.ts';
 import { type BadLine, goodLines, LineScanner, quarantineLines } from '../archive/lines.ts';
 import type { MemberName } from '../archive/names.ts';
 import { type Count, hold, type Member } from '../archive.ts';
 import type { OutputFormat } from '../config.ts';
 import { type Content, type Destination, Miscounted } from '../destination.ts';
-import { hourFolder } from '../hours.ts';
+import { eventsKey, quarantineKey } from '../landing/keys.ts';
 import { crcHex, type LandedObject, type QuarantinedObject } from '../manifest.ts';
+import type { LandedMember } from './decide.ts';
 import type { Timings } from './tally.ts';
 
 export interface MemberOptions {
@@ -15,6 +16,8 @@ export interface MemberOptions {
   readonly format: OutputFormat;
   readonly strict: boolean;
   readonly timings: Timings;
+  /** Of the manifest that is to name the objects. */
+  readonly generation: number;
 }
 
 export interface NamedMember {
@@ -22,18 +25,8 @@ export interface NamedMember {
   readonly name: MemberName;
 }
 
-export interface LandedMember {
-  readonly object: LandedObject;
-  readonly quarantine: QuarantinedObject | undefined;
-}
-
-/** The keys that a member can land under: a function of its name and the output format alone. */
-export function keysOf({ hour, file }: MemberName, format: OutputFormat): { object: string; quarantine: string } {
-  const folder = hourFolder(hour);
-  return {
-    object: `events/${folder}/${file}${format === 'gzip' ? '.gz' : ''}`,
-    quarantine: `quarantine/${folder}/${file}l`,
-  };
+export interface ExaminedMember extends NamedMember {
+  readonly examined: Examined;
 }
 
 /** Ends an upload at the first line that is no event: what was sent so far is given up. */
@@ -59,9 +52,9 @@ async function examineAndLand(named: NamedMember, options: MemberOptions): Promi
 }
 
 async function landOnePass({ member, name }: NamedMember, options: MemberOptions): Promise<LandedMember> {
-  const { destination, strict, timings } = options;
-  const { object: key } = keysOf(name, 'json');
+  const { destination, strict, timings, generation } = options;
   const source = await member.trailer();
+  const key = eventsKey({ ...name, generation, crc32: crcHex(source.crc32) }, 'json');
   let events = 0;
   const content: Content = {
     ...source,
@@ -99,6 +92,7 @@ async function* scanned(
   }
   scanner.end();
   if (scanner.bad.length > 0) throw new BadLineOnTheWay();
+  if (scanner.events === 0) throw notEvents(member.name);
   atEnd(scanner);
 }
 
@@ -106,29 +100,29 @@ async function* scanned(
 export async function landExamined(
   { member, name }: NamedMember,
   { source, compressed, events, bad }: Examined,
-  { destination, format, timings }: MemberOptions,
+  { destination, format, timings, generation }: MemberOptions,
 ): Promise<LandedMember> {
-  const keys = keysOf(name, format);
   const kept = () => (bad.length === 0 ? inflate(member) : goodLines(inflate(member), bad));
   // Packed again without its bad lines, a member is the same bytes each time: zlib writes no time and no name.
   const packed = () => compressedAgain(kept());
   const open = format === 'json' ? kept : bad.length === 0 ? () => member.open() : packed;
   const known = bad.length > 0 ? await count(open()) : format === 'json' ? source : compressed;
+  const key = eventsKey({ ...name, generation, crc32: crcHex(known.crc32) }, format);
   const started = performance.now();
-  await destination.put(keys.object, { ...known, open, count: () => count(open()) });
-  const quarantine = bad.length === 0 ? undefined : await quarantineOf(member, keys.quarantine, bad, destination);
+  await destination.put(key, { ...known, open, count: () => count(open()) });
+  const quarantine = bad.length === 0 ? undefined : await landBad({ member, name }, bad, { destination, generation });
   timings.uploadMs += performance.now() - started;
-  return { object: record(keys.object, member, known, source, events), quarantine };
+  return { object: record(key, member, known, source, events), quarantine };
 }
 
-async function quarantineOf(
-  member: Member,
-  key: string,
+async function landBad(
+  { member, name }: NamedMember,
   bad: readonly BadLine[],
-  destination: Destination,
+  { destination, generation }: Pick<MemberOptions, 'destination' | 'generation'>,
 ): Promise<QuarantinedObject> {
   const open = () => quarantineLines(inflate(member), bad);
   const known = await count(open());
+  const key = quarantineKey({ ...name, generation, crc32: crcHex(known.crc32) });
   await destination.put(key, { ...known, open, count: () => count(open()) });
   return { key, bytes: known.bytes, crc32: crcHex(known.crc32), lines: bad.length, member: member.name };
 }

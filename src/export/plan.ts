@@ -1,11 +1,11 @@
 import type { Settings } from '../config.ts';
-import type { Destination } from '../destination.ts';
 import { UsageError } from '../errors.ts';
 import {
   formatHour,
   type Hour,
-  hourFolder,
   hoursOf,
+  isOfTomorrow,
+  isUnsettled,
   joinHours,
   readTime,
   readyEnd,
@@ -14,7 +14,6 @@ import {
   windowOf,
   yesterday,
 } from '../hours.ts';
-import { hourOfManifestKey, MANIFESTS } from '../manifest.ts';
 
 /** The flags of `export`. Each beats the variable of the same meaning. */
 export interface ExportFlags {
@@ -22,7 +21,8 @@ export interface ExportFlags {
   readonly end?: string | undefined;
   readonly yesterday?: boolean | undefined;
   readonly lookbackDays?: string | undefined;
-  readonly force?: boolean | undefined;
+  /** `empty`: also no events in place of those that have landed. */
+  readonly force?: boolean | 'empty' | undefined;
   readonly strict?: boolean | undefined;
   readonly dryRun?: boolean | undefined;
 }
@@ -90,17 +90,6 @@ function readLookback(flag: string | undefined, days: number): number {
   return value;
 }
 
-/** The time of each manifest in the range, by listing alone. */
-export async function sealedIn(range: Window, destination: Destination): Promise<Map<Hour, Date>> {
-  const sealedAt = new Map<Hour, Date>();
-  const bounds = { after: MANIFESTS + hourFolder(range.start), before: MANIFESTS + hourFolder(range.end) };
-  for await (const { key, modifiedAt } of destination.list(MANIFESTS, bounds)) {
-    const hour = hourOfManifestKey(key);
-    if (hour !== undefined) sealedAt.set(hour, modifiedAt);
-  }
-  return sealedAt;
-}
-
 /**
  * Takes every gap of the range, and every hour sealed before it could settle that has the age by now; with `force`
  * every ready hour. `sealedAt` has the time of each manifest, which is the time of sealing.
@@ -120,12 +109,13 @@ export function planHours(input: {
   let skipped = 0;
   for (const hour of hoursOf(range)) {
     const sealed = sealedAt.get(hour);
-    const settles = settledFrom(hour, settleHours);
     if (hour >= ready) pending.push(hour);
     else if (sealed === undefined) hours.set(hour, 'gap');
     else if (force) hours.set(hour, 'forced');
-    else if (settleHours > 0 && sealed < settles && settles <= now) hours.set(hour, 'unsettled');
-    else skipped++;
+    else if (isOfTomorrow(sealed, now)) hours.set(hour, 'unsettled');
+    else if (isUnsettled(hour, { sealed, now, settleHours }) && settledFrom(hour, settleHours) <= now) {
+      hours.set(hour, 'unsettled');
+    } else skipped++;
   }
   return {
     range,

@@ -39,7 +39,7 @@ const FLAGS = {
     end: { type: 'string' },
     yesterday: { type: 'boolean' },
     'lookback-days': { type: 'string' },
-    force: { type: 'boolean' },
+    force: { type: 'string' },
     strict: { type: 'boolean' },
     'dry-run': { type: 'boolean', short: 'n' },
     json: { type: 'boolean' },
@@ -61,6 +61,7 @@ const FLAGS = {
     checksums: { type: 'boolean' },
     deep: { type: 'boolean' },
     repair: { type: 'boolean' },
+    sweep: { type: 'boolean' },
     json: { type: 'boolean' },
   },
   reconcile: {
@@ -96,7 +97,11 @@ export function readArguments(args: readonly string[]): Invocation {
     throw new UsageError(`"${first}" is no command: there are ${COMMANDS.join(', ')}.`);
   }
   const allowPositionals = command === 'reconcile';
-  const { values, positionals } = parse(given.map(withAge), { ...COMMON, ...FLAGS[command] }, allowPositionals);
+  const { values, positionals } = parse(
+    given.map((arg) => withValue(arg, command)),
+    { ...COMMON, ...FLAGS[command] },
+    allowPositionals,
+  );
   if (values.help === true) return { command: 'help', of: named ? command : undefined };
   if (values.version === true) return { command: 'version' };
   const text = (name: string) => values[name] as string | undefined;
@@ -126,7 +131,7 @@ export function readArguments(args: readonly string[]): Invocation {
     return {
       command,
       json: flag('json'),
-      flags: { start: text('start'), end: text('end'), depth, repair: flag('repair') },
+      flags: { start: text('start'), end: text('end'), depth, repair: flag('repair'), sweep: flag('sweep') },
     };
   }
   if (command === 'reconcile') {
@@ -155,16 +160,27 @@ export function readArguments(args: readonly string[]): Invocation {
       end: text('end'),
       yesterday: flag('yesterday'),
       lookbackDays: text('lookback-days'),
-      force: flag('force'),
+      force: readForce(text('force')),
       strict: flag('strict'),
       dryRun: flag('dry-run'),
     },
   };
 }
 
-/** parseArgs knows no option whose value may be left out: without an age, gaps of any are meant. */
-function withAge(arg: string): string {
-  return arg === '--fail-on-gaps' ? '--fail-on-gaps=0h' : arg;
+/** parseArgs knows no option whose value may be left out. Without an age, gaps of any are meant. */
+function withValue(arg: string, command: string): string {
+  if (arg === '--fail-on-gaps') return '--fail-on-gaps=0h';
+  return arg === '--force' && command === 'export' ? '--force=smaller' : arg;
+}
+
+function readForce(text: string | undefined): ExportFlags['force'] {
+  if (text === undefined) return false;
+  if (text === 'smaller') return true;
+  if (text === 'empty') return 'empty';
+  throw new UsageError(
+    `--force=${text} is not known.`,
+    'Write --force to take smaller answers, --force=empty to take also an answer without any event.',
+  );
 }
 
 type Options = NonNullable<Parameters<typeof parseArgs>[0]>['options'];

@@ -11,6 +11,7 @@ const EXPORT = `amplitude-to-s3 [export] [flags]
   --yesterday          the previous day, from midnight to midnight in EXPORT_TIMEZONE
   --lookback-days N    without --start: look for gaps this far back (LOOKBACK_DAYS, 7)
   --force              ask for every ready hour, also sealed ones, and take smaller answers too
+  --force=empty        the same, and take "no data" for hours that have events
   --strict             parse every line; lines that are no JSON objects go to quarantine
   -n, --dry-run        print which hours, in which requests and why; request and write nothing
   --json               one JSON document on stdout, logs on stderr
@@ -33,12 +34,14 @@ const STATUS = `amplitude-to-s3 status [flags]
 
 const VERIFY = `amplitude-to-s3 verify [flags]
 
-  Holds every manifest against what is stored: objects and sizes by listing. Exit 3 where they differ.
+  Compares every manifest with what is stored: objects and sizes by listing. Exit 3 where they differ,
+  and where nothing has landed. Names what no manifest names.
 
   --start T, --end T   as for export; else all that is there
   --checksums          also the checksum that the store keeps of each object
   --deep               read every object back: its checksum and lines
-  --repair             land the hours that differ again; takes nothing away where Amplitude has less by now
+  --repair             land the hours that differ again; never makes an hour less
+  --sweep              delete what no manifest names, once it is a day old
   --json               one JSON document on stdout`;
 
 const RECONCILE = `amplitude-to-s3 reconcile DIR [flags]

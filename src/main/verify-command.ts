@@ -16,6 +16,7 @@ import {
   verifyReport,
   verifySummary,
 } from '../verify/report.ts';
+import { sweep } from '../verify/sweep.ts';
 import { type VerifyOptions, verify, verifyHours } from '../verify.ts';
 import { type CommandContext, keepReport } from './command.ts';
 
@@ -24,9 +25,13 @@ export interface VerifyFlags {
   readonly end: string | undefined;
   readonly depth: Depth;
   readonly repair: boolean;
+  readonly sweep: boolean;
 }
 
-/** `verify`: manifests against what is stored; with `--repair` hours that differ are landed again. Resolves to the exit code. */
+/**
+ * `verify` compares manifests with what is stored. `--repair` lands hours that differ again, `--sweep` deletes what no manifest
+ * names. Resolves to the exit code.
+ */
 export async function verifyCommand(settings: Settings, flags: VerifyFlags, context: CommandContext): Promise<number> {
   const { out, log, now, signal } = context;
   for (const warning of settings.warnings) log.warn(warning);
@@ -36,16 +41,21 @@ export async function verifyCommand(settings: Settings, flags: VerifyFlags, cont
   const destination = openDestination(settings.destination, { s3: settings.s3, signal, log });
   try {
     const options = { destination, range, depth: flags.depth, now: now() };
-    const onSealed = (manifests: number) => log.info(`Holding ${count(manifests, 'manifest')} against what is stored.`);
+    const onSealed = (manifests: number) => log.info(`Comparing ${count(manifests, 'manifest')} with what is stored.`);
     const found = await verify({ ...options, onSealed });
     const hours = repairable(found.differences);
     const repair = flags.repair && hours.size > 0 ? await repairHours(hours, found.differences, options) : undefined;
-    const left = repair?.report.differences ?? found.differences;
+    const swept = flags.sweep ? await sweep(found.unsealed, options) : undefined;
+    const gone = new Set(swept?.map(({ key }) => key));
+    const left = (repair?.report.differences ?? reportedDifferences(found.differences)).filter(
+      ({ key }) => !gone.has(key),
+    );
     const report = verifyReport(found, {
       destination: destination.name,
       range,
       depth: flags.depth,
       repair: repair?.report ?? null,
+      swept: swept === undefined ? null : [...gone],
       requests: { ...destination.requests },
       seconds: (performance.now() - started) / 1000,
       exitCode: repair?.ended ?? (left.length > 0 ? EXIT.partial : EXIT.done),
@@ -54,7 +64,7 @@ export async function verifyCommand(settings: Settings, flags: VerifyFlags, cont
     tell(report, found.differences);
     return report.exitCode;
   } finally {
-    destination.close();
+    await destination.close();
   }
 
   async function repairHours(hours: ReadonlySet<Hour>, found: readonly Difference[], options: VerifyOptions) {

@@ -1,4 +1,4 @@
-import { type Hour, readyEnd, settledFrom } from '../hours.ts';
+import { type Hour, isUnsettled, readyEnd } from '../hours.ts';
 import type { Manifest } from '../manifest.ts';
 import type { Stored } from './stored.ts';
 
@@ -28,7 +28,7 @@ export function stateOf(hour: Hour, { now, settleHours, sealedAt, stored, manife
   if (sealedAt === undefined) return hour >= readyEnd(now) ? 'pending' : 'missing';
   if (manifest === false) return 'unreadable';
   if (manifest?.shrunk !== undefined) return 'shrunk';
-  if (settleHours > 0 && sealedAt < settledFrom(hour, settleHours)) return 'unsettled';
+  if (isUnsettled(hour, { sealed: sealedAt, now, settleHours })) return 'unsettled';
   if (manifest !== undefined) return manifest.status;
   return stored !== undefined && stored.objects + stored.quarantine > 0 ? 'complete' : 'empty';
 }

@@ -1,6 +1,7 @@
 import PQueue from 'p-queue';
 import type { Destination, StoredObject } from '../destination.ts';
-import { type Hour, hourFolder, readHour } from '../hours.ts';
+import { type Hour, hourFolder } from '../hours.ts';
+import { hourOfKey } from '../landing/keys.ts';
 
 /** What lies in an hour's folders by the listing alone. */
 export interface Stored {
@@ -14,17 +15,6 @@ export interface Stored {
 
 /** A page of a listing holds 1,000 keys and names the next one: days are listed beside each other, or a year takes minutes. */
 const DAYS_AT_ONCE = 16;
-
-/** The hour of a key in events/ or quarantine/; undefined for a key of another shape. */
-export function hourOfKey(key: string): Hour | undefined {
-  const match = /^[a-z]+\/date=(\d{4}-\d{2}-\d{2})\/hour=(\d{2})\//.exec(key);
-  if (match === null) return undefined;
-  try {
-    return readHour(`${match[1]}T${match[2]}`);
-  } catch {
-    return undefined;
-  }
-}
 
 /** What lies in the folders of the sealed hours; days without one are not listed. */
 export async function storedIn(

@@ -1,12 +1,23 @@
-import type { StoredObject } from '../destination.ts';
+import type { Destination, StoredObject } from '../destination.ts';
 import type { JobError } from '../errors.ts';
-import { formatHour, type Hour } from '../hours.ts';
-import { crcHex, type Manifest, manifestKey } from '../manifest.ts';
+import type { Hour } from '../hours.ts';
+import { hourOfKey, readKey } from '../landing/keys.ts';
+import { nothingLanded } from '../landing/listing.ts';
+import { crcHex, keysIn, MANIFESTS, type Manifest, manifestKey } from '../manifest.ts';
 
 /** Where what is stored and its manifest disagree. */
 export interface Difference {
-  readonly kind: 'missing' | 'size' | 'checksum' | 'content' | 'events' | 'counts' | 'unsealed' | 'manifest';
-  /** Undefined for an object outside of the hours' folders. */
+  readonly kind:
+    | 'missing'
+    | 'size'
+    | 'checksum'
+    | 'content'
+    | 'events'
+    | 'counts'
+    | 'unsealed'
+    | 'manifest'
+    | 'nothing';
+  /** Undefined for what is outside of the hours' folders. */
   readonly hour: Hour | undefined;
   readonly key: string;
   /** A whole sentence. */
@@ -27,14 +38,13 @@ export function namedIn({ objects, quarantine }: Manifest): Named[] {
   return [...objects.map(({ events, ...rest }) => ({ ...rest, lines: events })), ...quarantine];
 }
 
-/** A manifest against the listing of its hour's folders. */
+/** A manifest against the listing of its hour's folders, as far as it names what is there. */
 export function compareListing(hour: Hour, manifest: Manifest, stored: readonly StoredObject[]): Difference[] {
   const there = new Map(stored.map((object) => [object.key, object]));
   const named = namedIn(manifest);
   const differences = compareCounts(hour, manifest);
   for (const { key, bytes } of named) {
     const object = there.get(key);
-    there.delete(key);
     if (object === undefined) {
       differences.push({ kind: 'missing', hour, key, message: `${key} is not there, though its hour is sealed.` });
     } else if (object.bytes !== bytes) {
@@ -42,11 +52,13 @@ export function compareListing(hour: Hour, manifest: Manifest, stored: readonly 
       differences.push({ kind: 'size', hour, key, message });
     }
   }
-  for (const key of there.keys()) {
-    const message = `${key} is not named by the manifest of its hour: who reads the folder counts it too.`;
-    differences.push({ kind: 'unsealed', hour, key, message });
-  }
   return differences;
+}
+
+/** What lies in an hour's folders and its manifest does not name. */
+export function unnamedIn(manifest: Manifest | undefined, stored: readonly StoredObject[]): StoredObject[] {
+  const named = new Set(manifest === undefined ? [] : keysIn(manifest));
+  return stored.filter(({ key }) => !named.has(key));
 }
 
 /** The sums of a manifest against its own list, and its status against both. */
@@ -77,19 +89,44 @@ function compareCounts(hour: Hour, manifest: Manifest): Difference[] {
 }
 
 export function manifestDifference(hour: Hour, { message, hint, code }: JobError): Difference {
-  // A landing writes an unreadable one anew; it must not touch what a newer program or another project has there.
-  const lands = code === 'MANIFEST_UNREADABLE' && !/newer/.test(message);
+  // A landing writes an unreadable one anew. It must not touch what a newer program or another project has there.
+  const lands = code === 'MANIFEST_UNREADABLE';
   return { kind: 'manifest', hour, key: manifestKey(hour), message, ...(lands ? {} : { hint }) };
 }
 
-/** An object in a folder of no sealed hour. */
-export function unsealedDifference(hour: Hour | undefined, { key }: StoredObject): Difference {
-  if (hour === undefined) {
-    const message = `${key} is in no hour's folder: this program did not write it.`;
+export function nothingDifference(destination: Destination): Difference {
+  const message = nothingLanded(destination);
+  return {
+    kind: 'nothing',
+    hour: undefined,
+    key: MANIFESTS,
+    message,
+    hint: 'Look at DESTINATION, S3_BUCKET and S3_PREFIX.',
+  };
+}
+
+/** A landing that goes on writes objects before its manifest names them: only what has lain so long is left over. */
+const LANDING_MS = 3_600_000;
+
+/**
+ * An object that no manifest names, once it is sure that none will: undefined while a landing may be under way. `manifest`
+ * is that of the object's hour.
+ */
+export function unnamedDifference(
+  { key, modifiedAt }: StoredObject,
+  { manifest, now }: { readonly manifest: Manifest | undefined; readonly now: Date },
+): Difference | undefined {
+  const hour = hourOfKey(key);
+  const name = readKey(key);
+  if (name === undefined) {
+    const message = `${key} is no object of this program. Who reads the folder reads it too.`;
     return { kind: 'unsealed', hour, key, message, hint: 'Look at it, and move it out of this prefix.' };
   }
-  const message = `${key} belongs to ${formatHour(hour)}, which is not sealed: its landing was not finished.`;
-  return { kind: 'unsealed', hour, key, message };
+  const isOld = now.getTime() - modifiedAt.getTime() > LANDING_MS;
+  const isPast = manifest !== undefined && name.generation <= manifest.generation;
+  if (!isOld && !isPast) return undefined;
+  const message = `${key} is named by no manifest: a landing was not finished, or its deletion failed.`;
+  return { kind: 'unsealed', hour, key, message, hint: 'verify --sweep deletes it once it is a day old.' };
 }
 
 export function checksumDifference(hour: Hour, named: Named, crc32: number): Difference | undefined {

@@ -1,9 +1,9 @@
 import type { Requests } from '../destination.ts';
 import { formatHour, type Hour, joinHours, type Window } from '../hours.ts';
+import { hourOfKey } from '../landing/keys.ts';
 import { kestraLine } from '../log.ts';
 import { count, joinedHours, number, size } from '../report.ts';
 import { requestCost } from '../status/report.ts';
-import { hourOfKey } from '../status/stored.ts';
 import type { Verification } from '../verify.ts';
 import type { Depth } from './content.ts';
 import { type Difference, repairable } from './difference.ts';
@@ -25,6 +25,8 @@ export interface VerifyReport {
     readonly modifiedAt: string;
   }[];
   readonly repair: ReportedRepair | null;
+  /** Keys that --sweep deleted; null without it. */
+  readonly swept: readonly string[] | null;
   readonly requests: Requests;
   readonly seconds: number;
   readonly exitCode: number;
@@ -57,11 +59,11 @@ export function reportedDifferences(differences: readonly Difference[]): Reporte
 
 export function verifyReport(
   { checked, differences, unsealed }: Verification,
-  rest: Pick<VerifyReport, 'destination' | 'depth' | 'repair' | 'requests' | 'seconds' | 'exitCode'> & {
+  rest: Pick<VerifyReport, 'destination' | 'depth' | 'repair' | 'swept' | 'requests' | 'seconds' | 'exitCode'> & {
     readonly range: Window | undefined;
   },
 ): VerifyReport {
-  const { range, destination, depth, repair, requests, seconds, exitCode } = rest;
+  const { range, destination, depth, repair, swept, requests, seconds, exitCode } = rest;
   return {
     command: 'verify',
     destination,
@@ -79,6 +81,7 @@ export function verifyReport(
       };
     }),
     repair,
+    swept,
     requests,
     seconds: Number(seconds.toFixed(3)),
     exitCode,
@@ -110,8 +113,11 @@ export function verifySummary(report: VerifyReport, differences: readonly Differ
   for (const { message, hint } of differences.slice(0, SHOWN)) lines.push(`  ${message} ${hint ?? ''}`.trimEnd());
   if (differences.length > SHOWN) lines.push(`  and ${number(differences.length - SHOWN)} more, see --json`);
   if (waiting > 0) {
-    lines.push(`${count(waiting, 'object')} of hours that are not sealed yet: they are being landed, it seems.`);
+    lines.push(
+      `${count(waiting, 'object')} that no manifest names yet. A run is landing them now, or was killed within the hour.`,
+    );
   }
+  if (report.swept !== null) lines.push(`Swept: ${count(report.swept.length, 'object')} that no manifest named.`);
   if (repair !== null) return [...lines, ...repairLines(repair)].join('\n');
   const hours = [...repairable(differences)].sort((a, b) => a - b);
   if (hours.length > 0) lines.push(...repairCommand(hours));
