@@ -79,8 +79,16 @@ export function refused(why: string, { retry = false } = {}): JobError {
   });
 }
 
+/** A member that holds no event is a broken answer, not an hour of zero events: Amplitude leaves members of none out. */
+export function notEvents(name: string): JobError {
+  return new JobError('NOT_EVENTS', `${name} holds not one line that is an event.`, {
+    hint: 'Nothing of it was landed. Run again later; if it stays so, report the hour to Amplitude.',
+  });
+}
+
 /** The trailer of a gzip file from its last eight bytes. */
 export function readTrailer(last: Buffer, name: string): Count {
+  if (last.length === 0) throw notEvents(name);
   if (last.length < 8) throw broken(`${name} is too short for a gzip file`);
   const tail = last.subarray(-8);
   return { crc32: tail.readUInt32LE(0), bytes: tail.readUInt32LE(4) };

@@ -7,9 +7,11 @@ import { readMemberName } from '../src/archive/names.ts';
 import type { Archive, Count, Member } from '../src/archive.ts';
 import type { OutputFormat } from '../src/config.ts';
 import { type Content, type Destination, Miscounted } from '../src/destination.ts';
+import type { LandedMember } from '../src/export/decide.ts';
 import { landAnswer } from '../src/export/landing.ts';
-import { keysOf, type LandedMember, landMember } from '../src/export/member.ts';
+import { landMember } from '../src/export/member.ts';
 import type { Tally } from '../src/export/tally.ts';
+import { PrefixProject } from '../src/manifest/project.ts';
 import { crcHex } from '../src/manifest.ts';
 import { release } from '../src/memory.ts';
 import { gzipMember } from '../src/simulator/gzip.ts';
@@ -50,20 +52,21 @@ function strictStore() {
         throw new Miscounted(counted);
       }
       objects.set(key, whole);
-      return 'written';
     },
     async delete() {},
     async sweep() {},
-    close() {},
+    async lock() {},
+    standing: async () => undefined,
+    swap: async () => 'lost',
+    async close() {},
   };
   return { destination, stored };
 }
 
-const KEYS = {
-  json: 'events/date=2026-11-20/hour=05/100011471_2026-11-20_5#0.json',
-  gzip: 'events/date=2026-11-20/hour=05/100011471_2026-11-20_5#0.json.gz',
-  quarantine: 'quarantine/date=2026-11-20/hour=05/100011471_2026-11-20_5#0.jsonl',
-};
+/** A key says what is stored under it. */
+const keyOf = (top: string, content: Buffer, ending: string) =>
+  `${top}/date=2026-11-20/hour=05/100011471_2026-11-20T05_0.3.${crcHex(countOf(content).crc32)}.${ending}`;
+const ENDINGS = { json: 'json', gzip: 'json.gz' } as const;
 const HEX = ({ bytes, crc32 }: Count) => ({ bytes, crc32: crcHex(crc32) });
 
 interface Case {
@@ -79,7 +82,6 @@ const JSON_LINES = noisyLines(4000);
 const border = streamOf(65_536);
 const cases: Record<string, Case> = {
   'a plain member': { data: gzipMember(JSON_LINES), json: JSON_LINES, events: 4000 },
-  'an empty member': { data: gzipMember(Buffer.alloc(0)), json: Buffer.alloc(0), events: 0 },
   'two gzip streams': { data: gzipMember(JSON_LINES, { streams: 2 }), json: JSON_LINES, events: 4000 },
   'two gzip streams with the same trailer length': {
     data: Buffer.concat([gzipSync('{"a":1}\n'), gzipSync('{"b":2}\n')]),
@@ -108,15 +110,6 @@ const cases: Record<string, Case> = {
       [4002, 'not_an_object', '{"cut'],
     ],
   },
-  'nothing but bad lines': {
-    data: gzipMember(Buffer.from('a\nb')),
-    json: Buffer.from('a\nb'),
-    events: 0,
-    bad: [
-      [1, 'not_an_object', 'a\n'],
-      [2, 'not_an_object', 'b'],
-    ],
-  },
   'a line that does not parse, strict': {
     data: gzipMember(Buffer.from('{"a":1}\n{"a":}\n\n{"b":2}\n')),
     json: Buffer.from('{"a":1}\n{"a":}\n\n{"b":2}\n'),
@@ -124,6 +117,17 @@ const cases: Record<string, Case> = {
     bad: [[2, 'invalid_json', '{"a":}\n']],
     strict: true,
   },
+};
+
+/** Members that hold not one event: no hour of zero events comes of them. */
+const NOT_EVENTS: Record<string, Buffer> = {
+  'an empty file': Buffer.alloc(0),
+  'a gzip file of nothing': gzipMember(Buffer.alloc(0)),
+  'blank lines': gzipSync('\n \n'),
+  'nothing but bad lines': gzipMember(Buffer.from('a\nb')),
+  'a JSON array': gzipSync('[{"a":1},{"b":2}]\n'),
+  'in UTF-16': gzipSync(Buffer.from('{"a":1}\n{"b":2}\n', 'utf16le')),
+  'gzip in gzip': gzipSync(gzipSync(JSON_LINES)),
 };
 
 for (const reader of READERS) {
@@ -149,7 +153,8 @@ for (const reader of READERS) {
       for (const [what, { data, json, events, bad = [], strict = false }] of Object.entries(cases)) {
         it(`is ${what}`, async () => {
           const { landed, stored } = await land(data, strict);
-          const content = stored.objects.get(KEYS[format]) ?? expect.fail('nothing landed');
+          const content = stored.objects.get(landed.object.key) ?? expect.fail('nothing landed');
+          const key = keyOf('events', content, ENDINGS[format]);
           const kept = bad.reduce((text, [, , line]) => text.replace(line, ''), json.toString('latin1'));
           const good = Buffer.from(kept, 'latin1');
 
@@ -157,24 +162,26 @@ for (const reader of READERS) {
           else if (bad.length === 0) expect(content.equals(data), 'the member as it came').to.equal(true);
           else expect(gunzipSync(content).equals(good)).to.equal(true);
           expect(landed.object).to.deep.equal({
-            key: KEYS[format],
+            key,
             ...HEX(countOf(content)),
             events,
             member: NAME,
             source: HEX(countOf(json)),
           });
 
-          const quarantine = stored.objects.get(KEYS.quarantine);
-          expect([...stored.objects.keys()].sort()).to.deep.equal(
-            bad.length === 0 ? [KEYS[format]] : [KEYS[format], KEYS.quarantine],
-          );
+          const quarantine = stored.objects.get(landed.quarantine?.key ?? '');
+          expect([...stored.objects.keys()]).to.have.members([
+            key,
+            ...(landed.quarantine ? [landed.quarantine.key] : []),
+          ]);
+          expect(landed.quarantine === undefined).to.equal(bad.length === 0);
           if (quarantine === undefined) return expect(landed.quarantine).to.equal(undefined);
           const lines = quarantine.toString().trimEnd().split('\n');
           expect(lines.map((line) => JSON.parse(line) as unknown)).to.deep.equal(
             bad.map(([line, reason, text]) => ({ line, reason, base64: Buffer.from(text).toString('base64') })),
           );
           return expect(landed.quarantine).to.deep.equal({
-            key: KEYS.quarantine,
+            key: keyOf('quarantine', quarantine, 'jsonl'),
             ...HEX(countOf(quarantine)),
             lines: bad.length,
             member: NAME,
@@ -188,6 +195,17 @@ for (const reader of READERS) {
         expect(second.stored.objects).to.deep.equal(first.stored.objects);
         expect(second.landed).to.deep.equal(first.landed);
       });
+
+      for (const [what, data] of Object.entries(NOT_EVENTS)) {
+        it(`is a broken answer where it is ${what}`, async () => {
+          const { destination, stored } = strictStore();
+          const archive = await openWith(reader, await write([{ name: NAME, data }]), workDir);
+          const landing = landNamed(archive.members[0] as Member, { destination, format, strict: false });
+          expect((await failure(landing, 'NOT_EVENTS')).message).to.include(NAME);
+          expect([...stored.objects]).to.deep.equal([]);
+          await archive.close();
+        });
+      }
 
       it('does not land where it is damaged', async () => {
         const { destination, stored } = strictStore();
@@ -209,7 +227,7 @@ function landNamed(
 ): Promise<LandedMember> {
   const timings = { downloadMs: 0, inflateMs: 0, uploadMs: 0 };
   const name = readMemberName(member.name) ?? expect.fail('no name of a member');
-  return landMember({ member, name }, { ...options, timings });
+  return landMember({ member, name }, { ...options, timings, generation: 3 });
 }
 
 describe('a member in the json format', () => {
@@ -225,11 +243,10 @@ describe('a member in the json format', () => {
   });
 });
 
-describe('two members of one key', () => {
+describe('two members of one part', () => {
   it('get the archive refused before anything is written', async () => {
     const bare = NAME.replace(/^.*\//, '');
     const hour = readMemberName(NAME)?.hour ?? Number.NaN;
-    expect(keysOf(readMemberName(bare) as never, 'json')).to.deep.equal(keysOf(readMemberName(NAME) as never, 'json'));
     for (const reader of READERS) {
       const workDir = await mkdtemp(join(tmpdir(), 'landing-'));
       const bytes = await write([NAME, bare].map((name) => ({ name, data: gzipMember(JSON_LINES) })));
@@ -240,7 +257,7 @@ describe('two members of one key', () => {
       const landing = landAnswer({ start: hour, end: hour + 1 }, archive, new Date(), {
         destination: untouched,
         format: 'json',
-        project: { id: undefined },
+        project: PrefixProject.unknown(),
         tally: {} as Tally,
       } as unknown as Parameters<typeof landAnswer>[3]);
       expect((await failure(landing, 'ARCHIVE_REFUSED')).message).to.include(`"${bare}"`);

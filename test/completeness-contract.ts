@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { contentOf, type Destination } from '../src/destination.ts';
 import { formatHour, hourFolder, hoursOf, readHour, type Window } from '../src/hours.ts';
+import { eventsKey } from '../src/landing/keys.ts';
 import { type Manifest, writeManifest } from '../src/manifest.ts';
 import { expectedHour, parseFault, type Simulator, startSimulator } from '../src/simulator.ts';
 import type { StatusReport } from '../src/status/report.ts';
@@ -219,7 +220,7 @@ export function completenessContract(
       [
         'is of a newer format',
         (hour) => rewrite(hour, { version: 2 as 1 }),
-        'MANIFEST_UNREADABLE',
+        'MANIFEST_NEWER',
         /version 2, which is newer/,
       ],
       ['is of another project', (hour) => rewrite(hour, { project: '222' }), 'MANIFEST_FOREIGN', /of project 222/],
@@ -295,12 +296,6 @@ export function completenessContract(
           return write(await first(), content.fill(0x20, 2, 12));
         },
       ],
-      [
-        'an object that the manifest does not name',
-        'unsealed',
-        '',
-        async () => write(`events/${hourFolder(busy[0] ?? 0)}/100011471_2026-03-04_6#77.json`, '{}\n'),
-      ],
       ['a manifest whose sums are wrong', 'counts', '', async () => rewrite(busy[0] ?? 0, { events: 7 })],
       [
         'a manifest with another count of events than the object has lines',
@@ -347,6 +342,40 @@ export function completenessContract(
       expect((await verify('--deep')).code).to.equal(0);
     });
 
+    const strayOf = (hour: number, generation: number) =>
+      eventsKey({ project: '100011471', hour, part: 77, generation, crc32: '00000000' }, 'json');
+
+    it('finds an object that no manifest can name any more, and leaves it to --sweep', async () => {
+      await land();
+      const stray = strayOf(busy[0] ?? 0, 1);
+      await write(stray, '{}\n');
+      const { code, verify: found } = await verify('--repair');
+      expect([code, found.repair]).to.deep.equal([3, null]);
+      expect(found.differences.map(({ key, kind }) => [key, kind])).to.deep.equal([[stray, 'unsealed']]);
+      expect(found.differences[0]?.hint).to.include('--sweep');
+      const swept = await verify('--sweep');
+      expect([swept.code, swept.verify.swept]).to.deep.equal([3, []]);
+      expect(await place.destination.read(stray), 'younger than a day').not.to.equal(undefined);
+    });
+
+    it('takes what the next swap may name for a landing that goes on', async () => {
+      await land();
+      await write(strayOf(busy[0] ?? 0, 2), '{}\n');
+      const { code, verify: found } = await verify();
+      expect([code, found.differences]).to.deep.equal([0, []]);
+      expect(found.unsealed.map(({ key }) => key)).to.deep.equal([strayOf(busy[0] ?? 0, 2)]);
+    });
+
+    it('differs where nothing has landed, as status and --dry-run say too', async () => {
+      const { code, verify: found } = await verify();
+      expect([code, found.differences.map(({ kind }) => kind)]).to.deep.equal([3, ['nothing']]);
+      const words = /Nothing has landed in .*Is this the right destination\?/;
+      expect(found.differences[0]?.message).to.match(words);
+      expect((await status()).status.warnings.join()).to.match(words);
+      const { stderr, stdout } = await runProgram(['--dry-run', ...RANGE], withKeys());
+      expect(stderr + stdout).to.match(words);
+    });
+
     it('lists objects of an hour that is not sealed, and takes a landing that goes on for no difference', async () => {
       await land();
       await place.destination.delete([manifestAt(busy[0] ?? 0)]);
@@ -355,13 +384,15 @@ export function completenessContract(
       expect(found.unsealed.map(({ hour }) => hour)).to.include(formatHour(busy[0] ?? 0));
     });
 
-    it('names an object that is in no hour, and leaves it alone', async () => {
+    it('names foreign keys, and leaves them alone', async () => {
       await land();
-      await write('events/notes.txt', 'x');
-      const { code, verify: found } = await verify('--repair');
-      expect([code, found.repair]).to.deep.equal([3, null]);
-      expect(found.differences.map(({ key, kind }) => [key, kind])).to.deep.equal([['events/notes.txt', 'unsealed']]);
-      expect(await place.destination.read('events/notes.txt')).not.to.equal(undefined);
+      const foreign = ['events/notes.txt', `events/${hourFolder(range.start)}/copy.json`, 'manifests/README.md'];
+      for (const key of foreign) await write(key, 'x');
+      const { code, verify: found } = await verify('--repair', '--sweep');
+      expect([code, found.repair, found.swept]).to.deep.equal([3, null, []]);
+      expect(found.differences.map(({ kind }) => kind)).to.deep.equal(foreign.map(() => 'unsealed'));
+      expect(found.differences.map(({ key }) => key)).to.have.members(foreign);
+      for (const key of foreign) expect(await place.destination.read(key)).not.to.equal(undefined);
     });
 
     it('takes nothing away where Amplitude has less by now', async () => {
@@ -387,7 +418,7 @@ export function completenessContract(
       const hour = busy.find((at) => expected(at).parts.length > 1) ?? 0;
       const keys = (await manifestOf(hour)).objects.map(({ key }) => key);
       await write(manifestAt(hour), 'oops');
-      const more = keys[0]?.replace(/#\d+/, '#9') ?? '';
+      const more = strayOf(hour, 1);
       await write(more, '{"a":1}\n');
       const { code, verify: found } = await verify('--repair');
       expect([code, found.repair?.failed.map((failed) => failed.code)]).to.deep.equal([3, ['REPAIR_SHRUNK']]);

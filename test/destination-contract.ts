@@ -8,7 +8,7 @@ import { type Content, contentOf, type Destination, Miscounted } from '../src/de
 /** What each destination keeps, whatever it is. `open` yields an empty one; `signal` reaches it. */
 export function destinationContract(
   open: (signal: AbortSignal) => Promise<Destination>,
-  { keepsChecksums }: { keepsChecksums: boolean } = { keepsChecksums: true },
+  { keepsChecksums = true, swapsAtOnce = true }: { keepsChecksums?: boolean; swapsAtOnce?: boolean } = {},
 ): void {
   let destination: Destination;
   let stopper: AbortController;
@@ -28,8 +28,8 @@ export function destinationContract(
 
   it('reads back what was put, and lists it with size and time', async () => {
     const before = Date.now() - 2000;
-    const key = 'events/date=2026-11-20/hour=05/1_2026-11-20_5#0.json';
-    expect(await destination.put(key, text('{"a":1}\n'))).to.equal('written');
+    const key = 'events/date=2026-11-20/hour=05/1_2026-11-20T05_0.1.9f1c22ab.json';
+    await destination.put(key, text('{"a":1}\n'));
     expect(await read(key)).to.equal('{"a":1}\n');
     const [object] = await Array.fromAsync(destination.list('events/'));
     expect(object).to.include({ key, bytes: 8 });
@@ -77,19 +77,47 @@ export function destinationContract(
     expect(await read('events/a.json')).to.equal('short');
   });
 
-  it('with ifAbsent leaves what is there and says so', async () => {
-    expect(await destination.put('manifests/m.json', text('first'), { ifAbsent: true })).to.equal('written');
-    expect(await destination.put('manifests/m.json', text('second'), { ifAbsent: true })).to.equal('present');
-    expect(await read('manifests/m.json')).to.equal('first');
+  const swap = (content: string, from: string | undefined) =>
+    destination.swap('manifests/m.json', Buffer.from(content), from);
+  const version = async () => (await destination.standing('manifests/m.json'))?.version;
+
+  it('swaps in a first object where there is none, and only there', async () => {
+    expect(await destination.standing('manifests/m.json')).to.equal(undefined);
+    expect(await swap('first', undefined)).to.equal('swapped');
+    expect(await swap('second', undefined)).to.equal('lost');
+    expect((await destination.standing('manifests/m.json'))?.content.toString()).to.equal('first');
   });
 
-  it('lets one of many win that put the same key with ifAbsent', async () => {
-    const outcomes = await Promise.all(
-      Array.from({ length: 8 }, (_, i) => destination.put('manifests/m.json', text(`run ${i}`), { ifAbsent: true })),
-    );
-    expect(outcomes.filter((outcome) => outcome === 'written')).to.have.length(1);
-    expect(await read('manifests/m.json')).to.equal(`run ${outcomes.indexOf('written')}`);
+  it('swaps what was read, and loses to whoever swapped it since', async () => {
+    await swap('first', undefined);
+    const first = await version();
+    expect(await swap('second', first)).to.equal('swapped');
+    expect(await version()).not.to.equal(first);
+    expect(await swap('third', first)).to.equal('lost');
+    expect(await read('manifests/m.json')).to.equal('second');
   });
+
+  it('loses where what was read is gone', async () => {
+    await swap('first', undefined);
+    const first = await version();
+    await destination.delete(['manifests/m.json']);
+    expect(await swap('second', first)).to.equal('lost');
+    expect(await read('manifests/m.json')).to.equal(undefined);
+  });
+
+  if (swapsAtOnce) {
+    it('lets one of many win that swap the same version', async () => {
+      for (const from of [undefined, 'first']) {
+        if (from !== undefined) await destination.put('manifests/m.json', text(from));
+        const read = from === undefined ? undefined : await version();
+        const outcomes = await Promise.all(Array.from({ length: 8 }, (_, i) => swap(`run ${i}`, read)));
+        expect(outcomes.filter((outcome) => outcome === 'swapped')).to.have.length(1);
+        const standing = await destination.standing('manifests/m.json');
+        expect(standing?.content.toString()).to.equal(`run ${outcomes.indexOf('swapped')}`);
+        await destination.delete(['manifests/m.json']);
+      }
+    });
+  }
 
   it('ends whole when many write one key at once', async () => {
     const contents = Array.from({ length: 6 }, (_, i) => Buffer.alloc(300_000, String(i)));

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,10 +11,18 @@ import { explain } from '../src/destination-s3/faults.ts';
 import { JobError } from '../src/errors.ts';
 import { destinationContract, failure, streamed } from './destination-contract.ts';
 import { type FaultName, type S3Server, startS3Server } from './s3-server.ts';
-import { hearingLog, s3Settings } from './settings.ts';
+import { type HeardLog, hearingLog, s3Settings } from './settings.ts';
 
 const never = new AbortController().signal;
 const small = contentOf(Buffer.from('{"a":1}\n'));
+
+const HOLDS_LOCK = `
+  const { openDestination } = await import('${new URL('../dist/destination.js', import.meta.url)}');
+  const destination = openDestination({ kind: 'file', folder: process.argv[1] }, {});
+  await destination.lock();
+  console.log('locked');
+  setInterval(() => undefined, 1000);
+`;
 
 describe('destination: a folder', () => {
   let folder: string;
@@ -23,7 +33,7 @@ describe('destination: a folder', () => {
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
-  destinationContract(async (signal) => open(signal));
+  destinationContract(async (signal) => open(signal), { swapsAtOnce: false });
 
   it('ignores partial files and sweeps them', async () => {
     const hour = join(folder, 'events/date=1/hour=00');
@@ -52,6 +62,64 @@ describe('destination: a folder', () => {
     expect(await readdir(join(folder, 'events'))).to.deep.equal(['a.json']);
   });
 
+  it('is locked by one run at a time, which the next one names', async () => {
+    const [one, other] = [open(), open()];
+    await one.lock();
+    const error = (await failure(other.lock())) as JobError;
+    expect(error).to.include({ code: 'DESTINATION_LOCKED', endsRun: true });
+    expect(error.message).to.match(
+      new RegExp(`process ${process.pid} on \\S+, since \\d{4}-.*is writing to ${folder}`),
+    );
+    expect(await Array.fromAsync(other.list(''))).to.deep.equal([]);
+    await one.close();
+    await other.lock();
+    await other.close();
+    expect(await readdir(folder)).to.deep.equal([]);
+  });
+
+  it('is locked by exactly one of many that begin at once, again and again', async () => {
+    let holders = 0;
+    let locked = 0;
+    const run = async () => {
+      const destination = open();
+      try {
+        await destination.lock();
+        holders++;
+        locked++;
+        expect(holders).to.equal(1);
+        await pause(1);
+        holders--;
+      } catch (error) {
+        expect(error).to.include({ code: 'DESTINATION_LOCKED' });
+      } finally {
+        await destination.close();
+      }
+    };
+    for (let round = 0; round < 20; round++) await Promise.all(Array.from({ length: 6 }, run));
+    expect(locked).to.be.at.least(20);
+  });
+
+  it('takes the lock of a killed run over', async () => {
+    const holder = spawn(process.execPath, ['-e', HOLDS_LOCK, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(holder.stdout, 'data');
+    const error = (await failure(open().lock())) as JobError;
+    expect(error.message).to.include(`process ${holder.pid} on`);
+    holder.kill('SIGKILL');
+    await once(holder, 'close');
+    const next = open();
+    await next.lock();
+    await next.close();
+  });
+
+  it('refuses a folder that cannot be made, at once', async () => {
+    const destination = openDestination(
+      { kind: 'file', folder: '/proc/no-such-folder' },
+      { s3: s3Settings(''), signal: never, log: hearingLog() },
+    );
+    expect(await failure(destination.lock())).to.include({ code: 'DESTINATION', endsRun: true });
+    expect(await failure(destination.put('events/a.json', small))).to.include({ code: 'DESTINATION', endsRun: true });
+  });
+
   it('refuses a key that leads out of it', async () => {
     expect(await failure(open().put('../evil', small))).to.include({ code: 'DESTINATION' });
     expect(await failure(open().put('events/../../evil', small))).to.include({ code: 'DESTINATION' });
@@ -74,11 +142,14 @@ describe('destination: S3', () => {
   const open = (
     settings: Partial<S3Settings> = {},
     signal = never,
-    multipart?: { aboveBytes: number; partBytes: number },
+    {
+      log = hearingLog(),
+      ...multipart
+    }: { log?: HeardLog; multipart?: { aboveBytes: number; partBytes: number } } = {},
   ) =>
     openDestination(
       { kind: 's3', bucket: 'bucket', prefix: 'some/prefix' },
-      { s3: s3Settings(server.url, settings), signal, log: hearingLog(), ...(multipart ? { multipart } : {}) },
+      { s3: s3Settings(server.url, settings), signal, log, ...multipart },
     );
   beforeEach(async () => {
     server = await startS3Server({ buckets: ['bucket'], minPartBytes: 1000 });
@@ -88,11 +159,11 @@ describe('destination: S3', () => {
   destinationContract(async (signal) => open({}, signal));
 
   describe('in parts', () => {
-    destinationContract(async (signal) => open({}, signal, { aboveBytes: 100, partBytes: 100_000 }));
+    destinationContract(async (signal) => open({}, signal, { multipart: { aboveBytes: 100, partBytes: 100_000 } }));
 
     it('uploads in parts above the threshold, checked as a whole, and leaves no upload open', async () => {
       const bytes = Buffer.alloc(25_000, 'x');
-      const destination = open({}, never, { aboveBytes: 10_000, partBytes: 10_000 });
+      const destination = open({}, never, { multipart: { aboveBytes: 10_000, partBytes: 10_000 } });
       await destination.put('events/a.json', contentOf(bytes));
       expect(server.requests.map(({ operation }) => operation)).to.deep.equal([
         'CreateMultipartUpload',
@@ -195,7 +266,7 @@ describe('destination: S3', () => {
           yield* small.open();
         },
       };
-      expect(await open().put('events/a.json', content, { ifAbsent: fault === 'conflict' })).to.equal('written');
+      await open().put('events/a.json', content);
       expect(opened).to.be.at.least(fault === 'reset' || fault === 'bad-digest' ? 3 : 1);
       expect(server.objects.get('bucket/some/prefix/events/a.json')?.body.toString()).to.equal('{"a":1}\n');
     });
@@ -218,16 +289,46 @@ describe('destination: S3', () => {
     });
   });
 
-  it('puts without a condition where the server knows none', async () => {
-    server.faults.push({ fault: 'not-implemented', operation: 'PutObject', times: 1 });
-    expect(await open().put('manifests/a.json', small, { ifAbsent: true })).to.equal('written');
-    expect(server.requests.at(-1)?.headers).not.to.have.property('if-none-match');
+  const manifest = Buffer.from('{"a":1}\n');
+  const other = Buffer.from('{"b":2}\n');
+
+  for (const fault of ['not-implemented', 'no-condition'] as const) {
+    it(`swaps after a look where the store answers ${fault} to a condition, and says once that it is not safe`, async () => {
+      server.faults.push({ fault, operation: 'PutObject', times: 1 });
+      const log = hearingLog();
+      const destination = open({}, never, { log });
+      expect(await destination.swap('manifests/a.json', manifest, undefined)).to.equal('swapped');
+      expect(server.requests.at(-1)?.headers).not.to.have.property('if-none-match');
+      expect(await destination.swap('manifests/a.json', other, undefined)).to.equal('lost');
+      const { version } = (await destination.standing('manifests/a.json')) ?? {};
+      expect(await destination.swap('manifests/a.json', other, version)).to.equal('swapped');
+      expect(server.requests.at(-1)?.headers).not.to.have.property('if-match');
+      expect(log.lines.filter(({ message }) => /Two runs at once are not safe/.test(message))).to.have.length(1);
+    });
+  }
+
+  it('reads its own swap back where the answer to it was lost', async () => {
+    const destination = open();
+    server.faults.push({ fault: 'lost-answer', operation: 'PutObject', times: 1 });
+    expect(await destination.swap('manifests/a.json', manifest, undefined)).to.equal('swapped');
+    const { version } = (await destination.standing('manifests/a.json')) ?? {};
+    server.faults.push({ fault: 'lost-answer', operation: 'PutObject', times: 1 });
+    expect(await destination.swap('manifests/a.json', other, version)).to.equal('swapped');
+    expect(server.requests.filter(({ method }) => method === 'PUT')).to.have.length(2);
   });
 
-  it('takes its own earlier write for present when the answer to it was lost', async () => {
-    await open().put('manifests/a.json', small, { ifAbsent: true });
+  it('swaps again where the request was lost on its way', async () => {
     server.faults.push({ fault: 'reset', operation: 'PutObject', times: 1 });
-    expect(await open().put('manifests/a.json', small, { ifAbsent: true })).to.equal('present');
+    expect(await open().swap('manifests/a.json', manifest, undefined)).to.equal('swapped');
+    expect(server.objects.get('bucket/some/prefix/manifests/a.json')?.body.equals(manifest)).to.equal(true);
+  });
+
+  it('loses a swap whose answer was lost and whose manifest another run has swapped since', async () => {
+    server.faults.push({ fault: 'reset', operation: 'PutObject', times: 1 });
+    const swapping = open().swap('manifests/a.json', manifest, undefined);
+    await open().put('manifests/a.json', contentOf(other));
+    expect(await swapping).to.equal('lost');
+    expect(server.objects.get('bucket/some/prefix/manifests/a.json')?.body.equals(other)).to.equal(true);
   });
 
   it('ends at once when the signal aborts while S3 is silent', async () => {

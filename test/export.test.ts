@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import zlib from 'node:zlib';
 import { expect } from 'chai';
 import { formatHour, hourFolder, hoursOf, readHour } from '../src/hours.ts';
+import { readKey } from '../src/landing/keys.ts';
 import type { Manifest } from '../src/manifest.ts';
 import { expectedHour, parseFault, type Simulator, startSimulator } from '../src/simulator.ts';
 import { type DryRunReport, filesOf, manifestsOf, runProgram } from './program.ts';
@@ -54,7 +55,6 @@ describe('export', function () {
     );
   const windows = () => simulator.requests.map(({ start, end }) => `${start?.slice(9)}-${end?.slice(9)}`);
   const expected = (hour: number) => expectedHour({ eventsPerHour: 40 }, hour);
-  const key = (hour: number, name: string) => `events/${hourFolder(hour)}/${name.split('/')[1]?.replace('.gz', '')}`;
 
   /** Every hour is there exactly as the simulator made it. */
   async function expectWhole(except: readonly string[] = []): Promise<Map<string, Buffer>> {
@@ -68,17 +68,19 @@ describe('export', function () {
       expect(manifest, formatHour(hour)).to.include({
         version: 1,
         status: parts.length > 0 ? 'complete' : 'empty',
-        project: parts.length > 0 ? '100011471' : null,
+        project: '100011471',
         events,
         quarantined: 0,
       });
       expect(manifest?.objects.map((object) => object.member)).to.deep.equal(parts.map(({ name }) => name));
       for (const { name, json } of parts) {
-        expect(files.get(key(hour, name))?.equals(json), name).to.equal(true);
         const object = manifest?.objects.find(({ member }) => member === name);
+        const key = object?.key ?? '';
+        expect(files.get(key)?.equals(json), name).to.equal(true);
         const crc32 = zlib.crc32(json).toString(16).padStart(8, '0');
         expect(object).to.deep.include({ bytes: json.length, crc32, source: { bytes: json.length, crc32 } });
-        named.add(key(hour, name));
+        expect(readKey(key)).to.include({ project: '100011471', hour, crc32 });
+        named.add(key);
       }
     }
     const others = [...files.keys()].filter((path) => !path.startsWith('manifests/') && !named.has(path));
@@ -120,7 +122,9 @@ describe('export', function () {
     const manifest = manifestsOf(await filesOf(data)).get(TARGET) as Manifest;
     expect(Object.keys(manifest)).to.deep.equal([
       'version',
+      'date',
       'hour',
+      'generation',
       'status',
       'project',
       'events',
@@ -152,8 +156,9 @@ describe('export', function () {
     const { parts } = expected(readHour(TARGET));
     const { objects } = manifestsOf(files).get(TARGET) as Manifest;
     expect(objects).to.have.length(parts.length);
-    parts.forEach(({ name, json }, at) => {
-      const stored = files.get(`${key(readHour(TARGET), name)}.gz`) ?? Buffer.alloc(0);
+    parts.forEach(({ json }, at) => {
+      const stored = files.get(objects[at]?.key ?? '') ?? Buffer.alloc(0);
+      expect(objects[at]?.key).to.match(/\.json\.gz$/);
       expect(zlib.gunzipSync(stored).equals(json)).to.equal(true);
       const crc32 = zlib.crc32(stored).toString(16).padStart(8, '0');
       expect(objects[at]).to.include({ bytes: stored.length, crc32, events: json.toString().split('\n').length - 1 });
@@ -489,7 +494,7 @@ describe('export', function () {
         expect(manifest.objects[0]?.source.bytes).to.be.above(json.length);
         const quarantined = files.get(manifest.quarantine[0]?.key ?? '')?.toString() ?? '';
         expect(manifest.quarantine[0]?.key).to.equal(
-          `quarantine/${hourFolder(readHour(TARGET))}/100011471_${day}_9#0.jsonl`,
+          `quarantine/${hourFolder(readHour(TARGET))}/100011471_${TARGET}_0.1.${manifest.quarantine[0]?.crc32}.jsonl`,
         );
         const { line, reason, base64 } = JSON.parse(quarantined);
         expect(reason).to.equal('not_an_object');
@@ -629,7 +634,7 @@ describe('export', function () {
       const { code, report } = await run(['--force']);
       expect(code).to.equal(3);
       expect(report().hours.failed).to.have.length(1);
-      expect(report().hours.failed[0]).to.include({ hour: TARGET, code: 'MANIFEST_UNREADABLE' });
+      expect(report().hours.failed[0]).to.include({ hour: TARGET, code: 'MANIFEST_NEWER' });
     });
 
     it('writes a manifest anew with --force where it is no JSON', async () => {
@@ -640,15 +645,14 @@ describe('export', function () {
     });
   });
 
-  it('clears what a killed landing left in a gap', async () => {
-    const hour = join(data, `events/${hourFolder(readHour(TARGET))}`);
-    const quarantine = join(data, `quarantine/${hourFolder(readHour(TARGET))}`);
-    await mkdir(hour, { recursive: true });
-    await mkdir(quarantine, { recursive: true });
-    await writeFile(join(hour, `100011471_${day}_9#7.json`), 'stray');
-    await writeFile(join(hour, `.100011471_${day}_9#0.json.partial`), 'half');
-    await writeFile(join(quarantine, `100011471_${day}_9#0.jsonl`), 'stray');
+  it('leaves what no manifest names, and sweeps partial files', async () => {
+    const stray = `events/${hourFolder(readHour(TARGET))}/100011471_${TARGET}_7.1.00000000.json`;
+    await mkdir(join(data, stray, '..'), { recursive: true });
+    await writeFile(join(data, stray), 'stray');
+    await writeFile(join(data, stray, '../.100011471.json.partial'), 'half');
     expect((await run()).code).to.equal(0);
+    expect((await filesOf(data)).get(stray)?.toString()).to.equal('stray');
+    await rm(join(data, stray));
     await expectWhole();
   });
 });

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { IANAZone } from 'luxon';
 import { UsageError } from '../src/errors.ts';
 import {
   formatHour,
@@ -149,4 +150,62 @@ describe('hours: windows', () => {
     );
     expect(() => halve({ start: 5, end: 6 })).to.throw(RangeError);
   });
+});
+
+/** Instants at which the clocks of a zone are set, to the day, over ten years. */
+function clockChanges(zone: IANAZone): number[] {
+  const DAY = 24 * 3_600_000;
+  const STEP = 20 * DAY;
+  const changes: number[] = [];
+  let offset = zone.offset(Date.UTC(2017, 0, 1));
+  for (let at = Date.UTC(2017, 0, 1); at < Date.UTC(2027, 0, 1); at += STEP) {
+    const before = offset;
+    offset = zone.offset(at + STEP);
+    if (offset === before) continue;
+    for (let day = at; day < at + STEP; day += DAY) {
+      if (zone.offset(day) !== zone.offset(day + DAY)) changes.push(day);
+    }
+  }
+  return changes;
+}
+
+describe('days in every time zone', function () {
+  this.timeout(60_000);
+  const MS = 3_600_000;
+
+  it('cover every hour once, also where clocks are set at midnight', () => {
+    let checked = 0;
+    for (const name of Intl.supportedValuesOf('timeZone').filter(zoneHasWholeHours)) {
+      const zone = IANAZone.create(name);
+      for (const change of clockChanges(zone)) {
+        const isWhole = [-48, 0, 48].every((hours) => zone.offset(change + hours * MS) % 60 === 0);
+        for (let at = change - 24 * MS; isWhole && at <= change + 48 * MS; at += 23 * MS) {
+          const day = yesterday(new Date(at), name);
+          const before = yesterday(new Date(day.end * MS - 1), name);
+          expect(before.end, `${name} ${formatHour(day.start)}`).to.equal(day.start);
+          expect(day.end * MS, name).to.be.at.most(at);
+          expect(day.end - day.start, `${name} ${formatHour(day.start)}`).to.be.within(20, 28);
+          checked++;
+        }
+      }
+    }
+    expect(checked).to.be.above(2000);
+  });
+
+  for (const [zone, date] of [
+    ['America/Santiago', '2026-09-06'],
+    ['Africa/Cairo', '2026-04-24'],
+    ['America/Havana', '2026-03-08'],
+    ['America/Asuncion', '2023-10-01'],
+    ['Asia/Beirut', '2026-03-29'],
+    ['Atlantic/Azores', '2026-03-29'],
+  ] as const) {
+    it(`begin where the one before ends in ${zone}, which has no midnight on ${date}`, () => {
+      const noon = (days: number) => new Date(Date.parse(`${date}T16:00:00Z`) + days * 24 * MS);
+      const [before, day] = [yesterday(noon(0), zone), yesterday(noon(1), zone)];
+      expect(day.end - day.start).to.equal(23);
+      expect(before.end).to.equal(day.start);
+      expect(readTime(date, zone, '--start')).to.equal(day.start);
+    });
+  }
 });

@@ -61,7 +61,10 @@ describe('plan: the hours', () => {
       ...changed,
     });
   const settledAll = Object.fromEntries(
-    hoursOf(range).map((h) => [formatHour(h), new Date(startOf(h).getTime() + 26 * 3_600_000).toISOString()]),
+    hoursOf(range).map((h) => {
+      const sealed = Math.min(startOf(h).getTime() + 26 * 3_600_000, now.getTime());
+      return [formatHour(h), new Date(sealed).toISOString()];
+    }),
   );
   const asked = ({ hours }: ReturnType<typeof plan>) => [...hours].map(([h, reason]) => `${formatHour(h)} ${reason}`);
 
@@ -105,6 +108,16 @@ describe('plan: the hours', () => {
   it('never asks again with SETTLE_HOURS=0', () => {
     const fresh = Object.fromEntries(Object.keys(settledAll).map((h) => [h, new Date(`${h}:00Z`).toISOString()]));
     expect(asked(plan(fresh, { settleHours: 0 }))).to.deep.equal([]);
+  });
+
+  it('asks again for what a clock that was ahead has sealed', () => {
+    const sealed = { ...settledAll, '2026-11-20T05': '2026-11-21T12:36:00Z', '2026-11-21T08': '2026-11-23T00:00:00Z' };
+    for (const settleHours of [0, 24]) {
+      expect(asked(plan(sealed, { settleHours }))).to.deep.equal([
+        '2026-11-20T05 unsettled',
+        '2026-11-21T08 unsettled',
+      ]);
+    }
   });
 
   it('with force asks for every ready hour', () => {

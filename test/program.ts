@@ -56,7 +56,7 @@ export function manifestsOf(files: ReadonlyMap<string, Buffer>): Map<string, Man
   return new Map(
     manifests.map(([, content]) => {
       const manifest = JSON.parse(content.toString()) as Manifest;
-      return [manifest.hour, manifest];
+      return [`${manifest.date}T${manifest.hour}`, manifest];
     }),
   );
 }

@@ -101,6 +101,11 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
       if (fault === 'reset') request.socket.destroy();
       return undefined;
     }
+    if (fault === 'lost-answer') {
+      await operate(callOf(seen, request, invite), store, faults);
+      request.socket.destroy();
+      return undefined;
+    }
     if (fault === 'bad-digest') await callOf(seen, request, invite).receive();
     if (fault !== undefined) throw faultError(fault);
     return await operate(callOf(seen, request, invite), store, faults);
@@ -196,7 +201,8 @@ async function operate(call: Call, store: Store, faults: Fault[]): Promise<Answe
     case 'DeleteObjects':
       return await deleteObjects(call, store, (key) => {
         const fault = takeFault(faults, call.operation, key);
-        return fault === undefined || fault === 'reset' || fault === 'stall' ? undefined : faultError(fault);
+        const isAnswer = fault !== undefined && fault !== 'reset' && fault !== 'stall' && fault !== 'lost-answer';
+        return isAnswer ? faultError(fault) : undefined;
       });
     case 'CreateMultipartUpload':
       return await createUpload(call, store);

@@ -89,7 +89,7 @@ describe('a clock that is an hour wrong', () => {
     const destination = openDestination({ kind: 'file', folder }, options);
     const hour = readHour('2026-11-20T05');
     const seal = { request: { start: '', end: '', at: '' }, sealedAt: '', tool: '' };
-    const manifest = makeManifest({ hour, project: null, objects: [], quarantine: [] }, seal);
+    const manifest = makeManifest({ hour, generation: 1, project: null, objects: [], quarantine: [] }, seal);
     await destination.put(manifestKey(hour), contentOf(writeManifest(manifest)));
     const take = (now: string) =>
       takeStatus({
@@ -224,7 +224,7 @@ describe('the command line of status and verify', () => {
 
   it('needs the keys of Amplitude for a repair only', async () => {
     const env = { DESTINATION: '/tmp/no-such-destination', LOG_FORMAT: 'pretty' };
-    expect((await runProgram(['verify'], env)).code).to.equal(0);
+    expect((await runProgram(['verify'], env)).code).to.equal(3);
     const { code, stderr } = await runProgram(['verify', '--repair'], env);
     expect(code).to.equal(2);
     expect(stderr).to.include('AMPLITUDE_API_KEY');

@@ -5,6 +5,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { contentOf, type Destination, openDestination } from '../src/destination.ts';
 import { formatHour, type Hour, hourFolder, readHour } from '../src/hours.ts';
+import { eventsKey } from '../src/landing/keys.ts';
 import { crcHex, type Landing, makeManifest, manifestKey, writeManifest } from '../src/manifest.ts';
 import { repairable } from '../src/verify/difference.ts';
 import { verify } from '../src/verify.ts';
@@ -18,13 +19,19 @@ const lines = (events: number) => contentOf(Buffer.from('{"a":1}\n'.repeat(event
 /** Lands an hour of parts with so many events each; none: an empty hour. */
 async function land(destination: Destination, hour: Hour, parts: readonly number[]): Promise<Landing> {
   const objects = parts.map((events, part) => {
-    const name = `1_${formatHour(hour).replace(/T0?/, '_')}#${part}.json`;
     const { bytes, crc32 } = lines(events);
     const content = { bytes, crc32: crcHex(crc32) };
-    return { key: `events/${hourFolder(hour)}/${name}`, ...content, events, member: `1/${name}.gz`, source: content };
+    const key = eventsKey({ project: '1', hour, part, generation: 1, crc32: content.crc32 }, 'json');
+    return {
+      key,
+      ...content,
+      events,
+      member: `1/1_${formatHour(hour).replace(/T0?/, '_')}#${part}.json.gz`,
+      source: content,
+    };
   });
   for (const { key, events } of objects) await destination.put(key, lines(events));
-  const landing = { hour, project: parts.length > 0 ? '1' : null, objects, quarantine: [] };
+  const landing = { hour, generation: 1, project: parts.length > 0 ? '1' : null, objects, quarantine: [] };
   await destination.put(manifestKey(hour), contentOf(writeManifest(makeManifest(landing, seal))));
   return landing;
 }
@@ -33,7 +40,9 @@ async function land(destination: Destination, hour: Hour, parts: readonly number
 const DAMAGES = {
   gone: (at: Destination, { objects }: Landing) => at.delete([objects[0]?.key ?? '']),
   shorter: (at: Destination, { objects }: Landing) => at.put(objects[0]?.key ?? '', lines(0)),
-  stray: (at: Destination, { hour }: Landing) => at.put(`events/${hourFolder(hour)}/stray.json`, lines(1)),
+  foreign: (at: Destination, { hour }: Landing) => at.put(`events/${hourFolder(hour)}/stray.json`, lines(1)),
+  unnamed: (at: Destination, { hour }: Landing) =>
+    at.put(eventsKey({ project: '1', hour, part: 7, generation: 1, crc32: '00000000' }, 'json'), lines(1)),
   garbled: (at: Destination, { hour }: Landing) => at.put(manifestKey(hour), contentOf(Buffer.from('{'))),
   altered: (at: Destination, { objects: [object] }: Landing) =>
     at.put(object?.key ?? '', contentOf(Buffer.alloc(object?.bytes ?? 0, 'x'))),
@@ -63,7 +72,8 @@ describe('verify', () => {
           expect([...new Set(found.differences.map(({ hour: of }) => of))].sort()).to.deep.equal(
             seen.map(([of]) => of).sort(),
           );
-          expect(repairable(found.differences)).to.deep.equal(new Set(seen.map(([of]) => of)));
+          const mended = seen.filter(([, kind]) => kind !== 'foreign' && kind !== 'unnamed');
+          expect(repairable(found.differences)).to.deep.equal(new Set(mended.map(([of]) => of)));
           expect(found.checked.hours).to.equal(hours.length);
         }
         await rm(folder, { recursive: true });

@@ -1,6 +1,6 @@
 import { pipeline, Readable } from 'node:stream';
 import zlib from 'node:zlib';
-import { broken, type Count, type Member } from '../archive.ts';
+import { broken, type Count, type Member, notEvents } from '../archive.ts';
 import { JobError } from '../errors.ts';
 import { own, release } from '../memory.ts';
 import { type BadLine, LineScanner } from './lines.ts';
@@ -94,13 +94,6 @@ export async function examine(member: Member, { strict }: { strict: boolean }): 
     events: scanner.events,
     bad: scanner.bad,
   };
-}
-
-/** A member that holds no event is a broken answer, not an hour of zero events: Amplitude leaves members of none out. */
-export function notEvents(name: string): JobError {
-  return new JobError('NOT_EVENTS', `${name} holds not one line that is an event.`, {
-    hint: 'Nothing of it was landed. Run again later; if it stays so, report the hour to Amplitude.',
-  });
 }
 
 /** Length and CRC-32 of chunks that nobody else needs. */

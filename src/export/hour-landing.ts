@@ -34,6 +34,8 @@ const SWAPS = 5;
 interface Before {
   readonly version: string;
   readonly manifest: Manifest | undefined;
+  /** What goes once another manifest stands. */
+  readonly keys: readonly string[];
 }
 
 /** A manifest that is to stand, and the keys that were written for it. */
@@ -94,7 +96,7 @@ export class HourLanding {
       const content = writeManifest(next.manifest);
       if ((await destination.swap(manifestKey(this.#hour), content, before?.version)) === 'swapped') {
         this.#tell(decision, next.manifest, before?.manifest);
-        await this.#delete(before?.manifest === undefined ? [] : keysIn(before.manifest), next.manifest);
+        await this.#delete(before?.keys ?? [], next.manifest);
         for (const top of ['events', 'quarantine']) await destination.sweep(`${top}/${hourFolder(this.#hour)}`);
         return;
       }
@@ -199,32 +201,33 @@ export class HourLanding {
     try {
       const manifest = readManifest(content, this.#hour);
       this.#generation = Math.max(this.#generation, manifest.generation);
-      return { version, manifest };
+      return { version, manifest, keys: keysIn(manifest) };
     } catch (error) {
       const replaces = mode !== 'export' && error instanceof JobError && error.code === 'MANIFEST_UNREADABLE';
       if (!replaces) throw error;
       log.warn(`${error.message} It is written anew.`, { hour: this.#name });
-      this.#generation = Math.max(this.#generation, await this.#generationStored());
-      return { version, manifest: undefined };
+      return { version, manifest: undefined, keys: await this.#keysStored() };
     }
   }
 
   /**
-   * Where the manifest cannot tell, the names of what is stored do. A repair must not make an hour less than these say.
+   * Where the manifest cannot tell what landed, the names of what is stored do. A repair must not make the hour less than
+   * these say.
    */
-  async #generationStored(): Promise<number> {
+  async #keysStored(): Promise<string[]> {
     const { destination, mode } = this.#options;
     const parts = new Set(this.#members.map(({ name }) => name.part));
-    let highest = 0;
+    const keys: string[] = [];
     for (const top of ['events', 'quarantine']) {
       for await (const { key } of destination.list(`${top}/${hourFolder(this.#hour)}/`)) {
         const stored = readKey(key);
         if (stored === undefined) continue;
         if (mode === 'repair' && !parts.has(stored.part)) throw this.#less('fewer members');
-        highest = Math.max(highest, stored.generation);
+        this.#generation = Math.max(this.#generation, stored.generation);
+        keys.push(key);
       }
     }
-    return highest;
+    return keys;
   }
 
   /** Deletes what the manifest that stands does not name. Where that fails, the hour has landed all the same. */

@@ -1,9 +1,9 @@
 import { pipeline, Readable } from 'node:stream';
 import zlib from 'node:zlib';
-import { count, type Examined, examine, inflate, notEvents } from '../archive/inflate.ts';
+import { count, type Examined, examine, inflate } from '../archive/inflate.ts';
 import { type BadLine, goodLines, LineScanner, quarantineLines } from '../archive/lines.ts';
 import type { MemberName } from '../archive/names.ts';
-import { type Count, hold, type Member } from '../archive.ts';
+import { type Count, hold, type Member, notEvents } from '../archive.ts';
 import type { OutputFormat } from '../config.ts';
 import { type Content, type Destination, Miscounted } from '../destination.ts';
 import { eventsKey, quarantineKey } from '../landing/keys.ts';

@@ -12,11 +12,13 @@ export function manifestsIn(lying: Lying): Manifest[] {
 
 /** What a manifest names and is not there as it says. A sealed hour is whole at every moment. */
 export function brokenSeals(lying: Lying): string[] {
-  return manifestsIn(lying).flatMap(({ hour, objects, quarantine }) =>
+  return manifestsIn(lying).flatMap(({ date, hour, objects, quarantine }) =>
     [...objects, ...quarantine].flatMap(({ key, bytes, crc32: crc }) => {
       const there = lying.get(key);
-      if (there === undefined) return [`${hour} names ${key}, which is not there`];
-      return there.length === bytes && crcHex(crc32(there)) === crc ? [] : [`${hour} names other bytes of ${key}`];
+      if (there === undefined) return [`${date}T${hour} names ${key}, which is not there`];
+      return there.length === bytes && crcHex(crc32(there)) === crc
+        ? []
+        : [`${date}T${hour} names other bytes of ${key}`];
     }),
   );
 }

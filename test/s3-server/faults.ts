@@ -12,6 +12,8 @@ export type FaultName =
   | 'stall'
   | 'kms-access-denied'
   | 'not-implemented'
+  | 'no-condition'
+  | 'lost-answer'
   | 'conflict'
   | 'signature'
   | 'expired-token';
@@ -38,8 +40,11 @@ export function takeFault(faults: Fault[], operation: string, key: string): Faul
 /** The region that a bucket turns out to be in when the fault is `wrong-region`. */
 export const OTHER_REGION = 'eu-west-1';
 
-/** How S3 words each fault that is an answer; `reset` and `stall` are none. */
-export function faultError(fault: Exclude<FaultName, 'reset' | 'stall'>): S3Error {
+/** `lost-answer`: the request is carried out, and its answer never comes. */
+type NoAnswer = 'reset' | 'stall' | 'lost-answer';
+
+/** How S3 words each fault that is an answer. */
+export function faultError(fault: Exclude<FaultName, NoAnswer>): S3Error {
   switch (fault) {
     case 'access-denied':
       return new S3Error(403, 'AccessDenied', 'Access Denied');
@@ -63,6 +68,8 @@ export function faultError(fault: Exclude<FaultName, 'reset' | 'stall'>): S3Erro
       );
     case 'not-implemented':
       return new S3Error(501, 'NotImplemented', 'A header you provided implies functionality that is not implemented.');
+    case 'no-condition':
+      return new S3Error(400, 'InvalidArgument', 'If-Match and If-None-Match are not supported by this store.');
     case 'conflict':
       return new S3Error(
         409,
