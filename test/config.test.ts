@@ -76,7 +76,7 @@ describe('settings', () => {
       archiveMemoryBytes: 64 * 2 ** 20,
       workDir: tmpdir(),
       reportFile: undefined,
-      secrets: ['the-api-key', 'the-secret-key', Buffer.from('the-api-key:the-secret-key').toString('base64')],
+      secrets: ['the-api-key', 'the-secret-key', 'the-api-key:the-secret-key'],
       warnings: [],
     } satisfies Settings);
   });
@@ -290,7 +290,7 @@ describe('settings', () => {
       expect(settings.amplitude).to.include({ apiKey: 'the-api-key', secretKey: 'the-secret-key' });
     });
 
-    it('are all listed for redaction, the two of Amplitude also as they go over the wire', () => {
+    it('are all listed for redaction, the two of Amplitude also as the pair that goes over the wire', () => {
       const { secrets } = load({ ...pair, AWS_SESSION_TOKEN: 'aws-token' });
       expect(secrets).to.have.members([
         'the-api-key',
@@ -298,7 +298,7 @@ describe('settings', () => {
         'AKIA1234',
         'aws-secret',
         'aws-token',
-        'dGhlLWFwaS1rZXk6dGhlLXNlY3JldC1rZXk=',
+        'the-api-key:the-secret-key',
       ]);
     });
 
@@ -321,6 +321,21 @@ describe('settings', () => {
         }
       }
     });
+  });
+
+  it('do not show a secret that stands in the wrong variable', () => {
+    const key = 'hush+key/0123456789abcdef';
+    const choices = ALL.filter(
+      ([, { secret, validator }]) => secret !== true && validator !== VARIABLES.EXPORT_START.validator,
+    );
+    const wrong = Object.fromEntries(choices.map(([name]) => [name, `§ ${key}`]));
+    for (const AMPLITUDE_SECRET_KEY of [key, `"${key}"`]) {
+      const { message } = refusal({ ...BASE, ...wrong, AMPLITUDE_SECRET_KEY });
+      expect(message).not.to.include('hush');
+      expect(message).to.include('OUTPUT_FORMAT is "§ [secret]": it must be one of json, gzip');
+    }
+    expect(problem({ DESTINATION: `s3://${key}`, AMPLITUDE_API_KEY: key })).not.to.include('hush');
+    expect(refusal({ ...BASE, OUTPUT_FORMAT: encodeURIComponent(key), API_TOKEN: key }).message).not.to.include('hush');
   });
 
   describe('that are wrong', () => {
