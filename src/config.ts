@@ -27,6 +27,8 @@ export interface Settings {
     readonly connectTimeoutMs: number;
     readonly firstByteTimeoutMs: number;
     readonly idleTimeoutMs: number;
+    /** 0: any rate will do. */
+    readonly minBytesPerSecond: number;
     readonly concurrency: number;
   };
   readonly destination: DestinationAddress;
@@ -170,6 +172,7 @@ export function loadSettings(env: Environment, needs: { amplitude: boolean } = {
       connectTimeoutMs: clean.EXPORT_CONNECT_TIMEOUT_S * 1000,
       firstByteTimeoutMs: clean.EXPORT_FIRST_BYTE_TIMEOUT_S * 1000,
       idleTimeoutMs: clean.EXPORT_IDLE_TIMEOUT_S * 1000,
+      minBytesPerSecond: clean.EXPORT_MIN_BYTES_PER_S,
       concurrency: clean.REQUEST_CONCURRENCY,
     },
     destination,

@@ -9,6 +9,7 @@ import { type Hour, hourFolder, hoursOf, LONGEST_REQUEST_HOURS } from './hours.t
 import type { Log } from './log.ts';
 import { projectOf } from './manifest/project.ts';
 import { MemoryBudget } from './memory.ts';
+import { redaction } from './redaction.ts';
 
 export interface ExportOptions {
   readonly settings: Settings;
@@ -73,6 +74,7 @@ export async function runExport(options: ExportOptions): Promise<ExportResult> {
         now,
         project: { id: await projectOf(destination) },
         amplitude: settings.amplitude,
+        redact: redaction(settings.secrets),
         keep: {
           budget: new MemoryBudget(settings.archiveMemoryBytes),
           budgetBytes: settings.archiveMemoryBytes,
