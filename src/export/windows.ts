@@ -54,7 +54,6 @@ export class WindowRunner {
       else this.#fail(window, outcome.fault);
     } catch (error) {
       if (this.#options.signal.aborted) return;
-      if (error instanceof JobError && error.endsRun) this.#options.stop(error);
       this.#fail(window, error);
     }
   }
@@ -95,10 +94,10 @@ export class WindowRunner {
       } catch (error) {
         signal.throwIfAborted();
         const fault = asFault(error, window);
-        if (fault === undefined) throw error;
+        if (fault === undefined) throw this.#ending(error, window);
         if (isAnswer(fault.kind)) this.#usedUp = 0;
         const next = nextStep(fault.kind, { attempt, maxAttempts: amplitude.maxAttempts, hours });
-        if (next === 'stop-run') throw fault;
+        if (next === 'stop-run') throw this.#ending(fault, window);
         if (next === 'give-up') this.#noteUsedUp(fault);
         if (next !== 'retry') return { fault, next };
         const { backoffMs } = amplitude;
@@ -135,6 +134,15 @@ export class WindowRunner {
     } finally {
       await archive.close();
     }
+  }
+
+  /** Ends the run before the window's place is free, so that no further request begins. */
+  #ending(error: unknown, window: Window): unknown {
+    if (error instanceof JobError && error.endsRun) {
+      this.#fail(window, error);
+      this.#options.stop(error);
+    }
+    return error;
   }
 
   /** Once a run: where one answer has other words, all have. */
