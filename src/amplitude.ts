@@ -1,40 +1,59 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import got, { RequestError, TimeoutError } from 'got';
+import type { ClockCheck } from './amplitude/clock.ts';
 import { type Fault, RequestFault } from './amplitude/faults.ts';
-import { answerFault } from './amplitude/statuses.ts';
+import { readNotFound } from './amplitude/not-found.ts';
+import { answerFault, beginningOf, statusWith } from './amplitude/statuses.ts';
+import { readErrorBody, withIdleTimeout, withLeastRate } from './amplitude/waits.ts';
 import { type Spool, type SpoolOptions, spool } from './archive/spool.ts';
 import type { Settings } from './config.ts';
 import { systemCode } from './errors.ts';
 import { formatWindow, onTheWire, type Window } from './hours.ts';
+import type { Redact } from './redaction.ts';
 import { VERSION } from './version.ts';
 
 export interface ExportApiOptions {
   readonly settings: Settings['amplitude'];
   readonly keep: Omit<SpoolOptions, 'expectedBytes'>;
   readonly signal: AbortSignal;
+  readonly now: () => Date;
+  /** One for all requests of a run. */
+  readonly clock: ClockCheck;
+  /** Passed by whatever is quoted of an answer, before it is cut. */
+  readonly redact: Redact;
   /** Called with the size of every piece that arrives. */
   readonly onBytes: (bytes: number) => void;
+  /** For an answer that is no archive, from its first byte to its last. */
+  readonly errorBodyMs?: number;
+  /** Over which the least rate of an archive is measured. */
+  readonly ratePeriodMs?: number;
 }
 
-/** An answer of the Export API: an archive, or the word that the window holds no data (404). */
-export type Answer = { readonly kind: 'archive'; readonly spool: Spool } | { readonly kind: 'no-data' };
+/**
+ * An answer of the Export API: an archive, or the word that the window holds no data (404), quoted where that is not
+ * said in the usual words.
+ */
+export type Answer =
+  | { readonly kind: 'archive'; readonly spool: Spool }
+  | { readonly kind: 'no-data'; readonly quote?: string };
 
-/** Error pages are read this far, to be quoted. */
-const ERROR_BODY_BYTES = 64 * 1024;
+const ERROR_BODY_MS = 30_000;
+const RATE_PERIOD_MS = 5 * 60_000;
 
 /**
  * One request of the Export API for `window`. Throws a RequestFault for whatever is no answer, a JobError where the
- * answer cannot be kept, and the signal's reason once that aborts. Never retries: only the caller can tell whether
- * an archive that came whole also opens.
+ * answer cannot be kept or the clock is wrong, and the signal's reason once that aborts. Never retries: only the caller
+ * can tell whether an archive that came whole also opens.
  */
 export async function requestWindow(window: Window, options: ExportApiOptions): Promise<Answer> {
-  const { settings, signal } = options;
+  const { settings, signal, now, redact } = options;
   const { start, end } = onTheWire(window);
   const url = `${settings.baseUrl}/api/2/export?start=${start}&end=${end}`;
-  const fault = (kind: Fault, message: string, cause?: unknown) => new RequestFault(kind, window, message, { cause });
+  const fault: MakeFault = (kind, message, cause) => new RequestFault(kind, window, message, { cause });
   signal.throwIfAborted();
 
+  const sentAt = now();
   const request = got.stream(url, {
     username: settings.apiKey,
     password: settings.secretKey,
@@ -55,20 +74,24 @@ export async function requestWindow(window: Window, options: ExportApiOptions): 
   request.on('error', () => undefined);
   try {
     const [response] = (await once(request, 'response')) as [IncomingMessage];
-    const chunks = withIdleTimeout(request, settings.idleTimeoutMs, () =>
-      fault('stall', `the answer stood still for ${settings.idleTimeoutMs / 1000} s`),
-    );
-    const status = response.statusCode ?? 0;
-    if (status === 404) return { kind: 'no-data' };
-    if (status !== 200) throw answerFault(window, status, response.headers, await beginning(chunks));
-    const length = response.headers['content-length'];
-    const expectedBytes = length === undefined ? undefined : Number(length);
-    const kept = await spool(counted(chunks, options.onBytes), { ...options.keep, expectedBytes });
-    if (expectedBytes !== undefined && kept.bytes !== expectedBytes) {
-      await kept.close();
-      throw fault('truncated', `the answer ended after ${kept.bytes} of ${expectedBytes} bytes`);
+    const { statusCode: status = 0, headers } = response;
+    options.clock.check(headers.date, sentAt, now());
+    if (status === 200) return { kind: 'archive', spool: await keepArchive(request, headers, options, fault) };
+    const body = await readErrorBody(request, options.errorBodyMs ?? ERROR_BODY_MS);
+    signal.throwIfAborted();
+    if (status !== 404) throw answerFault(window, status, headers, body, { redact, now: now() });
+    const quote = beginningOf(body, redact);
+    const said = statusWith(status, quote);
+    switch (readNotFound(headers['content-type'], body)) {
+      case 'no-data':
+        return { kind: 'no-data' };
+      case 'other-words':
+        return { kind: 'no-data', quote };
+      case 'foreign':
+        throw fault('not-amplitude', `${said}, which is no answer of the Export API`);
+      case 'unknown':
+        throw fault(body.broken === 'late' ? 'stall' : 'truncated', `${said}, and the answer did not end`);
     }
-    return { kind: 'archive', spool: kept };
   } catch (error) {
     signal.throwIfAborted();
     throw connectionFault(error, fault, `for ${formatWindow(window)}`) ?? error;
@@ -77,23 +100,29 @@ export async function requestWindow(window: Window, options: ExportApiOptions): 
   }
 }
 
-/** The chunks of `stream`; throws what `late` makes once none has come for `ms`. */
-async function* withIdleTimeout(stream: AsyncIterable<Buffer>, ms: number, late: () => Error): AsyncGenerator<Buffer> {
-  const chunks = stream[Symbol.asyncIterator]();
-  let timer: NodeJS.Timeout | undefined;
-  try {
-    for (;;) {
-      const timeout = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(late()), ms);
-      });
-      const { done, value } = await Promise.race([chunks.next(), timeout]);
-      clearTimeout(timer);
-      if (done === true) return;
-      yield value;
-    }
-  } finally {
-    clearTimeout(timer);
+type MakeFault = (kind: Fault, message: string, cause?: unknown) => RequestFault;
+
+async function keepArchive(
+  body: AsyncIterable<Buffer>,
+  headers: IncomingMessage['headers'],
+  { settings, keep, onBytes, ratePeriodMs = RATE_PERIOD_MS }: ExportApiOptions,
+  fault: MakeFault,
+): Promise<Spool> {
+  const moving = withIdleTimeout(body, settings.idleTimeoutMs, () =>
+    fault('stall', `the answer stood still for ${settings.idleTimeoutMs / 1000} s`),
+  );
+  const rate = { least: settings.minBytesPerSecond, periodMs: ratePeriodMs };
+  const chunks = withLeastRate(moving, rate, (bytesPerSecond) =>
+    fault('stall', `the answer came at ${Math.round(bytesPerSecond)} bytes a second`),
+  );
+  const length = headers['content-length'];
+  const expectedBytes = length === undefined ? undefined : Number(length);
+  const kept = await spool(counted(chunks, onBytes), { ...keep, expectedBytes });
+  if (expectedBytes !== undefined && kept.bytes !== expectedBytes) {
+    await kept.close();
+    throw fault('truncated', `the answer ended after ${kept.bytes} of ${expectedBytes} bytes`);
   }
+  return kept;
 }
 
 async function* counted(chunks: AsyncIterable<Buffer>, onBytes: (bytes: number) => void): AsyncGenerator<Buffer> {
@@ -103,27 +132,8 @@ async function* counted(chunks: AsyncIterable<Buffer>, onBytes: (bytes: number) 
   }
 }
 
-async function beginning(chunks: AsyncIterable<Buffer>): Promise<string> {
-  const parts: Buffer[] = [];
-  let bytes = 0;
-  try {
-    for await (const chunk of chunks) {
-      parts.push(chunk);
-      bytes += chunk.length;
-      if (bytes >= ERROR_BODY_BYTES) break;
-    }
-  } catch {
-    // The status says what matters; the page that comes with it may be cut short.
-  }
-  return Buffer.concat(parts).toString('utf8');
-}
-
 /** Faults of the connection, told by got's and the system's codes; undefined for anything else. */
-function connectionFault(
-  error: unknown,
-  fault: (kind: Fault, message: string, cause?: unknown) => RequestFault,
-  what: string,
-): RequestFault | undefined {
+function connectionFault(error: unknown, fault: MakeFault, what: string): RequestFault | undefined {
   if (error instanceof TimeoutError) {
     if (error.event === 'response')
       return fault('stall', `no answer began within ${error.message.match(/\d+/)?.[0]} ms`, error);

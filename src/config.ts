@@ -1,9 +1,10 @@
 import { resolve } from 'node:path';
 import { cleanEnv, type ValidatorSpec } from 'envalid';
 import { parseDestination, withoutUserinfo } from './config/address.ts';
-import { type Found, find, missing, misspelt } from './config/names.ts';
+import { type Found, find, inSecretVariables, missing, misspelt } from './config/names.ts';
 import { VARIABLES, type Variable, type VariableName } from './config/variables.ts';
 import { EXIT, JobError } from './errors.ts';
+import { type Redact, redaction } from './redaction.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 export type OutputFormat = 'json' | 'gzip';
@@ -26,6 +27,8 @@ export interface Settings {
     readonly connectTimeoutMs: number;
     readonly firstByteTimeoutMs: number;
     readonly idleTimeoutMs: number;
+    /** 0: any rate will do. */
+    readonly minBytesPerSecond: number;
     readonly concurrency: number;
   };
   readonly destination: DestinationAddress;
@@ -119,6 +122,8 @@ export function loadSettings(env: Environment, needs: { amplitude: boolean } = {
     if (value !== undefined) found.set(name, value);
     if (problems.length > before) unusable.add(name);
   }
+  // A key may have been pasted into the wrong variable, whose value a message would show.
+  const redact = redaction([...secretsOf(found, '', ''), ...inSecretVariables(env)]);
   const given: Record<string, string> = {};
   const specs: Record<string, ValidatorSpec<unknown>> = {};
   for (const [name, variable] of Object.entries(VARIABLES) as [VariableName, Variable][]) {
@@ -134,7 +139,7 @@ export function loadSettings(env: Environment, needs: { amplitude: boolean } = {
         const { example, secret } = VARIABLES[name as VariableName] as Variable;
         const at = found.get(name as VariableName);
         unusable.add(name as VariableName);
-        const shown = secret === true ? ':' : ` is "${withoutUserinfo(at?.value ?? '')}":`;
+        const shown = secret === true ? ':' : ` is "${withoutUserinfo(redact(at?.value ?? ''))}":`;
         problems.push(`${at?.name ?? name}${shown} it ${error.message}, for example ${example}.`);
       }
     },
@@ -151,7 +156,7 @@ export function loadSettings(env: Environment, needs: { amplitude: boolean } = {
   const apiKey = require('AMPLITUDE_API_KEY');
   const secretKey = require('AMPLITUDE_SECRET_KEY');
   const prefix = unusable.has('S3_PREFIX') ? '' : clean.S3_PREFIX;
-  const destination = readDestination(found, unusable, get, prefix, unknown, problems);
+  const destination = readDestination(found, unusable, get, prefix, unknown, redact, problems);
   const credentials = readCredentials(found, unusable, problems);
   if (problems.length > 0) throw new ConfigError(problems);
 
@@ -167,6 +172,7 @@ export function loadSettings(env: Environment, needs: { amplitude: boolean } = {
       connectTimeoutMs: clean.EXPORT_CONNECT_TIMEOUT_S * 1000,
       firstByteTimeoutMs: clean.EXPORT_FIRST_BYTE_TIMEOUT_S * 1000,
       idleTimeoutMs: clean.EXPORT_IDLE_TIMEOUT_S * 1000,
+      minBytesPerSecond: clean.EXPORT_MIN_BYTES_PER_S,
       concurrency: clean.REQUEST_CONCURRENCY,
     },
     destination,
@@ -201,6 +207,7 @@ function readDestination(
   get: (name: VariableName) => string | undefined,
   prefix: string,
   unknown: readonly { name: string; meant: string }[],
+  redact: Redact,
   problems: string[],
 ): DestinationAddress {
   const text = get('DESTINATION');
@@ -215,9 +222,10 @@ function readDestination(
   try {
     return parseDestination(text);
   } catch (error) {
-    problems.push(
-      `DESTINATION is "${withoutUserinfo(text)}": ${(error as Error).message}, for example ${VARIABLES.DESTINATION.example}.`,
-    );
+    const shown = redact(text);
+    // The reason quotes a part of the value, which may be a part of the secret.
+    const why = shown === text ? (error as Error).message : 'it holds a secret of another setting';
+    problems.push(`DESTINATION is "${withoutUserinfo(shown)}": ${why}, for example ${VARIABLES.DESTINATION.example}.`);
     return { kind: 'file', folder: '' };
   }
 }
@@ -250,5 +258,6 @@ function readCredentials(
 
 function secretsOf(found: ReadonlyMap<VariableName, Found>, apiKey: string, secretKey: string): string[] {
   const values = [...found].filter(([name]) => (VARIABLES[name] as Variable).secret).map(([, { value }]) => value);
-  return apiKey === '' ? values : [...values, Buffer.from(`${apiKey}:${secretKey}`).toString('base64')];
+  // The pair's Base64 goes over the wire; the redaction knows every value's Base64.
+  return apiKey === '' ? values : [...values, `${apiKey}:${secretKey}`];
 }

@@ -2,12 +2,12 @@ import { readdir } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 import { type Environment, loadSettings } from './config.ts';
 import { hourOfKey } from './landing/keys.ts';
-import { redaction } from './log.ts';
 import type { DemoFlags } from './main/arguments.ts';
 import type { CommandContext } from './main/command.ts';
 import { exportCommand } from './main/export-command.ts';
 import { statusCommand } from './main/status-command.ts';
 import { manifestKey } from './manifest.ts';
+import { redaction } from './redaction.ts';
 import { startSimulator } from './simulator.ts';
 
 /**

@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'AMPLITUDE_UNREACHABLE'
   | 'AMPLITUDE_REDIRECT'
   | 'AMPLITUDE_DOWN'
+  | 'NOT_AMPLITUDE'
   | 'ARCHIVE_TRUNCATED'
   | 'ARCHIVE_BROKEN'
   | 'ARCHIVE_REFUSED'
@@ -46,6 +47,12 @@ export const EXIT = {
   SIGTERM: 143,
 } as const;
 
+/**
+ * True of every command: a gap is asked for until it is sealed, an unsettled hour until it has settled, and --force and
+ * --repair ask for their hours each time.
+ */
+export const RUN_AGAIN = 'Run the same command again: it asks again for every hour of its range that failed';
+
 interface ErrorDetails {
   /** The next step for the person who reads the message; a whole sentence. */
   readonly hint?: string;
@@ -53,7 +60,7 @@ interface ErrorDetails {
   /** True where every other hour would meet the same error, so that the run ends at once. */
   readonly endsRun?: boolean;
   readonly exitCode?: number;
-  /** True where another request may bring a right answer. */
+  /** True where another request may bring a right archive. */
   readonly retry?: boolean;
 }
 
@@ -93,7 +100,7 @@ export class Interrupted extends JobError {
   readonly signal: 'SIGINT' | 'SIGTERM';
   constructor(signal: 'SIGINT' | 'SIGTERM') {
     super('INTERRUPTED', `Stopped by ${signal}.`, {
-      hint: 'Run the same command again: it takes up the hours that are not sealed.',
+      hint: 'Run the same command again: an export asks for what is not sealed yet, with --force for all of its range.',
       endsRun: true,
       exitCode: EXIT[signal],
     });

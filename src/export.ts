@@ -11,6 +11,7 @@ import { firstLanded, nothingLanded, sealedIn } from './landing/listing.ts';
 import type { Log } from './log.ts';
 import { PrefixProject } from './manifest/project.ts';
 import { MemoryBudget } from './memory.ts';
+import { redaction } from './redaction.ts';
 
 export interface ExportOptions {
   readonly settings: Settings;
@@ -77,6 +78,7 @@ export async function runExport(options: ExportOptions): Promise<ExportResult> {
         now,
         project: await PrefixProject.of(destination),
         amplitude: settings.amplitude,
+        redact: redaction(settings.secrets),
         keep: {
           budget: new MemoryBudget(settings.archiveMemoryBytes),
           budgetBytes: settings.archiveMemoryBytes,

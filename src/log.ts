@@ -3,7 +3,7 @@ import { JobError } from './errors.ts';
 
 export type Fields = Readonly<Record<string, string | number | boolean | undefined>>;
 
-/** What a run says while it goes on. Every line passes the redaction of secrets. */
+/** What a run says while it goes on. Every message and field passes the redaction of secrets. */
 export interface Log {
   debug(message: string, fields?: Fields): void;
   info(message: string, fields?: Fields): void;
@@ -32,18 +32,6 @@ const COLORS: Readonly<Record<LogLevel, string>> = {
   warn: '33',
   error: '31',
 };
-
-/**
- * A function that takes every given secret out of a text, also where it stands URL- or JSON-encoded.
- * Values of fewer than four characters are let stand: they are nobody's real key, and every word holds them.
- */
-export function redaction(secrets: readonly string[]): (text: string) => string {
-  const forms = secrets
-    .filter((secret) => secret.length >= 4)
-    .flatMap((secret) => [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)]);
-  const longestFirst = [...new Set(forms)].sort((a, b) => b.length - a.length);
-  return (text) => longestFirst.reduce((left, secret) => left.replaceAll(secret, '[secret]'), text);
-}
 
 /** A line of Kestra's protocol. Line separators that JSON leaves alone are escaped: one line must stay one line. */
 export function kestraLine(content: object): string {
@@ -75,7 +63,13 @@ export function createLog(options: LogOptions): Log {
   const say =
     (at: LogLevel) =>
     (message: string, fields: Fields = {}) => {
-      if (ORDER.indexOf(at) >= least) options.write(redact(render(at, message, fields)));
+      if (ORDER.indexOf(at) < least) return;
+      // Before it is rendered: in a line of JSON a redaction could fall on half an escape.
+      const clean = Object.entries(fields).map(([name, value]) => [
+        name,
+        typeof value === 'string' ? redact(value) : value,
+      ]);
+      options.write(render(at, redact(message), Object.fromEntries(clean)));
     };
 
   const log = {
@@ -101,7 +95,7 @@ export function describe(error: unknown): string {
     return `${error.message}${error.message.includes('\n') ? '\n' : ' '}${error.hint}`;
   }
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return `This program met an error that it does not know: ${text}. Run it again with LOG_LEVEL=debug and report what it says; sealed hours are not touched.`;
+  return `This program met an error that it does not know: ${text}. Run it again with LOG_LEVEL=debug and report what it says; what was sealed stays landed.`;
 }
 
 function stackOf(error: unknown): string {

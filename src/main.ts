@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { loadSettings, processEnvironment } from './config.ts';
 import { EXIT, Interrupted, JobError, UsageError } from './errors.ts';
-import { redaction } from './log.ts';
 import { type Invocation, readArguments } from './main/arguments.ts';
 import { type Output, openOutput } from './main/output.ts';
+import { redaction } from './redaction.ts';
 import { nodeProblem, VERSION } from './version.ts';
 
 /** After a signal the process ends by this time, whatever still goes on. */

@@ -143,7 +143,7 @@ export function summary(report: ExportReport): string {
   if (hours.failed.length > 0) {
     lines.push(`  ${'failed'.padEnd(10)} ${count(hours.failed.length, 'hour')}`);
     for (const [message, failed] of grouped(hours.failed)) lines.push(`    ${joinedHours(failed)}: ${message}`);
-    lines.push('  The next run without --force asks for these hours again, and for nothing that is sealed.');
+    lines.push('  Run the same command again: it asks again for each of these hours that is in its range by then.');
   }
   return lines.join('\n');
 }

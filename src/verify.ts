@@ -60,7 +60,7 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
   }
   const nothing = sealed.size === 0 && (await firstLanded(destination)) === undefined;
   options.onSealed?.(sealed.size);
-  const quarantine = await quarantineByHour(everywhere, destination);
+  const quarantine = await quarantineByHour(everywhere, destination, outside);
   const stored = new HoursInOrder(destination, range);
   const contents = new PQueue({ concurrency: AT_ONCE[depth] });
   let failed: unknown;
@@ -165,12 +165,17 @@ async function verifyHour(
 /** Far beyond any hour that a key can name. */
 const END_OF_TIME = Date.parse('9999-12-31T00:00:00Z') / 3_600_000;
 
-async function quarantineByHour(range: Window, destination: Destination): Promise<Map<Hour, StoredObject[]>> {
+async function quarantineByHour(
+  range: Window,
+  destination: Destination,
+  outside: StoredObject[],
+): Promise<Map<Hour, StoredObject[]>> {
   const found = new Map<Hour, StoredObject[]>();
   const bounds = { after: `quarantine/${hourFolder(range.start)}`, before: `quarantine/${hourFolder(range.end)}` };
   for await (const object of destination.list('quarantine/', bounds)) {
     const hour = hourOfKey(object.key);
-    if (hour !== undefined) found.set(hour, [...(found.get(hour) ?? []), object]);
+    if (hour === undefined) outside.push(object);
+    else found.set(hour, [...(found.get(hour) ?? []), object]);
   }
   return found;
 }

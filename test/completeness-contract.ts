@@ -386,7 +386,12 @@ export function completenessContract(
 
     it('names foreign keys, and leaves them alone', async () => {
       await land();
-      const foreign = ['events/notes.txt', `events/${hourFolder(range.start)}/copy.json`, 'manifests/README.md'];
+      const foreign = [
+        'events/notes.txt',
+        'quarantine/notes.txt',
+        `events/${hourFolder(range.start)}/copy.json`,
+        'manifests/README.md',
+      ];
       for (const key of foreign) await write(key, 'x');
       const { code, verify: found } = await verify('--repair', '--sweep');
       expect([code, found.repair, found.swept]).to.deep.equal([3, null, []]);

@@ -64,6 +64,7 @@ describe('settings', () => {
         connectTimeoutMs: 10_000,
         firstByteTimeoutMs: 300_000,
         idleTimeoutMs: 60_000,
+        minBytesPerSecond: 1024,
         concurrency: 4,
       },
       destination: { kind: 's3', bucket: 'landing', prefix: 'events' },
@@ -76,7 +77,7 @@ describe('settings', () => {
       archiveMemoryBytes: 64 * 2 ** 20,
       workDir: tmpdir(),
       reportFile: undefined,
-      secrets: ['the-api-key', 'the-secret-key', Buffer.from('the-api-key:the-secret-key').toString('base64')],
+      secrets: ['the-api-key', 'the-secret-key', 'the-api-key:the-secret-key'],
       warnings: [],
     } satisfies Settings);
   });
@@ -106,6 +107,7 @@ describe('settings', () => {
       EXPORT_CONNECT_TIMEOUT_S: '0.5',
       EXPORT_FIRST_BYTE_TIMEOUT_S: '7',
       EXPORT_IDLE_TIMEOUT_S: '8',
+      EXPORT_MIN_BYTES_PER_S: '0',
       WORK_DIR: 'work',
     });
     expect(settings.amplitude).to.deep.equal({
@@ -118,6 +120,7 @@ describe('settings', () => {
       connectTimeoutMs: 500,
       firstByteTimeoutMs: 7000,
       idleTimeoutMs: 8000,
+      minBytesPerSecond: 0,
       concurrency: 2,
     });
     expect(settings.s3).to.deep.equal({
@@ -142,6 +145,19 @@ describe('settings', () => {
       workDir: resolve('work'),
     });
     expect(load({ AMPLITUDE_BASE_URL: 'http://127.0.0.1:8300/' }).amplitude.baseUrl).to.equal('http://127.0.0.1:8300');
+  });
+
+  it('take the whole address of the API for its scheme and host', () => {
+    for (const path of ['', '/', '//', '/api/2/export', '/api/2/export/']) {
+      const { baseUrl } = load({ AMPLITUDE_BASE_URL: `https://proxy.example/amplitude${path}` }).amplitude;
+      expect(baseUrl, path).to.equal('https://proxy.example/amplitude');
+    }
+    expect(load({ AMPLITUDE_BASE_URL: 'https://amplitude.com/api/2/export' }).amplitude.baseUrl).to.equal(
+      'https://amplitude.com',
+    );
+    expect(load({ AWS_ENDPOINT_URL: 'http://s3.example/api/2/export' }).s3.endpoint).to.equal(
+      'http://s3.example/api/2/export',
+    );
   });
 
   it('take the example of every variable', () => {
@@ -290,7 +306,7 @@ describe('settings', () => {
       expect(settings.amplitude).to.include({ apiKey: 'the-api-key', secretKey: 'the-secret-key' });
     });
 
-    it('are all listed for redaction, the two of Amplitude also as they go over the wire', () => {
+    it('are all listed for redaction, the two of Amplitude also as the pair that goes over the wire', () => {
       const { secrets } = load({ ...pair, AWS_SESSION_TOKEN: 'aws-token' });
       expect(secrets).to.have.members([
         'the-api-key',
@@ -298,7 +314,7 @@ describe('settings', () => {
         'AKIA1234',
         'aws-secret',
         'aws-token',
-        'dGhlLWFwaS1rZXk6dGhlLXNlY3JldC1rZXk=',
+        'the-api-key:the-secret-key',
       ]);
     });
 
@@ -321,6 +337,21 @@ describe('settings', () => {
         }
       }
     });
+  });
+
+  it('do not show a secret that stands in the wrong variable', () => {
+    const key = 'hush+key/0123456789abcdef';
+    const choices = ALL.filter(
+      ([, { secret, validator }]) => secret !== true && validator !== VARIABLES.EXPORT_START.validator,
+    );
+    const wrong = Object.fromEntries(choices.map(([name]) => [name, `§ ${key}`]));
+    for (const AMPLITUDE_SECRET_KEY of [key, `"${key}"`]) {
+      const { message } = refusal({ ...BASE, ...wrong, AMPLITUDE_SECRET_KEY });
+      expect(message).not.to.include('hush');
+      expect(message).to.include('OUTPUT_FORMAT is "§ [secret]": it must be one of json, gzip');
+    }
+    expect(problem({ DESTINATION: `s3://${key}`, AMPLITUDE_API_KEY: key })).not.to.include('hush');
+    expect(refusal({ ...BASE, OUTPUT_FORMAT: encodeURIComponent(key), API_TOKEN: key }).message).not.to.include('hush');
   });
 
   describe('that are wrong', () => {
@@ -404,6 +435,7 @@ describe('settings', () => {
       ['ARCHIVE_MEMORY_MB', 0, 2048],
       ['EXPORT_MAX_ATTEMPTS', 1, 20],
       ['EXPORT_BACKOFF_MS', 0, 60_000],
+      ['EXPORT_MIN_BYTES_PER_S', 0, 1_000_000_000],
     ];
     for (const [name, least, most] of BOUNDS) {
       it(`are whole numbers out of bounds: ${name} from ${least} to ${most}`, () => {

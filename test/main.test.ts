@@ -110,7 +110,9 @@ describe('what is said', () => {
     const { code, stdout, stderr } = await run({ LOG_FORMAT: 'pretty', EXPORT_MAX_ATTEMPTS: '2' });
     expect([code, stdout]).to.deep.equal([3, '']);
     expect(stderr).to.include('landed     1 hour').and.include('failed     1 hour').and.include('2026-03-04T07: ');
-    expect(stderr).to.include('The next run without --force asks for these hours again').and.include('HTTP 500');
+    expect(stderr)
+      .to.include('Run the same command again: it asks again for each of these hours')
+      .and.include('HTTP 500');
     expect(stderr).not.to.include('\u001b');
     expect(stderr).not.to.match(/^\s+at /m);
   });

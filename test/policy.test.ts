@@ -1,8 +1,11 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { ClockCheck } from '../src/amplitude/clock.ts';
 import type { Fault } from '../src/amplitude/faults.ts';
+import { readNotFound } from '../src/amplitude/not-found.ts';
 import { nextStep, pauseBefore } from '../src/amplitude/policy.ts';
 import { answerFault, kindOf, readRetryAfter } from '../src/amplitude/statuses.ts';
+import { JobError } from '../src/errors.ts';
 import { readHour } from '../src/hours.ts';
 
 const window = { start: readHour('2026-11-20T00'), end: readHour('2026-11-21T00') };
@@ -13,7 +16,7 @@ describe('policy: what follows a fault', () => {
   const row = (kind: Fault, hours: number) => steps(kind, hours).join(' ');
 
   it('retries faults of the server twice, then halves', () => {
-    for (const kind of ['server', 'stall', 'truncated', 'archive'] as const) {
+    for (const kind of ['server', 'stall', 'truncated', 'archive', 'not-events'] as const) {
       expect(row(kind, 24)).to.equal('retry halve halve halve halve');
       expect(row(kind, 1)).to.equal('retry retry retry retry give-up');
     }
@@ -28,15 +31,15 @@ describe('policy: what follows a fault', () => {
     expect(nextStep('refused', { attempt: 1, maxAttempts: 5, hours: 1 })).to.equal('give-up');
   });
 
-  it('never halves for a rate limit or a refused connection', () => {
-    for (const kind of ['rate-limit', 'unreachable'] as const) {
+  it('never halves for a rate limit, a refused connection or the answer to another question', () => {
+    for (const kind of ['rate-limit', 'unreachable', 'refused-archive'] as const) {
       expect(row(kind, 24)).to.equal('retry retry retry retry give-up');
     }
   });
 
   it('stops the run for refused credentials and retries nothing that is our own error', () => {
     expect(nextStep('credentials', { attempt: 1, maxAttempts: 5, hours: 24 })).to.equal('stop-run');
-    for (const kind of ['parameter', 'redirect', 'unexpected'] as const) {
+    for (const kind of ['parameter', 'redirect', 'unexpected', 'not-amplitude'] as const) {
       expect(nextStep(kind, { attempt: 1, maxAttempts: 5, hours: 24 })).to.equal('give-up');
     }
   });
@@ -78,6 +81,11 @@ describe('policy: pauses', () => {
 });
 
 describe('policy: what a status means', () => {
+  const fault = (status: number, headers: Record<string, string>, text: string) => {
+    const body = { text, whole: true, broken: undefined };
+    return answerFault(window, status, headers, body, { redact: (shown) => shown, now: new Date() });
+  };
+
   for (const [body, kind] of [
     [
       'The file size of the exported data is too large. Shorten the time ranges and try again. The limit size is 4GB.',
@@ -111,16 +119,105 @@ describe('policy: what a status means', () => {
   });
 
   it('quotes at most 300 characters of the body, in one line', () => {
-    const { message } = answerFault(window, 400, {}, `begins\n  here ${'x'.repeat(1000)}`);
+    const { message } = fault(400, {}, `begins\n  here ${'x'.repeat(1000)}`);
     expect(message).to.include('HTTP 400, "begins here xxx').and.have.length.below(450);
     expect(message).not.to.include('\n');
   });
 
   it('names key, secret and region for 401 and 403, the host for a redirect', () => {
-    const { hint, exitCode, endsRun } = answerFault(window, 403, {}, '');
+    const { hint, exitCode, endsRun } = fault(403, {}, '');
     expect(hint).to.include('AMPLITUDE_API_KEY').and.include('AMPLITUDE_SECRET_KEY').and.include('AMPLITUDE_REGION');
     expect([exitCode, endsRun]).to.deep.equal([4, true]);
-    const redirect = answerFault(window, 302, { location: 'https://other.example/login?token=1' }, '');
+    const redirect = fault(302, { location: 'https://other.example/login?token=1' }, '');
     expect(redirect.message).to.include('https://other.example').and.not.include('token');
+  });
+});
+
+describe('policy: what a 404 means', () => {
+  const kind = (text: string, type?: string, broken?: 'late' | 'cut') =>
+    readNotFound(type, { text, whole: broken === undefined, broken });
+
+  it('is no data in the words of Amplitude, also in JSON, and without a body', () => {
+    expect(kind('Raw data files were not found.')).to.equal('no-data');
+    expect(kind('Raw data files were not found.', 'text/html;charset=utf-8')).to.equal('no-data');
+    expect(kind('{"error":{"message":"Raw data file not found"}}', 'application/json')).to.equal('no-data');
+    expect(kind('raw data files were not f', undefined, 'cut')).to.equal('no-data');
+    for (const empty of ['', ' \r\n', '\uFEFF']) expect(kind(empty, 'text/html')).to.equal('no-data');
+  });
+
+  it('is of something else in HTML, other JSON, no text, or the words of a gateway', () => {
+    for (const [text, type] of [
+      ['<html><body>Not Found</body></html>', 'text/plain'],
+      ['  <!doctype html>', undefined],
+      ['Not Found', 'text/html; charset=utf-8'],
+      ['{"message":"no Route matched with those values"}', undefined],
+      ['["not found"]', undefined],
+      ['not found', 'application/problem+json'],
+      ['default backend - 404', 'text/plain'],
+      ['404 page not found\n', 'text/plain'],
+      ['Cannot GET /api/2/export', undefined],
+      ['no such route', undefined],
+      ['no healthy upstream', undefined],
+      ['\u001f\ufffd\u0008\u0000', undefined],
+    ] as const) {
+      expect(kind(text, type), text).to.equal('foreign');
+    }
+  });
+
+  it('is taken for no data, to be quoted, in other plain text', () => {
+    expect(kind('Nothing there.', 'text/plain')).to.equal('other-words');
+    expect(kind('Nothing there.')).to.equal('other-words');
+  });
+
+  it('is unknown where the body breaks off before it said anything', () => {
+    for (const broken of ['late', 'cut'] as const) {
+      expect([kind('', undefined, broken), kind('Nothing', undefined, broken)]).to.deep.equal(['unknown', 'unknown']);
+    }
+  });
+});
+
+describe('policy: the clock', () => {
+  const at = (time: string) => new Date(`2026-11-21T${time}Z`);
+  const check = (date: string | undefined, sent: string, came = sent) => {
+    const clock = new ClockCheck();
+    clock.check(date, at(sent), at(came));
+    return clock;
+  };
+  const date = 'Sat, 21 Nov 2026 12:00:00 GMT';
+
+  it('may be five minutes off and no more, to either side', () => {
+    for (const time of ['11:55:00', '12:00:00', '12:05:00']) check(date, time);
+    for (const time of ['11:54:59', '12:05:01']) expect(() => check(date, time)).to.throw(JobError, 'minutes apart');
+  });
+
+  it('is wrong with both times, how far apart they are, and what to do', () => {
+    const tell = (sent: string) => {
+      try {
+        check(date, sent);
+      } catch (error) {
+        return error as JobError;
+      }
+      return expect.fail();
+    };
+    expect(tell('12:10:00')).to.deep.include({ code: 'CLOCK_SKEW', endsRun: true });
+    expect(tell('12:10:00').message).to.equal(
+      "This machine's clock says 2026-11-21T12:10:00Z, Amplitude's says 2026-11-21T12:00:00Z: they are 10 minutes apart.",
+    );
+    expect(tell('09:00:00').message).to.include('they are 3 hours apart');
+    expect(tell('12:10:00').hint).to.include('NTP').and.include('container');
+  });
+
+  it('is right where the answer tells any time from the request to its arrival', () => {
+    check(date, '11:50:00', '12:10:00');
+    check(date, '12:00:00', '12:10:00');
+    expect(() => check(date, '12:06:00', '12:10:00')).to.throw(JobError, '6 minutes apart');
+  });
+
+  it('is judged by the first answer that tells the time, and then for all', () => {
+    const clock = check(undefined, '15:00:00');
+    clock.check('some day', at('15:00:00'), at('15:00:00'));
+    expect(() => clock.check(date, at('15:00:00'), at('15:00:00'))).to.throw(JobError);
+    expect(() => clock.check(undefined, at('12:00:00'), at('12:00:00'))).to.throw(JobError);
+    check(date, '12:00:00').check(date, at('15:00:00'), at('15:00:00'));
   });
 });

@@ -227,6 +227,22 @@ describe('simulator', () => {
       await year.body?.cancel();
     });
 
+    it('tells the time by its own clock, an hour off or not at all where told so', async () => {
+      const date = async (headers = {}) => (await ask(BUSY, BUSY, headers)).headers.get('date');
+      expect(await date()).to.equal(NOW.toUTCString());
+      expect(await date({ headers: {} })).to.equal(NOW.toUTCString());
+      for (const [name, told] of [
+        ['clock-ahead', 'Sun, 22 Nov 2026 01:00:00 GMT'],
+        ['clock-behind', 'Sat, 21 Nov 2026 23:00:00 GMT'],
+        ['no-date', null],
+      ] as const) {
+        simulator.faults.splice(0, 1, { name });
+        expect(await date(), name).to.equal(told);
+      }
+      simulator.faults.push({ name: 'server-error' });
+      expect(await date()).to.equal(null);
+    });
+
     it('answers 404 for an hour without data', async () => {
       expect((await ask(QUIET)).status).to.equal(404);
     });
@@ -351,7 +367,12 @@ describe('simulator', () => {
       ['too-large', 400, /4 GB/],
       ['unauthorized', 401, /Authentication/],
       ['forbidden', 403, /Invalid API Key/],
-      ['no-data', 404, /No data/],
+      ['no-data', 404, /^Raw data files were not found\.$/],
+      ['html-404', 404, /^<!doctype html>/],
+      ['json-404', 404, /^\{"message"/],
+      ['backend-404', 404, /^default backend - 404$/],
+      ['text-404', 404, /^(?!.*raw data).+/i],
+      ['empty-404', 404, /^$/],
       ['rate-limit', 429, /Rate limit/],
       ['rate-limit-date', 429, /Rate limit/],
       ['server-error', 500, /Internal/],
@@ -602,6 +623,54 @@ describe('simulator', () => {
       const all = namesOf(await unzip(await archiveOf(DAY, DAY + 23)));
       expect(all).not.to.be.empty.and.not.to.include(names()[0]);
       expect(all.filter((name) => names().includes(name))).to.deep.equal([]);
+    });
+
+    it('empty-archive: a zip without entries', async () => {
+      simulator.faults.push({ name: 'empty-archive' });
+      expect(await unzip(await archiveOf(BUSY))).to.deep.equal([]);
+      expect((await ask(QUIET)).status).to.equal(404);
+    });
+
+    it('other-day: members of an earlier day and of none that was asked for', async () => {
+      simulator.faults.push({ name: 'other-day' });
+      for (const [first, last] of [
+        [BUSY, BUSY],
+        [DAY, DAY + 23],
+        [DAY - 24, DAY + 23],
+      ] as const) {
+        const dates = namesOf(await unzip(await archiveOf(first, last))).map((name) => name.split('_')[1] ?? '');
+        expect(dates).not.to.have.length(0);
+        for (const date of dates) expect(date < formatHour(first).slice(0, 10), date).to.equal(true);
+      }
+    });
+
+    it('json-array: one line that is all events', async () => {
+      const { first, clean } = await withFault('json-array');
+      const lines = linesIn(gunzipSync(first));
+      expect(lines).to.have.length(1);
+      expect(JSON.parse(lines[0] ?? '')).to.have.length(linesIn(clean).length);
+    });
+
+    it('utf16', async () => {
+      const { first, clean } = await withFault('utf16');
+      const bytes = gunzipSync(first);
+      expect(bytes.subarray(0, 2).toString('hex')).to.equal('fffe');
+      expect(bytes.subarray(2).toString('utf16le')).to.equal(clean.toString());
+    });
+
+    it('gzip-in-gzip', async () => {
+      const { first, clean } = await withFault('gzip-in-gzip');
+      expect(gunzipSync(gunzipSync(first)).equals(clean)).to.equal(true);
+    });
+
+    it('empty-member and zero-bytes-member', async () => {
+      const empty = await withFault('empty-member');
+      expect(empty.first).not.to.have.length(0);
+      expect(gunzipSync(empty.first)).to.have.length(0);
+      simulator.faults.length = 0;
+      const none = await withFault('zero-bytes-member');
+      expect(none.first).to.have.length(0);
+      expect(namesOf(none.members)).to.deep.equal(names());
     });
 
     it('several at once', async () => {

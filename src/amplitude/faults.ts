@@ -1,4 +1,4 @@
-import { type ErrorCode, EXIT, JobError } from '../errors.ts';
+import { type ErrorCode, EXIT, JobError, RUN_AGAIN } from '../errors.ts';
 import { formatWindow, type Window } from '../hours.ts';
 
 /** What a request can meet, as far as the next step differs. */
@@ -14,6 +14,9 @@ export type Fault =
   | 'stall'
   | 'truncated'
   | 'archive'
+  | 'not-events'
+  | 'refused-archive'
+  | 'not-amplitude'
   | 'redirect'
   | 'unexpected';
 
@@ -22,7 +25,7 @@ interface Kind {
   readonly hint: string;
 }
 
-const AGAIN = 'Run the same command again: it takes up the hours that are not sealed.';
+const AGAIN = `${RUN_AGAIN}.`;
 const CONNECTION = 'Check the network, proxies and AMPLITUDE_BASE_URL; then run the same command again.';
 
 const KINDS: Readonly<Record<Fault, Kind>> = {
@@ -44,17 +47,29 @@ const KINDS: Readonly<Record<Fault, Kind>> = {
   },
   'rate-limit': {
     code: 'AMPLITUDE_RATE_LIMIT',
-    hint: 'Lower REQUEST_CONCURRENCY, or look for other programs that use the REST APIs of this project; then run again.',
+    hint: 'Lower REQUEST_CONCURRENCY, or look for other programs that use the REST APIs of this project; then run the same command again.',
   },
   unreachable: { code: 'AMPLITUDE_UNREACHABLE', hint: CONNECTION },
   server: { code: 'AMPLITUDE_SERVER', hint: AGAIN },
   'gateway-timeout': { code: 'AMPLITUDE_SERVER', hint: AGAIN },
   stall: {
     code: 'AMPLITUDE_TIMEOUT',
-    hint: `${AGAIN} EXPORT_FIRST_BYTE_TIMEOUT_S and EXPORT_IDLE_TIMEOUT_S set how long is waited.`,
+    hint: `${AGAIN} EXPORT_FIRST_BYTE_TIMEOUT_S and EXPORT_IDLE_TIMEOUT_S set how long is waited, EXPORT_MIN_BYTES_PER_S how slow an archive may come.`,
   },
   truncated: { code: 'ARCHIVE_TRUNCATED', hint: AGAIN },
   archive: { code: 'ARCHIVE_BROKEN', hint: AGAIN },
+  'not-events': {
+    code: 'NOT_EVENTS',
+    hint: `Nothing of it was landed. ${AGAIN} If it stays so, report the hours to Amplitude.`,
+  },
+  'refused-archive': {
+    code: 'ARCHIVE_REFUSED',
+    hint: `Nothing of it was landed. ${AGAIN} If it stays so, report the hours to Amplitude.`,
+  },
+  'not-amplitude': {
+    code: 'NOT_AMPLITUDE',
+    hint: 'Nothing was sealed by it. Check AMPLITUDE_BASE_URL, and the proxies and gateways between here and Amplitude: one of them answers in its place.',
+  },
   redirect: {
     code: 'AMPLITUDE_REDIRECT',
     hint: 'Check AMPLITUDE_BASE_URL and AMPLITUDE_REGION. Redirects are not followed, since the keys go to the configured host only.',
@@ -91,5 +106,5 @@ export class RequestFault extends JobError {
 
 /** True for faults that show the API at work, whatever it says: a 200, or the word that the window is too large. */
 export function isAnswer(kind: Fault): boolean {
-  return kind === 'too-large' || kind === 'archive';
+  return ['too-large', 'archive', 'not-events', 'refused-archive'].includes(kind);
 }

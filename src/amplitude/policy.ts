@@ -10,7 +10,8 @@ const LONGEST_PAUSE_MS = 60_000;
 
 /**
  * Decides by the kind of fault. A 504 or a 400 speaks of the window, which is halved at once; other faults of the
- * server only after two attempts; 429 and refused connections say nothing of the window and never halve it.
+ * server only after two attempts; 429, refused connections and the answer to another question say nothing of the window
+ * and never halve it.
  */
 export function nextStep(kind: Fault, at: { attempt: number; maxAttempts: number; hours: number }): NextStep {
   const again: NextStep = at.attempt < at.maxAttempts ? 'retry' : 'give-up';
@@ -20,6 +21,7 @@ export function nextStep(kind: Fault, at: { attempt: number; maxAttempts: number
       return 'stop-run';
     case 'parameter':
     case 'redirect':
+    case 'not-amplitude':
     case 'unexpected':
       return 'give-up';
     case 'too-large':
@@ -31,7 +33,9 @@ export function nextStep(kind: Fault, at: { attempt: number; maxAttempts: number
     case 'stall':
     case 'truncated':
     case 'archive':
+    case 'not-events':
       return canHalve && at.attempt >= ATTEMPTS_BEFORE_HALVING ? 'halve' : again;
+    case 'refused-archive':
     case 'rate-limit':
     case 'unreachable':
       return again;

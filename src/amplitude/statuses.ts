@@ -1,6 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Window } from '../hours.ts';
+import type { Redact } from '../redaction.ts';
 import { type Fault, RequestFault } from './faults.ts';
+import type { ErrorBody } from './waits.ts';
 
 /** How much of an answer is quoted. */
 const QUOTED = 300;
@@ -9,10 +11,17 @@ const QUOTED = 300;
 const LONGEST_RETRY_AFTER_MS = 300_000;
 
 /** What a status other than 200 and 404 means. The body of a 400 is the only way to tell its causes apart. */
-export function answerFault(window: Window, status: number, headers: IncomingHttpHeaders, body: string): RequestFault {
-  const retryAfterMs = readRetryAfter(headers['retry-after'], new Date());
-  const location = status >= 300 && status < 400 ? ` to ${hostOf(headers.location)}` : '';
-  return new RequestFault(kindOf(status, body), window, `HTTP ${status}${location}${quote(body)}`, { retryAfterMs });
+export function answerFault(
+  window: Window,
+  status: number,
+  headers: IncomingHttpHeaders,
+  body: ErrorBody,
+  { redact, now }: { redact: Redact; now: Date },
+): RequestFault {
+  const retryAfterMs = readRetryAfter(headers['retry-after'], now);
+  const location = status >= 300 && status < 400 ? ` to ${redact(hostOf(headers.location))}` : '';
+  const why = statusWith(status, beginningOf(body, redact), location);
+  return new RequestFault(kindOf(status, body.text), window, why, { retryAfterMs });
 }
 
 export function kindOf(status: number, body: string): Fault {
@@ -49,10 +58,15 @@ export function readRetryAfter(value: string | undefined, now: Date): number | u
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), LONGEST_RETRY_AFTER_MS);
 }
 
-function quote(body: string): string {
-  const text = body.replace(/\s+/g, ' ').trim();
-  if (text === '') return '';
-  return `, "${text.length > QUOTED ? `${text.slice(0, QUOTED)}…` : text}"`;
+/** The beginning of a body in one line, to be quoted. */
+export function beginningOf({ text, whole }: Pick<ErrorBody, 'text' | 'whole'>, redact: Redact): string {
+  const shown = redact(text, !whole).replace(/\s+/g, ' ').trim();
+  return shown.length > QUOTED ? `${shown.slice(0, QUOTED)}…` : shown;
+}
+
+/** `HTTP 502, "<html>…"` */
+export function statusWith(status: number, beginning: string, location = ''): string {
+  return `HTTP ${status}${location}${beginning === '' ? '' : `, "${beginning}"`}`;
 }
 
 function hostOf(location: string | undefined): string {

@@ -1,5 +1,6 @@
 import { refused } from '../archive.ts';
 import { type Hour, readHour } from '../hours.ts';
+import type { Redact } from '../redaction.ts';
 
 /** What a member's name says, by Amplitude's naming: `<project>/<project>_2026-11-20_5#0.json.gz`. */
 export interface MemberName {
@@ -13,9 +14,10 @@ const NAME = /^(?:(\d+)\/)?(\d+)_(\d{4}-\d{2}-\d{2})_(\d{1,2})#(\d{1,6})\.json\.
 /**
  * Reads the name of a member; undefined for the `_complete` marks that Amplitude may put beside them. Throws a JobError
  * (ARCHIVE_REFUSED) for a path that leaves its folder and for any other name: what cannot be read is not guessed at.
+ * `redact` sees a name before it is cut to be shown.
  */
-export function readMemberName(name: string): MemberName | undefined {
-  const shown = JSON.stringify(name.slice(0, 200));
+export function readMemberName(name: string, redact: Redact = (text) => text): MemberName | undefined {
+  const shown = JSON.stringify(redact(name).slice(0, 200));
   if (/^[/\\]|^[a-z]:/i.test(name) || name.includes('\\') || name.split('/').includes('..')) {
     throw refused(`the path of ${shown} leaves its folder`);
   }

@@ -62,3 +62,9 @@ export function misspelt(env: Environment): { name: string; meant: string }[] {
     return meant === undefined ? [] : [{ name, meant }];
   });
 }
+
+/** What stands in the variables of secrets, also where it cannot be used. */
+export function inSecretVariables(env: Environment): string[] {
+  const names = (Object.keys(VARIABLES) as VariableName[]).filter((name) => (VARIABLES[name] as Variable).secret);
+  return names.flatMap(namesOf).map((name) => (env[name] ?? '').trim().replace(/^(["'])(.*)\1$/s, '$2'));
+}

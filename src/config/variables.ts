@@ -41,13 +41,18 @@ const oneOf = (...choices: string[]) =>
     return input;
   });
 
-const httpUrl = makeValidator<string>((input) => {
+function webAddress(input: string): string {
   const url = URL.parse(input);
   if (url === null || !/^https?:$/.test(url.protocol)) throw new EnvError('must be an http:// or https:// URL');
   if (url.username !== '' || url.password !== '') throw new EnvError('must not hold a user name or a password');
   if (url.search !== '' || url.hash !== '') throw new EnvError('must be a scheme, a host and at most a path');
   return input.replace(/\/+$/, '');
-});
+}
+
+const httpUrl = makeValidator<string>(webAddress);
+
+/** The whole address of the API is often pasted here, and what is meant is plain. */
+const baseUrl = makeValidator<string>((input) => webAddress(input).replace(/\/+api\/2\/export$/, ''));
 
 const zone = makeValidator<string>((input) => {
   // The default needs no look into the zones' data, which takes 40 ms to load.
@@ -97,7 +102,7 @@ export const VARIABLES = {
   AMPLITUDE_BASE_URL: {
     description: "Scheme and host instead of the region's, for the simulator and tests; /api/2/export follows.",
     example: 'http://127.0.0.1:8300',
-    validator: httpUrl,
+    validator: baseUrl,
   },
   DESTINATION: {
     description: 'Where the hours land: s3://bucket/prefix, file:///folder or a path. Beats S3_BUCKET and S3_PREFIX.',
@@ -247,6 +252,12 @@ export const VARIABLES = {
     example: '30',
     default: '60',
     validator: seconds,
+  },
+  EXPORT_MIN_BYTES_PER_S: {
+    description: 'Least rate of an archive, in bytes a second over five minutes; a slower one is given up. 0: any.',
+    example: '4096',
+    default: '1024',
+    validator: whole(0, 1_000_000_000),
   },
   WORK_DIR: {
     description: "Folder for temporary files that hold large archives; else the system's.",

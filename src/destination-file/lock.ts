@@ -56,7 +56,9 @@ export async function lockFolder(folder: string, log: Log): Promise<FolderLock> 
 }
 
 function hold(database: DatabaseSync): void {
-  database.exec('PRAGMA synchronous = OFF; BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS holder (name TEXT); DELETE FROM holder');
+  database.exec(
+    'PRAGMA synchronous = OFF; BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS holder (name TEXT); DELETE FROM holder',
+  );
   const name = `process ${process.pid} on ${hostname()}, since ${new Date().toISOString()}`;
   database.prepare('INSERT INTO holder VALUES (?)').run(name);
   // Others read who holds the lock, so that is committed before the lock is taken for good.

@@ -9,6 +9,7 @@ import { readKey } from '../landing/keys.ts';
 import type { Log } from '../log.ts';
 import type { PrefixProject } from '../manifest/project.ts';
 import { keysIn, type Manifest, makeManifest, manifestKey, readManifest, writeManifest } from '../manifest.ts';
+import type { Redact } from '../redaction.ts';
 import { TOOL } from '../version.ts';
 import { type Decision, decide, factsExamined, factsLanded, type LandedMember, type Mode } from './decide.ts';
 import { type ExaminedMember, landExamined, landMember, type NamedMember } from './member.ts';
@@ -25,6 +26,7 @@ export interface LandingOptions {
   readonly log: Log;
   readonly now: () => Date;
   readonly project: PrefixProject;
+  readonly redact: Redact;
 }
 
 /** How often a run tries to swap the manifest of an hour before it leaves the hour to the others. */
@@ -283,8 +285,9 @@ export class HourLanding {
   /** Not mended: what is stored may be all that is left of the hour. */
   #less(what: string): JobError {
     const name = this.#name;
+    const force = this.#members.length === 0 ? '--force=empty' : '--force';
     return new JobError('REPAIR_SHRUNK', `Amplitude now returns ${what} for ${name} than have landed. They stay.`, {
-      hint: `If the smaller answer is better than what is there: amplitude-to-s3 export --start ${name} --end ${formatHour(this.#hour + 1)} --force, then verify again.`,
+      hint: `If the smaller answer is better than what is there: amplitude-to-s3 export --start ${name} --end ${formatHour(this.#hour + 1)} ${force}, then verify again.`,
     });
   }
 

@@ -66,13 +66,13 @@ function isOfAnswer({ code }: JobError): boolean {
 function membersByHour(
   window: Window,
   members: readonly Member[],
-  { log, project }: LandingOptions,
+  { log, project, redact }: LandingOptions,
 ): Map<Hour, NamedMember[]> {
   const byHour = new Map<Hour, NamedMember[]>();
   const parts = new Set<string>();
   let owner = project.id;
   for (const member of members) {
-    const name = readMemberName(member.name);
+    const name = readMemberName(member.name, redact);
     if (name === undefined) continue;
     owner ??= name.project;
     if (name.project !== owner) {

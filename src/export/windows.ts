@@ -1,13 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type PQueue from 'p-queue';
+import { ClockCheck } from '../amplitude/clock.ts';
 import { type Fault, isAnswer, RequestFault } from '../amplitude/faults.ts';
 import { nextStep, pauseBefore } from '../amplitude/policy.ts';
 import { requestWindow } from '../amplitude.ts';
 import type { SpoolOptions } from '../archive/spool.ts';
 import { openArchive } from '../archive.ts';
 import type { Settings } from '../config.ts';
-import { JobError } from '../errors.ts';
+import { JobError, RUN_AGAIN } from '../errors.ts';
 import { formatWindow, halve, hoursOf, type Window } from '../hours.ts';
+import type { Redact } from '../redaction.ts';
 import type { LandingOptions } from './hour-landing.ts';
 import { landAnswer } from './landing.ts';
 
@@ -17,6 +19,8 @@ export interface WindowOptions extends LandingOptions {
   /** Bounds requests with the landing of their answers, and so the archives that are kept at once. */
   readonly requests: PQueue;
   readonly signal: AbortSignal;
+  /** Passed by whatever is quoted of an answer. */
+  readonly redact: Redact;
   /** Ends the run: nothing new is begun, what goes on is given up. */
   readonly stop: (error: JobError) => void;
 }
@@ -29,7 +33,9 @@ type Outcome = 'landed' | { readonly fault: RequestFault; readonly next: 'halve'
 /** Requests windows and lands the answers: retries, halves, gives up, and notices when the API is down. */
 export class WindowRunner {
   readonly #options: WindowOptions;
+  readonly #clock = new ClockCheck();
   #usedUp = 0;
+  #quotedNotFound = false;
 
   constructor(options: WindowOptions) {
     this.#options = options;
@@ -48,7 +54,6 @@ export class WindowRunner {
       else this.#fail(window, outcome.fault);
     } catch (error) {
       if (this.#options.signal.aborted) return;
-      if (error instanceof JobError && error.endsRun) this.#options.stop(error);
       this.#fail(window, error);
     }
   }
@@ -89,10 +94,10 @@ export class WindowRunner {
       } catch (error) {
         signal.throwIfAborted();
         const fault = asFault(error, window);
-        if (fault === undefined) throw error;
+        if (fault === undefined) throw this.#ending(error, window);
         if (isAnswer(fault.kind)) this.#usedUp = 0;
         const next = nextStep(fault.kind, { attempt, maxAttempts: amplitude.maxAttempts, hours });
-        if (next === 'stop-run') throw fault;
+        if (next === 'stop-run') throw this.#ending(fault, window);
         if (next === 'give-up') this.#noteUsedUp(fault);
         if (next !== 'retry') return { fault, next };
         const { backoffMs } = amplitude;
@@ -105,7 +110,7 @@ export class WindowRunner {
   }
 
   async #requestAndLand(window: Window): Promise<void> {
-    const { amplitude, keep, signal, tally, now, log } = this.#options;
+    const { amplitude, keep, signal, tally, now, log, redact } = this.#options;
     signal.throwIfAborted();
     tally.requests++;
     const requestedAt = now();
@@ -114,19 +119,39 @@ export class WindowRunner {
     const onBytes = (bytes: number) => {
       tally.downloadedBytes += bytes;
     };
-    const answer = await requestWindow(window, { settings: amplitude, keep, signal, onBytes });
+    const api = { settings: amplitude, keep, signal, now, clock: this.#clock, redact, onBytes };
+    const answer = await requestWindow(window, api);
     tally.timings.downloadMs += performance.now() - started;
     this.#usedUp = 0;
     if (answer.kind === 'no-data') {
+      if (answer.quote !== undefined) this.#tellNotFound(window, answer.quote);
       await landAnswer(window, undefined, requestedAt, this.#options);
       return;
     }
-    const archive = await openArchive(answer.spool, signal);
+    const archive = await openArchive(answer.spool, signal, redact);
     try {
       await landAnswer(window, archive, requestedAt, this.#options);
     } finally {
       await archive.close();
     }
+  }
+
+  /** Ends the run before the window's place is free, so that no further request begins. */
+  #ending(error: unknown, window: Window): unknown {
+    if (error instanceof JobError && error.endsRun) {
+      this.#fail(window, error);
+      this.#options.stop(error);
+    }
+    return error;
+  }
+
+  /** Once a run: where one answer has other words, all have. */
+  #tellNotFound(window: Window, quote: string): void {
+    if (this.#quotedNotFound) return;
+    this.#quotedNotFound = true;
+    this.#options.log.warn(
+      `Amplitude's answer for ${formatWindow(window)} was HTTP 404, "${quote}", and not its usual "Raw data files were not found." It is taken for the same, no data: if it comes from something else, check AMPLITUDE_BASE_URL and proxies, and export these hours again with --force.`,
+    );
   }
 
   /** Before the window's place is free, so that no further one begins once the API is known to be down. */
@@ -141,7 +166,7 @@ export class WindowRunner {
         {
           cause: fault,
           endsRun: true,
-          hint: "Look at Amplitude's status page and at this machine's network; then run the same command again: it takes up the hours that are not sealed.",
+          hint: `Look at Amplitude's status page and at this machine's network. ${RUN_AGAIN}.`,
         },
       ),
     );
@@ -156,11 +181,18 @@ export class WindowRunner {
   }
 }
 
-/** A broken archive is a fault of the request that brought it: another one may bring it whole. */
+/** Faults of an archive are faults of the request that brought it, where another one may bring a right one. */
 function asFault(error: unknown, window: Window): RequestFault | undefined {
   if (error instanceof RequestFault) return error;
-  if (!(error instanceof JobError) || error.code !== 'ARCHIVE_BROKEN') return undefined;
-  return new RequestFault('archive', window, error.message.replace(/\.$/, ''), { cause: error });
+  const kind = error instanceof JobError ? kindOfArchive(error) : undefined;
+  if (kind === undefined) return undefined;
+  return new RequestFault(kind, window, (error as JobError).message.replace(/\.$/, ''), { cause: error });
+}
+
+function kindOfArchive({ code, retry }: JobError): Fault | undefined {
+  if (code === 'ARCHIVE_BROKEN') return 'archive';
+  if (code === 'NOT_EVENTS') return 'not-events';
+  return code === 'ARCHIVE_REFUSED' && retry ? 'refused-archive' : undefined;
 }
 
 /** Faults whose attempts can be used up without an answer. */

@@ -61,7 +61,10 @@ export async function verifyCommand(settings: Settings, flags: VerifyFlags, cont
       exitCode: repair?.ended ?? (left.length > 0 ? EXIT.partial : EXIT.done),
     });
     await keepReport(settings.reportFile, report, context);
-    tell(report, found.differences);
+    tell(
+      report,
+      found.differences.filter(({ key }) => !gone.has(key)),
+    );
     return report.exitCode;
   } finally {
     await destination.close();

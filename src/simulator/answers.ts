@@ -45,7 +45,7 @@ export const FORBIDDEN = error(403, 'invalid_api_key', 'Forbidden', {
   details: 'Invalid API Key',
 });
 
-export const NO_DATA = text(404, 'No data was found for this time range.');
+export const NO_DATA = text(404, 'Raw data files were not found.');
 
 export const TOO_LARGE = error(
   400,
@@ -74,6 +74,16 @@ export function answerOf(fault: Exclude<AnswerFault, Silence>, now: Date): Answe
       return FORBIDDEN;
     case 'no-data':
       return NO_DATA;
+    case 'html-404':
+      return page(404, '404 Not Found');
+    case 'json-404':
+      return jsonAnswer(404, { message: 'no Route matched with those values' });
+    case 'backend-404':
+      return text(404, 'default backend - 404');
+    case 'text-404':
+      return text(404, 'No data was found for this time range.');
+    case 'empty-404':
+      return text(404, '');
     case 'rate-limit':
       return text(429, 'Rate limit exceeded', { 'Retry-After': '1' });
     case 'rate-limit-date':

@@ -11,7 +11,7 @@ import {
   windowOf,
 } from './answers.ts';
 import { deliver } from './delivery.ts';
-import { type Fault, type Met, meetFaults } from './faults.ts';
+import { type DateFault, type Fault, type Met, meetFaults } from './faults.ts';
 import { entriesOfHour } from './members.ts';
 import type { Settings } from './options.ts';
 import { eventsOfHour } from './traffic.ts';
@@ -64,6 +64,7 @@ export class ExportApi {
       sendAnswer(response, answer);
     };
 
+    tellTime(response, now());
     const refusal = refusalOf(request.headers.authorization, apiKey, secretKey);
     if (refusal !== undefined) return send(refusal);
     if (this.#inFlight > MOST_AT_ONCE) return send(TOO_MANY_AT_ONCE);
@@ -72,6 +73,7 @@ export class ExportApi {
 
     const met = this.#meet(window);
     if (met.names.length > 0) record.fault = met.names.join(',');
+    tellTime(response, now(), met.date);
     if (met.answer === 'reset') {
       request.socket.resetAndDestroy();
       return;
@@ -81,7 +83,7 @@ export class ExportApi {
     if (window.end - window.start > tooLargeHours) return send(TOO_LARGE);
 
     const entries = this.#entries(window, met);
-    if (entries.length === 0) return send(NO_DATA);
+    if (entries.length === 0 && !met.archive.has('empty-archive')) return send(NO_DATA);
     record.status = 200;
     const archive = () => zip(entries, { zip64: met.archive.has('zip64') });
     await deliver(response, archive, met.delivery, contentLength);
@@ -96,6 +98,17 @@ export class ExportApi {
     return meetFaults(this.faults, window, filled, (hour) => hour < notReady);
   }
 
+  /** The same hours of a day before the window that has data. */
+  #earlier({ start, end }: Window): Window {
+    const { seed, eventsPerHour } = this.#settings;
+    const days = (count: number) => ({ start: start - 24 * count, end: end - 24 * count });
+    const hasData = (window: Window) =>
+      hoursOf(window).some((hour) => eventsOfHour(seed, hour, eventsPerHour).events > 0);
+    let count = Math.ceil((end - start) / 24);
+    while (!hasData(days(count))) count++;
+    return days(count);
+  }
+
   #entries(window: Window, met: Met): ZipEntry[] {
     const { now, compression, project } = this.#settings;
     const form = {
@@ -103,10 +116,23 @@ export class ExportApi {
       dataDescriptor: met.archive.has('data-descriptors'),
       zip64: met.archive.has('zip64'),
     } as const;
-    const members = hoursOf({ start: window.start, end: Math.min(readyEnd(now()), window.end) })
+    if (met.archive.has('empty-archive')) return [];
+    const ready = { start: window.start, end: Math.min(readyEnd(now()), window.end) };
+    const members = hoursOf(met.archive.has('other-day') ? this.#earlier(ready) : ready)
       .flatMap((hour) => entriesOfHour(this.#settings, hour, window.start, met.hours.get(hour)))
       .map((entry): ZipEntry => ({ ...form, ...entry }));
     if (members.length === 0 || !met.archive.has('directory-entries')) return members;
     return [{ name: `${project}/`, data: Buffer.alloc(0), directory: true }, ...members];
   }
+}
+
+const HOUR_MS = 3_600_000;
+
+/** Node.js tells the machine's time by itself; the simulator has a clock of its own. */
+function tellTime(response: ServerResponse, now: Date, fault?: DateFault): void {
+  response.sendDate = false;
+  response.removeHeader('Date');
+  if (fault === 'no-date') return;
+  const off = fault === 'clock-ahead' ? HOUR_MS : fault === 'clock-behind' ? -HOUR_MS : 0;
+  response.setHeader('Date', new Date(now.getTime() + off).toUTCString());
 }

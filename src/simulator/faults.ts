@@ -4,9 +4,9 @@ import { formatHour, type Hour, readHour, type Window } from '../hours.ts';
 
 /**
  * What a fault replaces: `answer` the whole answer, `delivery` the way in which the body travels, `archive` the form of
- * the zip, `hour` the members or lines of one hour.
+ * the zip, `hour` the members or lines of one hour, `date` the header that tells the server's time.
  */
-type Kind = 'answer' | 'delivery' | 'archive' | 'hour';
+type Kind = 'answer' | 'delivery' | 'archive' | 'hour' | 'date';
 
 const CATALOGUE = {
   'bad-request': ['answer', '400 with a body that explains nothing'],
@@ -15,6 +15,11 @@ const CATALOGUE = {
   unauthorized: ['answer', '401'],
   forbidden: ['answer', '403 Invalid API Key'],
   'no-data': ['answer', '404'],
+  'html-404': ['answer', '404 with a web page'],
+  'json-404': ['answer', '404 with JSON that speaks of a route'],
+  'backend-404': ['answer', '404 of a gateway in plain text'],
+  'text-404': ['answer', '404 in plain text of other words'],
+  'empty-404': ['answer', '404 without a body'],
   'rate-limit': ['answer', '429 with Retry-After: 1'],
   'rate-limit-date': ['answer', '429 with a date as Retry-After'],
   'server-error': ['answer', '500'],
@@ -35,6 +40,8 @@ const CATALOGUE = {
   zip64: ['archive', 'zip64 records throughout'],
   'directory-entries': ['archive', 'entries for the folders too'],
   deflated: ['archive', 'members deflated once more by the zip'],
+  'empty-archive': ['archive', 'a zip without entries'],
+  'other-day': ['archive', 'members of an earlier day than asked'],
   'flipped-byte': ['hour', "one wrong bit in a member's compressed data"],
   'half-gzip': ['hour', 'a member holds half of its gzip stream'],
   'two-gzip-streams': ['hour', 'a member holds two gzip streams'],
@@ -61,6 +68,14 @@ const CATALOGUE = {
   bomb: ['hour', 'the first part inflates a thousandfold, to 1 GB'],
   'bad-json': ['hour', 'an additional line {…} that does not parse'],
   'large-member': ['hour', 'the first part holds 500 MB of JSON'],
+  'json-array': ['hour', 'the first part is one JSON array'],
+  utf16: ['hour', 'the first part is encoded as UTF-16'],
+  'gzip-in-gzip': ['hour', 'the first part is compressed twice'],
+  'empty-member': ['hour', 'the first part is a gzip file of nothing'],
+  'zero-bytes-member': ['hour', 'the first part has no bytes at all'],
+  'clock-ahead': ['date', 'the Date header is an hour ahead'],
+  'clock-behind': ['date', 'the Date header is an hour behind'],
+  'no-date': ['date', 'no Date header'],
 } as const satisfies Record<string, readonly [Kind, string]>;
 
 export type FaultName = keyof typeof CATALOGUE;
@@ -73,6 +88,7 @@ export type AnswerFault = NamesOf<'answer'>;
 export type DeliveryFault = NamesOf<'delivery'>;
 export type ArchiveFault = NamesOf<'archive'>;
 export type HourFault = NamesOf<'hour'>;
+export type DateFault = NamesOf<'date'>;
 
 /** Every fault with what it does, for `--help`. */
 export const FAULTS = Object.fromEntries(Object.entries(CATALOGUE).map(([name, [, what]]) => [name, what])) as Readonly<
@@ -92,6 +108,7 @@ export interface Fault {
 /** What one request meets. */
 export interface Met {
   readonly answer: AnswerFault | undefined;
+  readonly date: DateFault | undefined;
   readonly delivery: DeliveryFault | undefined;
   readonly archive: ReadonlySet<ArchiveFault>;
   readonly hours: ReadonlyMap<Hour, ReadonlySet<HourFault>>;
@@ -144,7 +161,7 @@ function nearest(name: string): string {
 
 /**
  * Picks the faults that a request for `window` meets and counts them down. `filled` are the hours that have data and
- * are ready, `ready` tells any hour's readiness. Of several answers or deliveries the first one counts.
+ * are ready, `ready` tells any hour's readiness. Of several answers, dates or deliveries the first one counts.
  */
 export function meetFaults(
   faults: readonly Fault[],
@@ -158,6 +175,7 @@ export function meetFaults(
   const take = <K extends Kind>(kind: K) =>
     candidates.filter((fault): fault is Fault & { name: NamesOf<K> } => CATALOGUE[fault.name][0] === kind);
   const answer = take('answer').slice(0, 1);
+  const date = take('date').slice(0, 1);
   const onArchive = answer.length === 0;
   const mayHaveData = onArchive && (filled.length > 0 || candidates.some(grows));
   const delivery = mayHaveData ? take('delivery').slice(0, 1) : [];
@@ -169,10 +187,11 @@ export function meetFaults(
     if (there) hours.set(hour, (hours.get(hour) ?? new Set()).add(fault.name));
     return there;
   });
-  const met = [...answer, ...delivery, ...archive, ...onHours];
+  const met = [...answer, ...date, ...delivery, ...archive, ...onHours];
   for (const fault of met) fault.remaining = (fault.remaining ?? fault.times ?? Infinity) - 1;
   return {
     answer: answer[0]?.name,
+    date: date[0]?.name,
     delivery: delivery[0]?.name,
     archive: new Set(archive.map(({ name }) => name)),
     hours,

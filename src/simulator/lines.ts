@@ -25,6 +25,10 @@ export function rewriteLines(json: Buffer, faults: ReadonlySet<FaultName>): Buff
     if (faults.has(name as FaultName)) lines = rewrite(lines, Math.floor(lines.length / 2));
   const lineEnd = faults.has('crlf') ? '\r\n' : '\n';
   const text = lines.map((line) => `${line}${lineEnd}`).join('');
+  // On one line: no line of it is an object.
+  if (faults.has('json-array')) return Buffer.from(`[${lines.join(',')}]\n`);
+  if (faults.has('empty-member')) return Buffer.alloc(0);
+  if (faults.has('utf16')) return Buffer.from(`\uFEFF${text}`, 'utf16le');
   return Buffer.from(
     (faults.has('bom') ? '\uFEFF' : '') + (faults.has('no-last-newline') ? text.replace(/\r?\n$/, '') : text),
   );

@@ -85,9 +85,11 @@ function firstEntry(
   const name = faults.has('backslash') ? clean.name.toString().replace('/', '\\') : clean.name;
   if (faults.has('bomb')) return { ...clean, name, data: () => gzipRepeated(bombLine(), BOMB_LINES, 9) };
   if (faults.has('large-member')) return { ...clean, name, data: () => largeMember(part, level) };
+  if (faults.has('zero-bytes-member')) return { ...clean, name, data: Buffer.alloc(0) };
   if (faults.size === 0) return clean;
 
-  const json = rewriteLines(Buffer.concat([...linesOf(part)]), faults);
+  const lines = rewriteLines(Buffer.concat([...linesOf(part)]), faults);
+  const json = faults.has('gzip-in-gzip') ? gzipMember(lines, { level }) : lines;
   const options: GzipOptions = {
     level,
     streams: faults.has('two-gzip-streams') ? 2 : 1,

@@ -12,6 +12,7 @@ export interface SimulatorOptions {
   readonly apiKey?: string;
   readonly secretKey?: string;
   readonly project?: string;
+  /** Tells which hours are ready, and the Date header. */
   readonly now?: () => Date;
   readonly faults?: readonly Fault[];
   /** How the zip holds its members, which are gzip files already. */

@@ -107,9 +107,10 @@ export function verifySummary(report: VerifyReport, differences: readonly Differ
     `  checked    ${count(checked.hours, 'hour')}, ${count(checked.objects, 'object')}, ${size(checked.bytes)}: ${HELD[report.depth]}`,
     `  cost       ${requestCost(report.requests)}; ${report.seconds.toFixed(1)} s`,
   ];
-  const waiting = report.unsealed.length - differences.filter(({ kind }) => kind === 'unsealed').length;
-  if (report.differences.length === 0) lines.push('Nothing differs.');
-  else lines.push(`${count(report.differences.length, 'difference')}:`);
+  const told = report.differences.filter(({ kind }) => kind === 'unsealed').length;
+  const waiting = report.unsealed.length - told;
+  if (differences.length === 0) lines.push('Nothing differs.');
+  else lines.push(`${count(differences.length, 'difference')}:`);
   for (const { message, hint } of differences.slice(0, SHOWN)) lines.push(`  ${message} ${hint ?? ''}`.trimEnd());
   if (differences.length > SHOWN) lines.push(`  and ${number(differences.length - SHOWN)} more, see --json`);
   if (waiting > 0) {

@@ -1,0 +1,46 @@
+import { JobError } from '../errors.ts';
+
+/** A run takes hours for ready by this machine's clock, so a wrong one would seal hours that Amplitude still fills. */
+const MOST_APART_MS = 5 * 60_000;
+
+/** Holds this machine's clock against the first answer of a run that tells the time, whatever its status. */
+export class ClockCheck {
+  #decided = false;
+  #skew: JobError | undefined;
+
+  /**
+   * `date` is the answer's `Date` header. It may be of any time while the request was under way: some servers set it as
+   * they begin to prepare an answer. Throws CLOCK_SKEW, and does so for every later answer too, since other requests
+   * may be under way.
+   */
+  check(date: string | undefined, sentAt: Date, cameAt: Date): void {
+    const theirs = Date.parse(date ?? '');
+    if (!this.#decided && !Number.isNaN(theirs)) {
+      this.#decided = true;
+      const apart = Math.max(sentAt.getTime() - theirs, theirs - cameAt.getTime());
+      if (apart > MOST_APART_MS) this.#skew = skewed(new Date(theirs), cameAt, apart);
+    }
+    if (this.#skew !== undefined) throw this.#skew;
+  }
+}
+
+function skewed(theirs: Date, ours: Date, apart: number): JobError {
+  return new JobError(
+    'CLOCK_SKEW',
+    `This machine's clock says ${at(ours)}, Amplitude's says ${at(theirs)}: they are ${long(apart)} apart.`,
+    {
+      endsRun: true,
+      hint: "Set the clock (NTP), also that of the host if this is a container: it shows the host's. Then run the same command again.",
+    },
+  );
+}
+
+function at(time: Date): string {
+  return `${time.toISOString().slice(0, 19)}Z`;
+}
+
+function long(ms: number): string {
+  const minutes = Math.round(ms / 60_000);
+  if (minutes < 120) return `${minutes} minutes`;
+  return minutes < 2880 ? `${Math.round(minutes / 60)} hours` : `${Math.round(minutes / 1440)} days`;
+}
