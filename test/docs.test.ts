@@ -119,7 +119,7 @@ describe('the README', () => {
   it('explains every field of a manifest', () => {
     const object = { key: '', bytes: 0, crc32: '', events: 0, member: '', source: { bytes: 0, crc32: '' } };
     const manifest = makeManifest(
-      { hour: 0, project: null, objects: [object], quarantine: [] },
+      { hour: 0, generation: 1, project: null, objects: [object], quarantine: [] },
       { request: { start: '', end: '', at: '' }, sealedAt: '', tool: '', shrunk: { events: 0, at: '' } },
     );
     const fields = [...Object.keys(manifest), ...Object.keys(object).map((name) => `objects[].${name}`)];
