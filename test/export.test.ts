@@ -555,7 +555,7 @@ describe('export', function () {
     it('lands an hour that was empty at first', async () => {
       faults(`empty-hour@${TARGET}`);
       await sealedEarlyWithFaults();
-      expect(await manifestOf(TARGET)).to.include({ status: 'empty', project: null, events: 0 });
+      expect(await manifestOf(TARGET)).to.include({ status: 'empty', project: '100011471', events: 0 });
       simulator.faults.length = 0;
       expect((await run()).code).to.equal(0);
       await expectWhole();
