@@ -96,6 +96,7 @@ const PARAMETERS: Readonly<Record<string, string>> = {
   dates: '{{ render(vars.dates) }}',
   hours: '{{ vars.hours_at_once }}',
   hour: '{{ row.HOUR }}',
+  content: '{{ row.CONTENT }}',
   files: '{{ row.FILES }}',
   since: "{{ execution.startDate | dateAdd(-8, 'DAYS') | date('yyyy-MM-dd', timeZone='UTC') }}T00",
 };

@@ -1,4 +1,4 @@
--- 4. The tables. An hour is written as in manifests, logs and flows: 2026-11-20T05, UTC, the hour of server_upload_time.
+-- 4. The tables. An hour is written as in logs and flows: 2026-11-20T05, UTC, the hour of server_upload_time.
 --    snow sql -f 04_tables.sql -D database=… -D schema=AMPLITUDE
 -- No cluster keys: hours are loaded in their order, so a filter on hour prunes well already, and reclustering costs credits.
 
@@ -8,6 +8,8 @@ USE SCHEMA <% database %>.<% schema %>;
 -- Manifests as they are in the bucket, as of the last refresh.
 CREATE TABLE IF NOT EXISTS manifests (
     hour VARCHAR(13) NOT NULL,
+    -- 1 with the first manifest of an hour, one more with each swap.
+    generation NUMBER(38, 0) NOT NULL,
     status VARCHAR NOT NULL,
     project VARCHAR,
     events NUMBER(38, 0) NOT NULL,

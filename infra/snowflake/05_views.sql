@@ -4,11 +4,12 @@
 USE ROLE amplitude_owner;
 USE SCHEMA <% database %>.<% schema %>;
 
--- Hours whose manifest says other objects than were loaded. An hour that was only sealed again has the same ones: not due.
--- files is the list that COPY takes, below the stage.
+-- Hours whose manifest says other objects than were loaded. An hour that was sealed again unchanged has another generation
+-- and the same objects: not due. files is the list that COPY takes, below the stage.
 CREATE OR REPLACE VIEW due_hours COPY GRANTS AS
 SELECT
     m.hour,
+    m.content,
     m.objects,
     m.events,
     o.files,

@@ -1,7 +1,7 @@
 -- 7. The manifests of some dates, as they are in the bucket now; one that is gone there goes here too.
 --    snow sql -f 07_refresh_manifests.sql -D 'dates=2026-11-2[0-9]'     (a regular expression of dates; .* is all of them)
--- A year has 8,760 manifests, so an hourly run names the last days only. FORCE, since COPY's memory of files is not ours:
--- a manifest that vanished and came back as it was is a manifest again.
+-- A year has 8,760 manifests, so an hourly run names the last days only. FORCE: COPY remembers what it loaded into
+-- manifest_files, and would pass over every manifest that has not changed since.
 
 BEGIN;
 
@@ -17,18 +17,19 @@ FORCE = TRUE;
 DELETE FROM manifest_objects WHERE REGEXP_LIKE(SUBSTR(hour, 1, 10), '(<% dates %>)');
 DELETE FROM manifests WHERE REGEXP_LIKE(SUBSTR(hour, 1, 10), '(<% dates %>)');
 
--- The hour comes from the key, …/date=2026-11-20/hour=05.json.
 INSERT INTO manifest_objects (hour, object_key, crc32, events)
 SELECT
-    SUBSTR(SPLIT_PART(f.file_name, '/', -2), 6) || 'T' || SUBSTR(SPLIT_PART(f.file_name, '/', -1), 6, 2),
+    f.manifest:date::VARCHAR || 'T' || f.manifest:hour::VARCHAR,
     o.value:key::VARCHAR,
     o.value:crc32::VARCHAR,
     o.value:events::NUMBER(38, 0)
 FROM manifest_files AS f, LATERAL FLATTEN(INPUT => f.manifest:objects) AS o;
 
-INSERT INTO manifests (hour, status, project, events, quarantined, objects, content, sealed_at, refreshed_at)
+-- A manifest that lies under the key of another hour gets no hour here, and the refresh fails.
+INSERT INTO manifests (hour, generation, status, project, events, quarantined, objects, content, sealed_at, refreshed_at)
 SELECT
-    f.hour,
+    IFF(ENDSWITH(f.file_name, '/date=' || REPLACE(f.hour, 'T', '/hour=') || '.json'), f.hour, NULL),
+    f.manifest:generation::NUMBER(38, 0),
     f.manifest:status::VARCHAR,
     f.manifest:project::VARCHAR,
     f.manifest:events::NUMBER(38, 0),
@@ -40,7 +41,8 @@ SELECT
 FROM (
     SELECT
         manifest,
-        SUBSTR(SPLIT_PART(file_name, '/', -2), 6) || 'T' || SUBSTR(SPLIT_PART(file_name, '/', -1), 6, 2) AS hour
+        file_name,
+        manifest:date::VARCHAR || 'T' || manifest:hour::VARCHAR AS hour
     FROM manifest_files
 ) AS f
 LEFT JOIN (

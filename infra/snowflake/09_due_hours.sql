@@ -3,6 +3,7 @@
 
 SELECT
     hour,
+    content,
     files
 FROM due_hours
 WHERE objects > 0

@@ -1,5 +1,6 @@
--- 10. One due hour: all of it or nothing. hour and files are what 09 gives:
---     snow sql -f 10_load_hour.sql -D hour=2026-11-20T05 -D "files='date=2026-11-20/hour=05/100011471_2026-11-20_5#0.json'"
+-- 10. One due hour: all of it or nothing. hour, content and files are what 09 gives:
+--     snow sql -f 10_load_hour.sql -D hour=2026-11-20T05 -D content=… \
+--       -D "files='date=2026-11-20/hour=05/100011471_2026-11-20T05_0.1.9f1c22ab.json'"
 
 -- In a transaction of its own, so that it outlives a load that fails; the load's last act takes it back.
 BEGIN;
@@ -11,8 +12,9 @@ BEGIN;
 
 DELETE FROM lines;
 
--- Exactly the manifest's objects (COPY takes 1,000 names), and nothing that lies beside them. FORCE: a replaced hour has the
--- same names. An object that is not there fails the statement, and with it the hour.
+-- Exactly the manifest's objects (COPY takes 1,000 names), and nothing that lies beside them. An object that is not there
+-- fails the statement, and with it the hour. FORCE: COPY remembers what it loaded into lines, though lines is emptied each
+-- time. It would pass over the objects that a replaced hour keeps, and over all objects of an hour that is loaded again.
 COPY INTO lines (line, file_name, row_number)
 FROM (SELECT $1, METADATA$FILENAME, METADATA$FILE_ROW_NUMBER FROM @events_stage)
 FILES = (<% files %>)
@@ -112,15 +114,17 @@ SELECT
 FROM landing
 WHERE hour = '<% hour %>';
 
+-- The manifest may have changed since 09 gave the files. Then there is no content here, which loads refuses: the hour fails,
+-- keeps the rows that it had, and stays due.
 DELETE FROM loads WHERE hour = '<% hour %>';
 INSERT INTO loads (hour, content, sealed_at, loaded_at)
 SELECT
-    hour,
-    content,
-    sealed_at,
+    '<% hour %>',
+    MAX(content),
+    MAX(sealed_at),
     SYSDATE()
 FROM manifests
-WHERE hour = '<% hour %>';
+WHERE hour = '<% hour %>' AND content = '<% content %>';
 
 DELETE FROM attempts WHERE hour = '<% hour %>';
 DELETE FROM lines;

@@ -18,9 +18,9 @@ import { expect } from 'chai';
 import { Account, type User } from './account.ts';
 import { OWNER, REGION, refusal, Stack, standIn } from './stack.ts';
 
-const IN = 'amplitude/events/date=2026-03-04/hour=06/1_2026-03-04_6#0.json';
+const IN = 'amplitude/events/date=2026-03-04/hour=06/1_2026-03-04T06_0.1.9f1c22ab.json';
 /** A folder whose name only begins as the prefix does. */
-const OUT = 'amplitude-2/events/date=2026-03-04/hour=06/1_2026-03-04_6#0.json';
+const OUT = 'amplitude-2/events/date=2026-03-04/hour=06/1_2026-03-04T06_0.1.9f1c22ab.json';
 
 /** One call that each action is for, on a key. */
 const CALLS: Record<string, (s3: S3Client, Bucket: string, Key: string, owner: S3Client) => Promise<unknown>> = {
@@ -29,6 +29,14 @@ const CALLS: Record<string, (s3: S3Client, Bucket: string, Key: string, owner: S
   's3:GetObject': (s3, Bucket, Key) => s3.send(new GetObjectCommand({ Bucket, Key })),
   's3:GetObject, by HEAD': (s3, Bucket, Key) => s3.send(new HeadObjectCommand({ Bucket, Key })),
   's3:PutObject': (s3, Bucket, Key) => s3.send(new PutObjectCommand({ Bucket, Key, Body: '{}\n' })),
+  's3:PutObject, if absent': async (s3, Bucket, Key, owner) => {
+    await owner.send(new DeleteObjectCommand({ Bucket, Key }));
+    await s3.send(new PutObjectCommand({ Bucket, Key, Body: '{}\n', IfNoneMatch: '*' }));
+  },
+  's3:PutObject, if unchanged': async (s3, Bucket, Key, owner) => {
+    const { ETag } = await owner.send(new HeadObjectCommand({ Bucket, Key }));
+    await s3.send(new PutObjectCommand({ Bucket, Key, Body: '{}\n', IfMatch: ETag }));
+  },
   's3:PutObject, in parts': (s3, Bucket, Key) => s3.send(new CreateMultipartUploadCommand({ Bucket, Key })),
   's3:AbortMultipartUpload': async (s3, Bucket, Key, owner) => {
     const { UploadId } = await owner.send(new CreateMultipartUploadCommand({ Bucket, Key }));

@@ -70,10 +70,16 @@ describe('the program, where IAM is enforced', function () {
     expect(replaced.code, replaced.stderr).to.equal(0);
     expect(replaced.report().quarantined).to.equal(1);
     expect((await keys()).some((key) => key.startsWith('amplitude/quarantine/'))).to.equal(true);
-    const { DeleteMarkers = [] } = await account
-      .s3(OWNER)
-      .send(new ListObjectVersionsCommand({ Bucket: stack.output('BucketName'), Prefix: 'amplitude/manifests/' }));
-    expect(DeleteMarkers).not.to.have.length(0);
+    const versionsOf = (Prefix: string) =>
+      account.s3(OWNER).send(new ListObjectVersionsCommand({ Bucket: stack.output('BucketName'), Prefix }));
+    // A manifest is swapped, and never deleted; the object that the new one does not name is.
+    const manifests = await versionsOf('amplitude/manifests/');
+    expect(manifests.DeleteMarkers ?? []).to.have.length(0);
+    expect(manifests.Versions?.filter(({ IsLatest }) => !IsLatest)).not.to.have.length(0);
+    const events = await versionsOf('amplitude/events/');
+    const deleted = events.DeleteMarkers?.map(({ Key }) => Key) ?? [];
+    expect(deleted).not.to.have.length(0);
+    expect(events.Versions?.map(({ Key }) => Key)).to.include.members(deleted);
   });
 
   it('takes on the role by itself, from a profile that names it', async () => {

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
-import { formatHour, hourFolder, hourOf, type Window } from '../../src/hours.ts';
+import { formatHour, hourOf, type Window } from '../../src/hours.ts';
+import { manifestKey } from '../../src/manifest.ts';
 import type { ExportReport } from '../../src/report.ts';
 import { parseFault } from '../../src/simulator.ts';
 import { runProgram } from '../program.ts';
@@ -307,7 +308,7 @@ describe('on Kestra', function () {
     expect(made?.vars).to.include({ gaps: 0, hoursMissing: 0, exitCode: 0, start: formatHour(TODAY - 2 * DAY_HOURS) });
 
     const gone = TODAY - 2 * DAY_HOURS + 5;
-    of.stage.s3.objects.delete(`looked/amplitude/manifests/${hourFolder(gone)}.json`);
+    of.stage.s3.objects.delete(`looked/amplitude/${manifestKey(gone)}`);
     const attempts = await of.run();
     expect(states(attempts)).to.deep.equal(['RETRIED', 'RETRIED', 'FAILED']);
     const last = attempts.at(-1) as Execution;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect } from 'chai';
 import { stringify } from 'yaml';
-import { formatHour, hourFolder, hourOf, readHour } from '../../src/hours.ts';
+import { formatHour, hourOf } from '../../src/hours.ts';
 import { parseFault } from '../../src/simulator.ts';
 import { type Agreement, Scene, whereSnowflakeIs } from '../snowflake/scene.ts';
 import { type Execution, Kestra } from './engine.ts';
@@ -133,8 +133,7 @@ describe('the load on Kestra', function () {
     const said = await kestra.until(10, 'the alert', () => slack.messages.shift());
     expect(said).to.include(ID).and.include(`${START} load failed`);
 
-    await scene.remove(`manifests/${hourFolder(readHour(START))}.json`);
-    await scene.export(START, END);
+    await scene.repair();
     expect(states(await run())).to.deep.equal(['SUCCESS']);
   });
 

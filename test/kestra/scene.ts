@@ -4,7 +4,11 @@ import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
-import { formatHour, type Hour, hourFolder, hoursOf, type Window } from '../../src/hours.ts';
+import { crc32 } from 'node:zlib';
+import { readMemberName } from '../../src/archive/names.ts';
+import { formatHour, type Hour, hoursOf, type Window } from '../../src/hours.ts';
+import { eventsKey } from '../../src/landing/keys.ts';
+import { crcHex, manifestKey } from '../../src/manifest.ts';
 import { expectedHour, type Simulator, startSimulator } from '../../src/simulator.ts';
 import { type S3Server, startS3Server } from '../s3-server.ts';
 import { type Execution, Kestra, type LogLine } from './engine.ts';
@@ -190,20 +194,21 @@ export class Scene {
   }
 }
 
-/** What the destination holds once these hours have landed: events with their bytes, manifests by their keys. */
+/** What the destination holds once these hours have landed for the first time: events with their bytes, manifests by their keys. */
 export function expectedOf(window: Window): { events: Map<string, Buffer>; manifests: string[]; count: number } {
   const hours = [...hoursOf(window)];
   const contents = hours.map((hour) => expectedHour({ eventsPerHour: EVENTS_PER_HOUR }, hour));
   return {
     events: new Map(
-      hours.flatMap((hour, at) =>
-        (contents[at]?.parts ?? []).map(({ name, json }) => {
-          const file = name.slice(name.indexOf('/') + 1).replace(/\.gz$/, '');
-          return [`events/${hourFolder(hour)}/${file}`, json] as const;
+      contents.flatMap(({ parts }) =>
+        parts.flatMap(({ name, json }) => {
+          const member = readMemberName(name);
+          if (member === undefined) return [];
+          return [[eventsKey({ ...member, generation: 1, crc32: crcHex(crc32(json)) }, 'json'), json] as const];
         }),
       ),
     ),
-    manifests: hours.map((hour) => `manifests/${hourFolder(hour)}.json`),
+    manifests: hours.map(manifestKey),
     count: contents.reduce((sum, { events }) => sum + events, 0),
   };
 }

@@ -1,14 +1,15 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import PQueue from 'p-queue';
 import { formatHour, type Hour } from '../../src/hours.ts';
 import { eventsKey } from '../../src/landing/keys.ts';
-import { makeManifest, manifestKey, writeManifest } from '../../src/manifest.ts';
+import { crcHex, makeManifest, manifestKey, writeManifest } from '../../src/manifest.ts';
 
 const CONTENT = Buffer.from('{"event_type":"load"}\n');
-/** Of the content above. */
-const CRC = '00000000';
+const CRC = crcHex(crc32(CONTENT));
+const PROJECT = '1';
 
 export interface Year {
   readonly hours: readonly Hour[];
@@ -56,13 +57,13 @@ export async function makeYear({ hours, objectsPerHour }: Year, server: Server):
 async function putHour(hour: Hour, parts: number, put: (key: string, content: Buffer) => Promise<void>): Promise<void> {
   const bytes = CONTENT.length;
   const objects = Array.from({ length: parts }, (_, part) => {
-    const key = eventsKey({ project: '1', hour, part, generation: 1, crc32: CRC }, 'json');
-    const member = `1/1_${formatHour(hour).replace(/T0?/, '_')}#${part}.json.gz`;
+    const key = eventsKey({ project: PROJECT, hour, part, generation: 1, crc32: CRC }, 'json');
+    const member = `${PROJECT}/${PROJECT}_${formatHour(hour).replace(/T0?/, '_')}#${part}.json.gz`;
     return { key, bytes, crc32: CRC, events: 1, member, source: { bytes, crc32: CRC } };
   });
   for (const { key } of objects) await put(key, CONTENT);
   const at = new Date().toISOString();
   const request = { start: formatHour(hour), end: formatHour(hour + 1), at };
-  const landing = { hour, generation: 1, project: '1', objects, quarantine: [] };
+  const landing = { hour, generation: 1, project: PROJECT, objects, quarantine: [] };
   await put(manifestKey(hour), writeManifest(makeManifest(landing, { request, sealedAt: at, tool: 'load' })));
 }

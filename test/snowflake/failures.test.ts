@@ -29,9 +29,7 @@ describe(`what fails in the Snowflake at ${process.env.SNOWFLAKE_URL ?? 'SNOWFLA
     await scene.load();
     scene.simulator.faults.push(parseFault(`grown@${HOUR}`));
     await scene.export(HOUR, '2026-03-04T10', ['--force']);
-    const session = await scene.session();
-    await session.run('07_refresh_manifests.sql', { dates: '2026-03-0[1-9]' });
-    await session.close();
+    await scene.due('2026-03-0[1-9]');
     expect(await hourOf()).to.include({ STATUS: 'stale', ROWS_LANDED: countOf(HOUR) });
   });
 
@@ -42,12 +40,8 @@ describe(`what fails in the Snowflake at ${process.env.SNOWFLAKE_URL ?? 'SNOWFLA
     await scene.export(HOUR, '2026-03-04T10', ['--force']);
     const { events } = await scene.manifest(HOUR);
     for (const last of ['COPY INTO', 'INSERT INTO landing', 'INSERT INTO events', 'INSERT INTO loads', 'the COMMIT']) {
-      const dying = await scene.session();
-      await dying.run('07_refresh_manifests.sql', { dates: '.*' });
-      const [due] = await dying.run<{ HOUR: string; FILES: string }>('09_due_hours.sql', { hours: '200' });
       const stop = (sql: string, atEnd: boolean) => (last === 'the COMMIT' ? atEnd : sql.startsWith(last));
-      await dying.run('10_load_hour.sql', { hour: HOUR, files: due?.FILES ?? '' }, stop);
-      await dying.close();
+      for (const due of await scene.due()) await scene.loadHour(due, stop);
       expect(await hourOf(), last).to.include({
         STATUS: 'load failed',
         ROWS_LANDED: countOf(HOUR),
@@ -67,17 +61,51 @@ describe(`what fails in the Snowflake at ${process.env.SNOWFLAKE_URL ?? 'SNOWFLA
     expect(loaded).to.deep.equal(hours.sealed.filter((hour) => hour !== HOUR && countOf(hour) > 0));
     expect(await hourOf()).to.include({ STATUS: 'load failed', ROWS_LANDED: 0, ROWS_TYPED: 0 });
     await scene.export('2026-03-04T13', '2026-03-04T14');
-    const session = await scene.session();
-    await session.run('07_refresh_manifests.sql', { dates: '.*' });
-    const due = await session.run<{ HOUR: string }>('09_due_hours.sql', { hours: '200' });
-    await session.close();
-    expect(due.map(({ HOUR: hour }) => hour)).to.deep.equal(['2026-03-04T13', HOUR]);
+    expect((await scene.due()).map(({ HOUR: hour }) => hour)).to.deep.equal(['2026-03-04T13', HOUR]);
 
-    // As a gap the hour is landed again.
-    await scene.remove(`manifests/${hourFolder(readHour(HOUR))}.json`);
-    await scene.export(START, END);
+    // What the page says to do then.
+    await scene.repair();
     await scene.load();
     expect(await hourOf()).to.include({ STATUS: 'ok', ROWS_LANDED: countOf(HOUR) });
+  });
+
+  it('fails an hour that is replaced while it is loaded, keeps its rows, and loads the new landing next', async () => {
+    await scene.export(START, END);
+    await scene.load();
+    const replaceWith = async (...faults: readonly string[]) => {
+      scene.simulator.faults.splice(0, Infinity, ...faults.map((fault) => parseFault(`${fault}@${HOUR}`)));
+      await scene.export(HOUR, '2026-03-04T10', ['--force']);
+      return await scene.manifest(HOUR);
+    };
+    // An object that the older manifest names is gone; or all are there, and the newer one names one more.
+    for (const [older, newer, refreshed] of [
+      [['shrunk'], 'missing-member', false],
+      [[], 'grown', true],
+    ] as const) {
+      const before = (await hourOf())?.ROWS_LANDED;
+      await replaceWith(...older);
+      const [due] = await scene.due();
+      expect(due?.HOUR).to.equal(HOUR);
+      const { events } = await replaceWith(newer);
+      if (refreshed) await scene.due();
+      const failed = due && (await scene.loadHour(due).catch((error: Error) => error));
+      expect(failed, newer).to.be.instanceOf(Error);
+      expect(await hourOf(), newer).to.include({ STATUS: 'load failed', ROWS_LANDED: before, ROWS_TYPED: before });
+      expect((await scene.load()).loaded).to.deep.equal([HOUR]);
+      expect(await hourOf(), newer).to.include({ STATUS: 'ok', ROWS_LANDED: events, ROWS_TYPED: events });
+    }
+  });
+
+  it('loads nothing where a manifest does not describe the hour that its key is of', async () => {
+    await scene.export(START, END);
+    await scene.load();
+    const { date: _, ...undated } = await scene.manifest(HOUR);
+    const before = await scene.reconciliation();
+    for (const wrong of [undated, await scene.manifest('2026-03-04T10')]) {
+      await scene.put(`manifests/${hourFolder(readHour(HOUR))}.json`, JSON.stringify(wrong));
+      expect(await scene.load().catch((error: Error) => error.message)).to.be.a('string');
+      expect(await scene.reconciliation()).to.deep.equal(before);
+    }
   });
 
   it('shows an hour whose manifest is gone, within the dates that are refreshed', async () => {
@@ -115,15 +143,16 @@ describe(`what fails in the Snowflake at ${process.env.SNOWFLAKE_URL ?? 'SNOWFLA
     await session.query(`USE SCHEMA ${scene.database}.elsewhere`);
     await session.run('07_refresh_manifests.sql', { dates: '.*' });
     expect(await session.query('SELECT * FROM manifests')).to.deep.equal([]);
-    // Only the events are elsewhere: the hour fails, by name.
-    await session.query(`INSERT INTO manifests SELECT * FROM ${scene.database}.amplitude.manifests`);
-    await scene.load();
-    const files = "'date=2026-03-04/hour=09/100011471_2026-03-04_9#0.json'";
-    const error = await session.run('10_load_hour.sql', { hour: HOUR, files }).then(
-      () => undefined,
-      (failure: Error) => failure.message,
-    );
-    expect(error).to.be.a('string');
+    // Only the events are elsewhere: the hour fails.
+    const [due] = await scene.due();
+    for (const table of ['manifests', 'manifest_objects']) {
+      await session.query(`INSERT INTO ${table} SELECT * FROM ${scene.database}.amplitude.${table}`);
+    }
+    const { HOUR: hour = '', CONTENT: content = '', FILES: files = '' } = due ?? {};
+    expect(files).to.include('.json');
+    const failed = await session.run('10_load_hour.sql', { hour, content, files }).catch((error: Error) => error);
+    expect(failed).to.be.instanceOf(Error);
     await session.close();
+    expect(await scene.query(`SELECT * FROM ${scene.database}.elsewhere.landing`)).to.deep.equal([]);
   });
 });

@@ -108,11 +108,47 @@ describe(`load into the Snowflake at ${process.env.SNOWFLAKE_URL ?? 'SNOWFLAKE_U
     }
   });
 
+  it('loads all objects of a replaced hour, those that it keeps too, and what no manifest names not', async () => {
+    await scene.export(START, END);
+    await scene.load();
+    const first = await scene.manifest(HOUR);
+    scene.simulator.faults.push(parseFault(`grown@${HOUR}`));
+    await scene.export(HOUR, '2026-03-04T10', ['--force']);
+    const second = await scene.manifest(HOUR);
+    expect([first.generation, second.generation]).to.deep.equal([1, 2]);
+    const before = new Set(first.objects.map(({ key }) => key));
+    expect(second.objects.filter(({ key }) => before.has(key))).not.to.have.length(0);
+    expect(second.objects.filter(({ key }) => !before.has(key))).not.to.have.length(0);
+    await scene.put(`${folder}/100011471_2026-03-04T09_0.3.0badcafe.json`, '{"uuid":"of a run that was killed"}\n');
+    expect((await scene.load()).loaded).to.deep.equal([HOUR]);
+    const files = await scene.query(
+      `SELECT file_name, COUNT(*) AS events FROM landing WHERE hour = '${HOUR}' GROUP BY file_name`,
+    );
+    expect(files).to.have.deep.members(
+      second.objects.map(({ key, events }) => ({ FILE_NAME: `amplitude/${key}`, EVENTS: events })),
+    );
+    expect(await hourOf()).to.include({ STATUS: 'ok', ROWS_LANDED: second.events, ROWS_TYPED: second.events });
+    expect(await scene.query(`SELECT generation FROM manifests WHERE hour = '${HOUR}'`)).to.deep.equal([
+      { GENERATION: 2 },
+    ]);
+  });
+
+  it('loads an hour again by the same manifest, and doubles nothing', async () => {
+    const { events } = await scene.export(START, END);
+    const [due] = await scene.due();
+    if (due === undefined) throw new Error('nothing is due');
+    for (const _ of [1, 2]) await scene.loadHour(due);
+    expect((await scene.load()).loaded).not.to.include(due.HOUR);
+    await scene.query('DELETE FROM loads');
+    expect((await scene.load()).loaded).to.include(due.HOUR);
+    await expectAgreement(events);
+  });
+
   it('leaves an hour alone that was sealed again unchanged', async () => {
     await scene.export(START, END);
     await scene.load();
-    const { sealedAt } = await scene.manifest(HOUR);
-    while ((await scene.manifest(HOUR)).sealedAt === sealedAt) await scene.export(HOUR, '2026-03-04T10', ['--force']);
+    await scene.export(HOUR, '2026-03-04T10', ['--force']);
+    expect((await scene.manifest(HOUR)).generation).to.equal(2);
     expect((await scene.load()).loaded).to.deep.equal([]);
     expect(await hourOf()).to.include({ STATUS: 'ok' });
   });
@@ -177,18 +213,18 @@ describe(`load into the Snowflake at ${process.env.SNOWFLAKE_URL ?? 'SNOWFLAKE_U
     await scene.export(START, END);
     await scene.load();
     scene.simulator.faults.push(parseFault(`empty-hour@${HOUR}`));
-    await scene.export(HOUR, '2026-03-04T10', ['--force']);
+    await scene.export(HOUR, '2026-03-04T10', ['--force=empty']);
     await scene.load();
     expect(await hourOf()).to.include({ STATUS: 'ok', MANIFEST_EVENTS: 0, ROWS_LANDED: 0, ROWS_TYPED: 0 });
   });
 
   it('shows analysts one row for each uuid, the newest, and every row without one', async () => {
     await scene.export(START, END);
-    const key = `${folder}/100011471_2026-03-04_9#0.json`;
+    const key = `${folder}/100011471_2026-03-04T09_0.2.0badcafe.json`;
     const lines = ['{"uuid":"a","event_type":"old"}', '{"uuid":null}', '{"event_type":"none"}', '{"uuid":"b"}'];
     await land(key, [...lines, '{"uuid":"b"}']);
     await scene.load();
-    const later = 'events/date=2026-03-04/hour=11/100011471_2026-03-04_11#0.json';
+    const later = 'events/date=2026-03-04/hour=11/100011471_2026-03-04T11_0.2.0badcafe.json';
     await land(later, ['{"uuid":"a","event_type":"new"}', '{}'], '2026-03-04T11');
     await scene.load();
     const rows = await scene.query(

@@ -10,7 +10,7 @@ import { formatHour, hourFolder, readHour } from '../../src/hours.ts';
 import type { Manifest } from '../../src/manifest.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator.ts';
 import { type Ended, type ExportReport, runProgram } from '../program.ts';
-import { Snowflake } from './snowflake.ts';
+import { Snowflake, type Until } from './snowflake.ts';
 
 const region = process.env.AWS_REGION ?? 'us-east-1';
 const PREFIX = 'amplitude';
@@ -43,6 +43,13 @@ export interface Agreement {
   readonly DISTINCT_UUIDS: number;
   readonly DIFFERENCE: number;
   readonly QUARANTINED: number;
+}
+
+/** A due hour, as 09 gives it and 10 takes it. */
+interface Due {
+  readonly HOUR: string;
+  readonly CONTENT: string;
+  readonly FILES: string;
 }
 
 /** An Amplitude, a bucket and a Snowflake schema that are its alone. */
@@ -104,7 +111,17 @@ export class Scene {
   }
 
   async export(start: string, end: string, args: readonly string[] = [], changed: Record<string, string> = {}) {
-    const ended: Ended = await runProgram(['export', '--json', '--start', start, '--end', end, ...args], {
+    const ended = await this.#program(['export', '--json', '--start', start, '--end', end, ...args], changed);
+    return ended.report<ExportReport>();
+  }
+
+  /** Lands every hour again whose objects are not what its manifest says. */
+  async repair(): Promise<void> {
+    await this.#program(['verify', '--repair', '--json']);
+  }
+
+  async #program(args: readonly string[], changed: Record<string, string> = {}): Promise<Ended> {
+    const ended = await runProgram(args, {
       AMPLITUDE_BASE_URL: this.simulator.url,
       AMPLITUDE_API_KEY: 'simulator-key',
       AMPLITUDE_SECRET_KEY: 'simulator-secret',
@@ -115,28 +132,37 @@ export class Scene {
       EXPORT_BACKOFF_MS: '1',
       ...changed,
     });
-    if (ended.code !== 0 && ended.code !== 3) throw new Error(`export ended with ${ended.code}: ${ended.stderr}`);
-    return ended.report<ExportReport>();
+    if (ended.code !== 0 && ended.code !== 3) throw new Error(`${args[0]} ended with ${ended.code}: ${ended.stderr}`);
+    return ended;
   }
 
   /** Refreshes the manifests and loads what is due, hour by hour; the hours that it loaded, and those that failed. */
   async load(dates = '.*'): Promise<{ loaded: string[]; failed: Map<string, string> }> {
     const loaded: string[] = [];
     const failed = new Map<string, string>();
+    for (const hour of await this.due(dates)) {
+      await this.loadHour(hour).then(
+        () => loaded.push(hour.HOUR),
+        (error: Error) => failed.set(hour.HOUR, error.message),
+      );
+    }
+    return { loaded, failed };
+  }
+
+  /** Refreshes the manifests; what is due then, but for empty hours, which are done at once. */
+  async due(dates = '.*'): Promise<Due[]> {
     const session = await this.session();
     await session.run('07_refresh_manifests.sql', { dates });
     await session.run('08_load_empty_hours.sql');
-    const due = await session.run<{ HOUR: string; FILES: string }>('09_due_hours.sql', { hours: '200' });
+    const due = await session.run<Due>('09_due_hours.sql', { hours: '200' });
     await session.close();
-    for (const { HOUR: hour, FILES: files } of due) {
-      const own = await this.session();
-      await own.run('10_load_hour.sql', { hour, files }).then(
-        () => loaded.push(hour),
-        (error: Error) => failed.set(hour, error.message),
-      );
-      await own.close();
-    }
-    return { loaded, failed };
+    return due;
+  }
+
+  /** In a session of its own, as far as the statement that `until` knows; what is not committed by then is undone. */
+  async loadHour({ HOUR: hour, CONTENT: content, FILES: files }: Due, until?: Until): Promise<void> {
+    const session = await this.session();
+    await session.run('10_load_hour.sql', { hour, content, files }, until).finally(() => session.close());
   }
 
   async query<T>(sql: string): Promise<T[]> {

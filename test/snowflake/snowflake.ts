@@ -7,6 +7,9 @@ import { fill, statementsOf } from './sql.ts';
 /** Set before the driver is there: it would ask cloud metadata addresses where it runs. */
 process.env.SNOWFLAKE_DISABLE_PLATFORM_DETECTION = 'true';
 
+/** Whether a file ends before this statement, which may be its last one. */
+export type Until = (statement: string, last: boolean) => boolean;
+
 export type Row = Readonly<Record<string, unknown>>;
 
 /** What the tests need of snowflake-sdk, whose own types are there only once it is installed. */
@@ -79,7 +82,7 @@ export class Snowflake {
   async run<T = Row>(
     file: string,
     values: Readonly<Record<string, string>> = {},
-    until = (_statement: string, _last: boolean) => false,
+    until: Until = () => false,
   ): Promise<T[]> {
     let rows: T[] = [];
     const statements = statementsOf(fill(file, values));
