@@ -22,7 +22,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { loadSettings } from '../src/config.ts';
 import { hourFolder } from '../src/hours.ts';
-import { manifestKey } from '../src/manifest.ts';
+import { type Manifest, manifestKey } from '../src/manifest.ts';
 import { FailedUploads } from '../src/reconcile/failed-uploads.ts';
 import type { ReconcileReport } from '../src/reconcile/report.ts';
 import { runReconcile } from '../src/reconcile.ts';
@@ -42,7 +42,11 @@ import {
 import { hearingLog } from './settings.ts';
 
 const LANDED = ['06', '07', '08', '10', '11'].map(at);
-const keyOf = (name: string, hour: number) => `events/${hourFolder(hour)}/${name}`;
+/** The key under which a member is stored, by its manifest. */
+async function keyOf(place: Place, name: string, hour: number, list: 'objects' | 'quarantine' = 'objects') {
+  const manifest = JSON.parse((await place.read(manifestKey(hour)))?.toString() ?? '{}') as Manifest;
+  return manifest[list].find(({ member }) => member.endsWith(`/${name}.gz`))?.key ?? '';
+}
 const codes = ({ moved }: ReconcileReport) => Object.fromEntries(moved.map(({ file, code }) => [file, code]));
 
 for (const format of ['json', 'gzip'] as const) {
@@ -69,7 +73,7 @@ for (const format of ['json', 'gzip'] as const) {
         const shapes: ((name: string, hour: number, json: Buffer) => [string, Buffer])[] = [
           (name, _, json) => [name, json],
           (name, _, json) => [`100011471/${name}.gz`, zlib.gzipSync(json)],
-          (name, hour, json) => [`deep/er/${keyOf(name, hour)}.gz`, inTwoStreams(json)],
+          (name, hour, json) => [`deep/er/events/${hourFolder(hour)}/${name}.gz`, inTwoStreams(json)],
           (name, _, json) => [`padded/${name.replace(/_(\d)#/, '_0$1#')}`, json],
           (name, _, json) => [`zeros/${name}.gz`, Buffer.concat([zlib.gzipSync(json), Buffer.alloc(600)])],
         ];
@@ -95,7 +99,6 @@ for (const format of ['json', 'gzip'] as const) {
 
       it(`keeps files safe whose stored object, or its quarantine, is gone from ${where} or differs`, async () => {
         const place = places[which] as Place;
-        const gz = format === 'gzip' ? '.gz' : '';
         const cases: [number, string, (key: string) => Promise<void>][] = [
           [at('06'), 'STORED_MISSING', (key) => place.remove(key)],
           [at('08'), 'STORED_DIFFERS', async (key) => place.write(key, flipped(await place.read(key)))],
@@ -105,12 +108,12 @@ for (const format of ['json', 'gzip'] as const) {
         for (const [hour, code, harm] of cases) {
           const { name, json } = onlyOf(hour);
           await local.put(name, json);
-          await harm(keyOf(name, hour) + gz);
+          await harm(await keyOf(place, name, hour));
           expected[name] = code;
         }
         const { name, json } = onlyOf(QUARANTINED);
         await local.put(name, json);
-        await place.remove(`quarantine/${hourFolder(QUARANTINED)}/${name}l`);
+        await place.remove(await keyOf(place, name, QUARANTINED, 'quarantine'));
         expected[name] = 'STORED_MISSING';
         const before = await local.files();
         const { code, said } = await local.run(place);
@@ -284,7 +287,7 @@ describe('reconcile', function () {
     await oneOfEach(folder);
     const { name, json } = onlyOf(at('08'));
     await local.put(name, json);
-    await folder.remove(keyOf(onlyOf(at('06')).name, at('06')));
+    await folder.remove(await keyOf(folder, onlyOf(at('06')).name, at('06')));
     await local.put(`gone/${onlyOf(at('06')).name}`, onlyOf(at('06')).json);
     const dry = await runProgram(['reconcile', local.dir, '-n'], folder.env);
     expect(dry.code).to.equal(0);
@@ -478,7 +481,7 @@ describe('reconcile', function () {
 
   it('does not delete a file that is the stored object itself', async () => {
     const { name, json } = onlyOf(at('06'));
-    const stored = join(folder.env.DESTINATION ?? '', keyOf(name, at('06')));
+    const stored = join(folder.env.DESTINATION ?? '', await keyOf(folder, name, at('06')));
     await link(stored, join(local.dir, name));
     const first = await local.run(folder);
     expect(first.said.kept.map(({ code }) => code)).to.deep.equal(['STORED_ITSELF']);
@@ -547,7 +550,7 @@ describe('reconcile', function () {
     }
     const [good, bad] = [onlyOf(at('06')), onlyOf(at('08'))];
     for (const { name, json } of [good, bad]) await local.put(name, json);
-    const key = `bucket/amplitude/${keyOf(bad.name, at('08'))}`;
+    const key = `bucket/amplitude/${await keyOf(s3, bad.name, at('08'))}`;
     const object = s3.s3?.objects.get(key);
     if (object !== undefined) s3.s3?.objects.set(key, { ...object, body: flipped(object.body) });
     const { said } = await local.run(s3);
@@ -579,7 +582,7 @@ describe('reconcile', function () {
     it('one look at the destination fails: that file stays, the others go on', async () => {
       const before = await many();
       const { name } = onlyOf(at('08'));
-      s3.s3?.faults.push({ operation: 'HeadObject', key: /_8#0\.json$/, times: 2, fault: 'internal-error' });
+      s3.s3?.faults.push({ operation: 'HeadObject', key: /T08_0\./, times: 2, fault: 'internal-error' });
       const { code, said, stderr } = await local.run(s3, [], { UPLOAD_MAX_ATTEMPTS: '1', UPLOAD_CONCURRENCY: '2' });
       expect([code, said.kept.length, said.error?.code]).to.deep.equal([1, 2, 'DESTINATION_UNREACHABLE']);
       expect(said.kept.every(({ file }) => file.endsWith(name))).to.equal(true);
@@ -593,7 +596,7 @@ describe('reconcile', function () {
     for (const fault of ['access-denied', 'reset'] as const) {
       it(`the destination stops answering (${fault}): the rest stays where it is`, async () => {
         const before = await many();
-        s3.s3?.faults.push({ operation: 'HeadObject', key: /_(8|10|11)#/, fault });
+        s3.s3?.faults.push({ operation: 'HeadObject', key: /T(08|10|11)_/, fault });
         const { code, said } = await local.run(s3, [], { UPLOAD_MAX_ATTEMPTS: '1' });
         expect(code).to.equal(1);
         expect(said.kept.some(({ code }) => code === 'NOT_ATTEMPTED')).to.equal(true);
@@ -641,7 +644,7 @@ describe('reconcile', function () {
       s3.s3?.faults.push({ operation: 'HeadObject', times: 1, fault: 'slow-down' });
       s3.s3?.faults.push({ operation: 'GetObject', key: /hour=08\.json$/, times: 1, fault: 'slow-down' });
       const poll = setInterval(() => {
-        if (s3.s3?.requests.some(({ operation }) => operation === 'GetObject')) {
+        if (s3.s3?.requests.some(({ operation, key }) => operation === 'GetObject' && key.endsWith('hour=08.json'))) {
           void appendFile(join(local.dir, name), '{}\n');
           void appendFile(join(local.dir, other), '{}\n');
           clearInterval(poll);
@@ -753,7 +756,7 @@ describe('reconcile', function () {
         expect(await folder.all()).to.deep.equal(stored);
         for (const { file: path, hour, key } of result.deleted) {
           // With its bad line back, it is what Amplitude gave.
-          const is = hour === QUARANTINED && key.includes('#0') ? onlyOf(QUARANTINED).json : stored.get(key);
+          const is = hour === QUARANTINED && key.includes('_0.1.') ? onlyOf(QUARANTINED).json : stored.get(key);
           expect(is?.equals(jsonOf.get(path) ?? Buffer.alloc(0)), path).to.equal(true);
           expect(hour).not.to.equal(QUIET);
         }

@@ -10,6 +10,7 @@ import type { Destination } from '../src/destination.ts';
 import { JobError } from '../src/errors.ts';
 import { Tally } from '../src/export/tally.ts';
 import { WindowRunner } from '../src/export/windows.ts';
+import { PrefixProject } from '../src/manifest/project.ts';
 import { parseFault, type Simulator, startSimulator } from '../src/simulator.ts';
 import { filesOf, manifestsOf, runProgram } from './program.ts';
 import { amplitudeAt, asking, serve, WINDOW } from './requests/asking.ts';
@@ -211,14 +212,13 @@ describe('requests', function () {
         destination: failing,
         format: 'json',
         strict: false,
-        force: false,
-        repair: false,
+        mode: 'export',
         members: new PQueue({ concurrency: 2 }),
         requests: new PQueue({ concurrency: 1 }),
         tally,
         log,
         now,
-        project: { id: undefined },
+        project: PrefixProject.unknown(),
         amplitude: amplitudeAt(simulator.url, { EXPORT_MAX_ATTEMPTS: '3' }),
         keep,
         signal,

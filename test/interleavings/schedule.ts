@@ -73,6 +73,7 @@ async function runOnce(destination: Destination, answer: Answer, mode: Mode): Pr
     tally,
     log: hearingLog(),
     now: () => NOW,
+    redact: (text: string) => text,
     project: await PrefixProject.of(destination),
   } as const;
   const archive = answer.length === 0 ? undefined : { members: membersOf(answer), close: async () => undefined };
