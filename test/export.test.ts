@@ -5,11 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import zlib from 'node:zlib';
 import { expect } from 'chai';
+import { openDestination } from '../src/destination.ts';
 import { formatHour, hourFolder, hoursOf, readHour } from '../src/hours.ts';
 import { readKey } from '../src/landing/keys.ts';
 import type { Manifest } from '../src/manifest.ts';
 import { expectedHour, parseFault, type Simulator, startSimulator } from '../src/simulator.ts';
 import { type DryRunReport, filesOf, manifestsOf, runProgram } from './program.ts';
+import { hearingLog, s3Settings } from './settings.ts';
+
+const never = new AbortController().signal;
 
 /** Six hours long past, of which the fourth is quiet and several have more than one part. */
 const day = '2026-03-04';
@@ -267,6 +271,11 @@ describe('export', function () {
       ['html', 'ARCHIVE_BROKEN', 'no zip archive but begins with'],
       ['flipped-byte', 'ARCHIVE_BROKEN', `${day}_9#0.json.gz does not inflate`],
       ['half-gzip', 'ARCHIVE_BROKEN', `${day}_9#0.json.gz does not inflate`],
+      ['json-array', 'NOT_EVENTS', 'not one line that is an event'],
+      ['utf16', 'NOT_EVENTS', 'not one line that is an event'],
+      ['gzip-in-gzip', 'NOT_EVENTS', 'not one line that is an event'],
+      ['empty-member', 'NOT_EVENTS', 'not one line that is an event'],
+      ['zero-bytes-member', 'NOT_EVENTS', 'not one line that is an event'],
     ] as const) {
       it(`lands the others, halving down to it: ${spec}`, async () => {
         faults(`${spec}@${TARGET}`);
@@ -426,6 +435,29 @@ describe('export', function () {
         });
       }
     }
+
+    for (const spec of ['empty-archive', 'other-day']) {
+      it(`asks again for an archive without a member of the window, and seals nothing of it: ${spec}`, async () => {
+        faults(`${spec}*1`);
+        expect((await run()).report()).to.include({ exitCode: 0, retries: 1 });
+        await expectWhole();
+        faults(spec);
+        const { code, report } = await run(['--force'], { EXPORT_MAX_ATTEMPTS: '2' });
+        expect([code, report().requests]).to.deep.equal([1, 2]);
+        expect(report().hours.failed[0]).to.include({ code: 'ARCHIVE_REFUSED' });
+        expect(report().hours.failed[0]?.message).to.include('holds no member of');
+        await expectWhole();
+      });
+    }
+
+    it('goes by manifests for the project of a prefix, whatever else lies there', async () => {
+      await run(['--start', `${day}T06`, '--end', `${day}T07`]);
+      for (const name of ['.DS_Store', 'README.md', '0_notes.json']) await writeFile(join(data, 'events', name), 'x');
+      const other = await startSimulator({ project: '777' });
+      const ended = await run([], { AMPLITUDE_BASE_URL: other.url });
+      await other.close();
+      expect([ended.code, ended.report().hours.failed[0]?.code]).to.deep.equal([1, 'ARCHIVE_REFUSED']);
+    });
 
     it('refuses another project than the one under the prefix', async () => {
       await run(['--start', `${day}T06`, '--end', `${day}T07`]);
@@ -608,6 +640,36 @@ describe('export', function () {
       expect(stored).to.deep.equal(after.objects.map(({ key: name }) => name));
     });
 
+    it('takes no data in the place of events with --force=empty only', async () => {
+      await run();
+      const before = await manifestOf(TARGET);
+      faults('no-data');
+      const forced = await run(['--force']);
+      expect(forced.code).to.equal(0);
+      expect(forced.stderr).to.include('--force=empty');
+      expect(await manifestOf(TARGET)).to.deep.include({ objects: before.objects, events: before.events });
+      await expectWhole();
+      expect((await run(['--force=empty'])).code).to.equal(0);
+      expect(await manifestOf(TARGET)).to.include({ status: 'empty', events: 0, generation: 3 });
+      expect([...(await filesOf(data)).keys()].filter((name) => name.startsWith('events/'))).to.deep.equal([]);
+      const { code, stderr } = await run(['--force=all']);
+      expect([code, stderr.includes('--force=empty')]).to.deep.equal([2, true]);
+    });
+
+    it('grows by one generation with each swap, and keeps the objects of members that did not change', async () => {
+      await sealedEarly();
+      const before = await manifestOf(TARGET);
+      faults(`grown@${TARGET}`);
+      expect((await run()).code).to.equal(0);
+      const after = await manifestOf(TARGET);
+      expect(after.generation).to.equal(before.generation + 1);
+      for (const object of after.objects) {
+        const old = before.objects.find(({ member }) => member === object.member);
+        const same = old?.source.crc32 === object.source.crc32;
+        expect(readKey(object.key)?.generation).to.equal(same ? readKey(old?.key ?? '')?.generation : after.generation);
+      }
+    });
+
     it('clears a quarantine file that the new answer has no use for', async () => {
       faults(`bad-line@${TARGET}`);
       await run();
@@ -654,5 +716,24 @@ describe('export', function () {
     expect((await filesOf(data)).get(stray)?.toString()).to.equal('stray');
     await rm(join(data, stray));
     await expectWhole();
+  });
+
+  it('says who holds the folder, and does nothing there', async () => {
+    const log = hearingLog();
+    const holder = openDestination({ kind: 'file', folder: data }, { s3: s3Settings(''), signal: never, log });
+    await holder.lock();
+    const { code, stderr } = await run();
+    await holder.close();
+    expect(code).to.equal(1);
+    expect(stderr).to.include('DESTINATION_LOCKED').and.include(`process ${process.pid}`);
+    expect(simulator.requests).to.deep.equal([]);
+    expect((await run()).code).to.equal(0);
+    await expectWhole();
+  });
+
+  it('refuses a folder that cannot be made at once', async () => {
+    const { code, stderr } = await run([], { DESTINATION: 'file:///proc/no-such-folder' });
+    expect(code).to.equal(1);
+    expect(stderr).to.include('/proc/no-such-folder');
   });
 });
