@@ -60,7 +60,7 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
   }
   const nothing = sealed.size === 0 && (await firstLanded(destination)) === undefined;
   options.onSealed?.(sealed.size);
-  const quarantine = await quarantineByHour(everywhere, destination, outside);
+  const quarantine = await quarantineByHour(range, destination, outside);
   const stored = new HoursInOrder(destination, range);
   const contents = new PQueue({ concurrency: AT_ONCE[depth] });
   let failed: unknown;
@@ -166,12 +166,15 @@ async function verifyHour(
 const END_OF_TIME = Date.parse('9999-12-31T00:00:00Z') / 3_600_000;
 
 async function quarantineByHour(
-  range: Window,
+  range: Window | undefined,
   destination: Destination,
   outside: StoredObject[],
 ): Promise<Map<Hour, StoredObject[]>> {
   const found = new Map<Hour, StoredObject[]>();
-  const bounds = { after: `quarantine/${hourFolder(range.start)}`, before: `quarantine/${hourFolder(range.end)}` };
+  const bounds = range && {
+    after: `quarantine/${hourFolder(range.start)}`,
+    before: `quarantine/${hourFolder(range.end)}`,
+  };
   for await (const object of destination.list('quarantine/', bounds)) {
     const hour = hourOfKey(object.key);
     if (hour === undefined) outside.push(object);

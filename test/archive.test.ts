@@ -150,7 +150,6 @@ for (const reader of READERS) {
             project: '100011471',
             hour: HOUR,
             part,
-            file: `100011471_2026-11-20_5#${part}.json`,
           })),
         );
         for (const [part, member] of archive.members.entries())
@@ -336,7 +335,6 @@ for (const reader of READERS) {
         'a gzip header alone': GZ.subarray(0, 10),
         'less than a trailer': GZ.subarray(0, 5),
         'no gzip at all': JSON_LINES,
-        nothing: Buffer.alloc(0),
         'a second stream cut short': gzipMember(JSON_LINES, { streams: 2 }).subarray(0, -20),
         'a stream and then garbage': Buffer.concat([GZ, Buffer.from('garbage')]),
         'padding before the stream': Buffer.concat([Buffer.alloc(16), GZ]),
@@ -528,6 +526,10 @@ for (const reader of READERS) {
           for (const method of ['stored', 'deflated'] as const) {
             const member = await only(data, { method });
             expect((await collect(inflate(member))).equals(json), 'content').to.equal(true);
+            if (events === 0) {
+              await failure(examine(member, { strict }), 'NOT_EVENTS');
+              continue;
+            }
             expect(await examine(member, { strict })).to.deep.equal({
               source: countOf(json),
               compressed: countOf(data),
@@ -544,7 +546,7 @@ for (const reader of READERS) {
           'ARCHIVE_BROKEN',
         );
         expect(error.message).to.include(NAME);
-        const { bad } = await examine(await only(text('x\n'.repeat(100_000))), { strict: false });
+        const { bad } = await examine(await only(text(`${'x\n'.repeat(100_000)}{}`)), { strict: false });
         expect(bad).to.have.length(100_000);
       });
     });
@@ -554,13 +556,7 @@ for (const reader of READERS) {
 describe('a name of a member', () => {
   it('is read without its folder too, and with a padded hour', () => {
     const read = { project: '100011471', hour: HOUR, part: 3 };
-    expect(readMemberName('100011471_2026-11-20_5#3.json.gz')).to.deep.equal({
-      ...read,
-      file: '100011471_2026-11-20_5#3.json',
-    });
-    expect(readMemberName('100011471/100011471_2026-11-20_05#3.json.gz')).to.deep.equal({
-      ...read,
-      file: '100011471_2026-11-20_05#3.json',
-    });
+    expect(readMemberName('100011471_2026-11-20_5#3.json.gz')).to.deep.equal(read);
+    expect(readMemberName('100011471/100011471_2026-11-20_05#3.json.gz')).to.deep.equal(read);
   });
 });

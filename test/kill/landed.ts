@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { expect } from 'chai';
+import { readKey } from '../../src/landing/keys.ts';
 import { crcHex, hourOfManifestKey, type Manifest, readManifest } from '../../src/manifest.ts';
 import type { Lying } from './places.ts';
 
@@ -30,20 +31,22 @@ export function strays(lying: Lying): string[] {
   return [...lying.keys()].filter((key) => !keys.has(key) && hourOfManifestKey(key) === undefined);
 }
 
-/** Objects byte for byte; manifests but for what tells of the run that wrote them. */
+/** What an hour holds, whatever its generations; and what no run may leave behind once one has ended well. */
 function essence(lying: Lying): Map<string, string> {
+  const stored = ({ key, ...rest }: { readonly key: string }) => ({ ...rest, name: readKey(key)?.part });
   return new Map(
-    [...lying]
-      .map(([key, bytes]): [string, string] => {
-        if (hourOfManifestKey(key) === undefined) return [key, `${bytes.length} bytes, ${crcHex(crc32(bytes))}`];
-        const { sealedAt: _, request: __, tool: ___, shrunk, ...rest } = JSON.parse(bytes.toString()) as Manifest;
-        return [key, JSON.stringify({ ...rest, shrunk: shrunk?.events })];
-      })
-      .sort(([a], [b]) => (a < b ? -1 : 1)),
+    [...lying].flatMap(([key, bytes]): [string, string][] => {
+      if (hourOfManifestKey(key) === undefined) return readKey(key) === undefined ? [[key, 'is left behind']] : [];
+      const { status, events, quarantined, objects, quarantine, shrunk } = JSON.parse(bytes.toString()) as Manifest;
+      const lists = { objects: objects.map(stored), quarantine: quarantine.map(stored) };
+      return [[key, JSON.stringify({ status, events, quarantined, ...lists, shrunk: shrunk?.events })]];
+    }),
   );
 }
 
+/** The same hours, each whole. Objects that no manifest names may lie there, from a run that was killed. */
 export function expectAlike(lying: Lying, undisturbed: Lying, when: string): void {
+  expect(brokenSeals(lying), when).to.deep.equal([]);
   const [is, should] = [essence(lying), essence(undisturbed)];
   const differs = [...new Set([...is.keys(), ...should.keys()])].filter((key) => is.get(key) !== should.get(key));
   const told = differs.map(

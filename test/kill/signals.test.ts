@@ -73,7 +73,7 @@ describe('told to stop', function () {
     const { hours, exitCode } = JSON.parse(stdout) as ExportReport;
     const said = [...hours.sealed, ...hours.empty].sort();
     const lying = await place.read();
-    const there = manifestsIn(lying).map(({ hour }) => hour);
+    const there = manifestsIn(lying).map(({ date, hour }) => `${date}T${hour}`);
     expect(there).to.include.members(said);
     expect(brokenSeals(lying)).to.deep.equal([]);
     expect(hours.failed).to.deep.equal([]);
