@@ -11,7 +11,6 @@ import {
   type StoredObject,
 } from './destination.ts';
 import { diskError, JobError, systemCode } from './errors.ts';
-import { release } from './memory.ts';
 
 const PARTIAL = /^\..*\.partial$/;
 
@@ -72,7 +71,6 @@ export function openFileDestination(folder: string, { signal }: Pick<Destination
           from += (await handle.write(chunk, from)).bytesWritten;
         }
         written += chunk.length;
-        release(chunk);
       }
       if (written !== content.bytes) throw new Miscounted();
       await handle.sync();
