@@ -3,7 +3,6 @@ import type { Spool } from './archive/spool.ts';
 import { readWithYauzl } from './archive/yauzl-reader.ts';
 import type { Count } from './destination.ts';
 import { JobError } from './errors.ts';
-import { own, release } from './memory.ts';
 import type { Redact } from './redaction.ts';
 
 export type { Count };
@@ -14,7 +13,10 @@ export interface Member {
   readonly name: string;
   /** Of the gzip file. */
   readonly bytes: number;
-  /** The bytes of the gzip file, as they came. Throws a JobError (ARCHIVE_BROKEN) where the archive is damaged. */
+  /**
+   * The bytes of the gzip file, as they came, each chunk valid until the next is asked for. Throws a JobError
+   * (ARCHIVE_BROKEN) where the archive is damaged.
+   */
   open(): AsyncIterable<Buffer>;
   /**
    * The last eight bytes, where gzip keeps CRC-32 and length (modulo 4 GiB) of what it compressed (RFC 1952). They
@@ -119,24 +121,21 @@ export async function lastBytes(chunks: AsyncIterable<Buffer>): Promise<Buffer> 
 export const HELD_BYTES = 4 * 2 ** 20;
 
 export interface HeldMember extends Member {
-  /** Gives the memory back. The member must not be read any more. */
+  /** Does nothing: what may still be read is left to the garbage collector. */
   drop(): void;
 }
 
 /** The same member, read from the archive once and not for every look at it, where its size allows. */
 export async function hold(member: Member): Promise<HeldMember> {
   const { name, bytes } = member;
-  if (bytes > HELD_BYTES) return { ...member, drop: () => undefined };
-  const chunks = await Array.fromAsync(member.open());
-  const [only] = chunks;
-  const alone = chunks.length === 1 && only !== undefined && only.byteLength === only.buffer.byteLength;
-  const whole = alone ? only : Buffer.concat(chunks);
+  const drop = () => undefined;
+  if (bytes > HELD_BYTES) return { ...member, drop };
+  const room = Buffer.allocUnsafe(bytes);
+  let filled = 0;
+  for await (const chunk of member.open()) filled += chunk.copy(room, filled);
+  const whole = room.subarray(0, filled);
   async function* open() {
     yield whole;
   }
-  const drop = () => {
-    // A small one lies in memory that it shares.
-    if (whole.byteLength === whole.buffer.byteLength) release(own(whole));
-  };
   return { name, bytes, open, trailer: async () => readTrailer(whole, name), drop };
 }

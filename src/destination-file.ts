@@ -15,7 +15,6 @@ import {
 import { type FolderLock, LOCK_FILE, lockFolder } from './destination-file/lock.ts';
 import { makeFolder } from './destination-file/make-folder.ts';
 import { diskError, JobError, systemCode } from './errors.ts';
-import { release } from './memory.ts';
 
 const PARTIAL = /^\..*\.partial$/;
 
@@ -74,7 +73,6 @@ export function openFileDestination(
           from += (await handle.write(chunk, from)).bytesWritten;
         }
         written += chunk.length;
-        release(chunk);
       }
       if (written !== content.bytes) throw new Miscounted();
       await handle.sync();

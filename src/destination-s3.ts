@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { DeleteObjectsCommand, PutObjectCommand, type PutObjectCommandInput, S3Client } from '@aws-sdk/client-s3';
 import type { S3Settings } from './config.ts';
 import { type Content, contentOf, type Destination, type DestinationOptions, Miscounted } from './destination.ts';
-import { ContentBody, ContentFailure, checksum } from './destination-s3/body.ts';
+import { ContentFailure, checksum, sendContent } from './destination-s3/body.ts';
 import {
   explain,
   isAbsent,
@@ -10,9 +10,11 @@ import {
   isTransient,
   isUnsupportedCondition,
   isWrongDigest,
+  NotS3,
   regionOf,
 } from './destination-s3/faults.ts';
 import { putInParts } from './destination-s3/multipart.ts';
+import { mustBeThere, proved, took } from './destination-s3/proof.ts';
 import { readingOf } from './destination-s3/reading.ts';
 
 /** S3 takes up to 5 GiB in one PUT; parts, which are held in memory, are of 8 MiB. */
@@ -74,8 +76,8 @@ export function openS3Destination(
         return await withClient({ action, key }, send);
       } catch (error) {
         signal.throwIfAborted();
-        // The SDK repeats requests, not the reading of an answer that breaks off midway.
-        if (!repeat || !isTransient(error) || attempt >= settings.maxAttempts) {
+        // The SDK repeats requests, not the reading of an answer that breaks off midway or is not S3's.
+        if (!(repeat || error instanceof NotS3) || !isTransient(error) || attempt >= settings.maxAttempts) {
           throw explain(error, { ...where, action, key });
         }
         await backOff(attempt, signal);
@@ -103,21 +105,26 @@ export function openS3Destination(
         });
         return;
       }
-      const body = new ContentBody(content.open(), content.bytes);
-      const command = new PutObjectCommand({
-        ...target,
-        Body: body,
-        ContentLength: content.bytes,
-        ChecksumCRC32: checksum(content.crc32),
-        ...condition,
-      });
-      try {
-        await s3.send(command, { abortSignal: signal });
-      } catch (error) {
-        throw body.failure ?? error;
-      } finally {
-        body.destroy();
-      }
+      const told = checksum(content.crc32);
+      const { ChecksumCRC32 } = await sendContent(
+        content.open(),
+        { bytes: content.bytes, signal },
+        (Body, abortSignal) =>
+          proved(
+            s3.send(
+              new PutObjectCommand({
+                ...target,
+                Body,
+                ContentLength: content.bytes,
+                ChecksumCRC32: told,
+                ...condition,
+              }),
+              { abortSignal },
+            ),
+            took(told),
+          ),
+      );
+      if (ChecksumCRC32 === undefined) await mustBeThere(s3, target, content.bytes, signal);
     });
   }
 

@@ -9,7 +9,7 @@ export interface Content {
   readonly bytes: number;
   readonly crc32: number;
   /**
-   * Begins anew at each call. The consumer hands each chunk that it is done with to `release` (memory.ts).
+   * Begins anew at each call. A chunk is valid until the next one is asked for: who needs it longer copies it.
    * What it throws ends the write and reaches the caller of `put` as it is.
    */
   open(): AsyncIterable<Buffer>;

@@ -32,28 +32,3 @@ export class MemoryBudget {
     this.#free += bytes;
   }
 }
-
-const owned = new WeakSet<ArrayBufferLike>();
-
-/**
- * Marks the memory of `chunk` as made for one pass through this program: nobody else keeps a view of it. Never for a
- * slice of an archive or of Node's own pool.
- */
-export function own(chunk: Buffer): Buffer {
-  owned.add(chunk.buffer);
-  return chunk;
-}
-
-/**
- * Gives the memory of a consumed chunk back at once, which must not be used again. The garbage collector cannot keep up
- * with hundreds of megabytes a second: it costs 3 s on 5 GB, and each new buffer is cold memory.
- *
- * Slices of one buffer are consumed in their order, so the one that reaches its end is the last. Anything that was not
- * marked by `own` is left alone.
- */
-export function release(chunk: Buffer): void {
-  const { buffer, byteOffset, byteLength } = chunk;
-  if (!owned.has(buffer) || !(buffer instanceof ArrayBuffer) || byteOffset + byteLength !== buffer.byteLength) return;
-  owned.delete(buffer);
-  buffer.transfer(0);
-}

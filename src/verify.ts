@@ -50,7 +50,6 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
   const suspects = new Set<Hour>();
   const outside: StoredObject[] = [];
   const projects = new Projects();
-  const everywhere = range ?? { start: 0, end: END_OF_TIME };
   const sealed = new Set<Hour>();
   const bounds = range && { after: MANIFESTS + hourFolder(range.start), before: MANIFESTS + hourFolder(range.end) };
   for await (const object of destination.list(MANIFESTS, bounds)) {

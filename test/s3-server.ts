@@ -1,10 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { finished } from 'node:stream/promises';
 import { type Answer, errorAnswer, S3Error } from './s3-server/answer.ts';
 import { announcedLength, checkAnnounced, receiveBody } from './s3-server/body.ts';
 import { type Call, header, operationOf, type Store, type StoredObject, type Upload } from './s3-server/call.ts';
-import { clockSkew, type Fault, faultError, noSuchBucket, permanentRedirect, takeFault } from './s3-server/faults.ts';
+import {
+  clockSkew,
+  type Fault,
+  falseSuccess,
+  faultError,
+  noSuchBucket,
+  permanentRedirect,
+  takeFault,
+} from './s3-server/faults.ts';
 import { listObjects, listUploads } from './s3-server/listing.ts';
 import { abortUpload, completeUpload, createUpload, uploadPart } from './s3-server/multipart.ts';
 import { deleteObject, deleteObjects, getObject, putObject } from './s3-server/objects.ts';
@@ -106,8 +115,15 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
       request.socket.destroy();
       return undefined;
     }
+    const success = fault === undefined ? undefined : falseSuccess(fault);
+    if (success !== undefined) {
+      invite();
+      if (!fault?.startsWith('early-')) await finished(request.resume());
+      return success;
+    }
     if (fault === 'bad-digest') await callOf(seen, request, invite).receive();
-    if (fault !== undefined) throw faultError(fault);
+    const refusal = fault === undefined ? undefined : faultError(fault);
+    if (refusal !== undefined) throw refusal;
     return await operate(callOf(seen, request, invite), store, faults);
   }
 
@@ -201,8 +217,7 @@ async function operate(call: Call, store: Store, faults: Fault[]): Promise<Answe
     case 'DeleteObjects':
       return await deleteObjects(call, store, (key) => {
         const fault = takeFault(faults, call.operation, key);
-        const isAnswer = fault !== undefined && fault !== 'reset' && fault !== 'stall' && fault !== 'lost-answer';
-        return isAnswer ? faultError(fault) : undefined;
+        return fault === undefined ? undefined : faultError(fault);
       });
     case 'CreateMultipartUpload':
       return await createUpload(call, store);

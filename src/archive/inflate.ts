@@ -1,19 +1,13 @@
-import { pipeline, Readable } from 'node:stream';
 import zlib from 'node:zlib';
 import { broken, type Count, type Member, notEvents } from '../archive.ts';
 import { JobError } from '../errors.ts';
-import { own, release } from '../memory.ts';
 import { type BadLine, LineScanner } from './lines.ts';
+import { CHUNK_BYTES, through } from './through.ts';
 
 /**
- * Bytes of one inflated chunk. Measured on 5.2 GB: 64 KiB 7.5 s of processor time, 128 KiB 5.8, 256 KiB 5.3, 1 MiB 5.5;
- * it also bounds what a hostile member can inflate to at a time.
- */
-const CHUNK_BYTES = 256 * 1024;
-
-/**
- * The uncompressed bytes of a member; zlib checks each gzip stream's CRC-32 and length. `onCompressed` sees every
- * compressed chunk on its way. Throws a JobError (ARCHIVE_BROKEN) for a damaged member.
+ * The uncompressed bytes of a member, each chunk valid until the next is asked for; zlib checks each gzip stream's CRC-32
+ * and length. `onCompressed` sees every compressed chunk on its way. Throws a JobError (ARCHIVE_BROKEN) for a damaged
+ * member.
  */
 export async function* inflate(
   member: Pick<Member, 'name' | 'bytes' | 'open'>,
@@ -26,15 +20,11 @@ export async function* inflate(
     }
   }
   const gunzip = zlib.createGunzip({ chunkSize: CHUNK_BYTES });
-  // Errors of the source arrive by way of gunzip.
-  pipeline(Readable.from(source()), gunzip, () => undefined);
   try {
-    for await (const chunk of gunzip) yield own(chunk as Buffer);
+    yield* through(source(), gunzip);
   } catch (error) {
     if (error instanceof JobError) throw error;
     throw broken(`${member.name} does not inflate (${(error as Error).message})`, error);
-  } finally {
-    gunzip.destroy();
   }
   // At the first zero after a gzip stream gunzip ends and drops the rest: padding, or what would be lost without a word.
   if (gunzip.bytesWritten < member.bytes) await mustBePadding(member, gunzip.bytesWritten);
@@ -78,7 +68,6 @@ export async function examine(member: Member, { strict }: { strict: boolean }): 
   });
   for await (const chunk of chunks) {
     scanner.push(chunk);
-    release(chunk);
     if (scanner.bad.length > MOST_BAD_LINES) {
       throw broken(`more than ${MOST_BAD_LINES} lines of ${member.name} are no JSON objects`);
     }
@@ -96,14 +85,13 @@ export async function examine(member: Member, { strict }: { strict: boolean }): 
   };
 }
 
-/** Length and CRC-32 of chunks that nobody else needs. */
+/** Length and CRC-32 of the chunks together. */
 export async function count(chunks: AsyncIterable<Buffer>): Promise<Count> {
   let bytes = 0;
   let crc32 = 0;
   for await (const chunk of chunks) {
     bytes += chunk.length;
     crc32 = zlib.crc32(chunk, crc32);
-    release(chunk);
   }
   return { bytes, crc32 };
 }

@@ -155,7 +155,6 @@ async function* cut(
   let offset = 0;
   let next = 0;
   for await (const chunk of chunks) {
-    // A consumer that releases the last piece leaves the chunk without length.
     const { length } = chunk;
     for (let at = 0; at < length; ) {
       const line = bad[next];

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { diskError, systemCode } from '../errors.ts';
-import { type MemoryBudget, own, release } from '../memory.ts';
+import type { MemoryBudget } from '../memory.ts';
 
 /** The body of an answer, kept until its archive is done with: in memory or in a file that has no name. */
 export type Spool = {
@@ -64,11 +64,7 @@ export async function spool(body: AsyncIterable<Buffer>, options: SpoolOptions):
         try {
           if (file === undefined) {
             file = await openNameless(workDir);
-            if (buffer !== undefined) {
-              await write(file, buffer.subarray(0, bytes));
-              // At once: others may take the budget long before the garbage collector comes by.
-              release(own(buffer));
-            }
+            if (buffer !== undefined) await write(file, buffer.subarray(0, bytes));
             drop();
           }
           await write(file, chunk);
@@ -77,8 +73,6 @@ export async function spool(body: AsyncIterable<Buffer>, options: SpoolOptions):
         }
       }
       bytes += chunk.length;
-      // Pieces of a body come in memory of their own; as garbage they would triple what an archive takes.
-      if (chunk.byteLength === chunk.buffer.byteLength) release(own(chunk));
     }
   } catch (error) {
     drop();

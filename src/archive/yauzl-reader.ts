@@ -1,8 +1,8 @@
 import type { FileHandle } from 'node:fs/promises';
-import { pipeline, Readable } from 'node:stream';
 import zlib from 'node:zlib';
 import yauzl from 'yauzl';
 import { broken, lastBytes, type Member, readTrailer, refused } from '../archive.ts';
+import { CHUNK_BYTES, through } from './through.ts';
 
 interface Entry {
   readonly name: string;
@@ -85,18 +85,11 @@ function memberOf(zip: yauzl.ZipFile, file: FileHandle, { name, bytes, entry }: 
   }
 
   async function* inflated(): AsyncGenerator<Buffer> {
-    const inflate = zlib.createInflateRaw();
-    // Errors of the source arrive by way of inflate.
-    pipeline(Readable.from(stored()), inflate, () => undefined);
     let left = bytes;
-    try {
-      for await (const chunk of inflate) {
-        left -= (chunk as Buffer).length;
-        if (left < 0) break;
-        yield chunk as Buffer;
-      }
-    } finally {
-      inflate.destroy();
+    for await (const chunk of through(stored(), zlib.createInflateRaw({ chunkSize: CHUNK_BYTES }))) {
+      left -= chunk.length;
+      if (left < 0) break;
+      yield chunk;
     }
     if (left !== 0) throw new Error(`it is ${left < 0 ? 'longer' : 'shorter'} than the archive says`);
   }

@@ -1,6 +1,6 @@
 import { Readable, type Writable } from 'node:stream';
 import { Miscounted } from '../destination.ts';
-import { release } from '../memory.ts';
+import { NotS3 } from './faults.ts';
 
 /** What the content itself threw while it was sent; S3 has no part in it. */
 export class ContentFailure extends Error {
@@ -22,20 +22,45 @@ export function readChecksum(text: string): number {
 }
 
 /**
+ * Sends `content` by `send`, which gives `body` and `signal` to the SDK, and returns the answer once it is proved: the
+ * content was read to its end, ended well and left for S3 before S3 answered. The content is closed when this ends,
+ * whichever way.
+ */
+export async function sendContent<T>(
+  content: AsyncIterable<Buffer>,
+  { bytes, signal }: { bytes: number; signal: AbortSignal },
+  send: (body: ContentBody, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const body = new ContentBody(content, bytes);
+  const over = new AbortController();
+  try {
+    const answer = await send(body, AbortSignal.any([signal, over.signal]));
+    if (!body.sent) throw new NotS3('it came before the object was sent');
+    return answer;
+  } catch (error) {
+    throw body.failure ?? error;
+  } finally {
+    // A request that was answered too early would wait for the rest of its body.
+    if (!body.sent) over.abort();
+    await body.close();
+  }
+}
+
+/**
  * The body of an upload, as the SDK takes it: a stream that the SDK pipes into its request, and does nothing else with
  * as long as length and checksum are given.
  *
- * `pipe` is our own, since only here it can be known when a chunk has left for the kernel and its memory may be given
- * back. With the ordinary one the garbage collector frees the chunks: on 5 GB that took 3 s of 15 s of processor time
- * and twice the wall time.
+ * `pipe` is our own, since a chunk is valid until the next one is asked for, and only here it can be known when it has
+ * left for the kernel.
  */
-export class ContentBody extends Readable {
+class ContentBody extends Readable {
   /** Set where the content threw; the SDK only sees a broken request. */
   failure: ContentFailure | undefined;
+  /** The content has ended well, and all of it has left for the kernel. */
+  sent = false;
   readonly #chunks: AsyncIterator<Buffer>;
   #left: number;
-  /** The chunk after the one handed out last; `null` before the first is asked for. */
-  #ahead: Buffer | undefined | null = null;
+  #pumping: Promise<void> | undefined;
 
   constructor(content: AsyncIterable<Buffer>, bytes: number) {
     super();
@@ -44,7 +69,7 @@ export class ContentBody extends Readable {
   }
 
   override pipe<T extends NodeJS.WritableStream>(target: T): T {
-    void this.#pump(target as unknown as Writable);
+    this.#pumping = this.#pump(target as unknown as Writable);
     return target;
   }
 
@@ -52,12 +77,12 @@ export class ContentBody extends Readable {
     this.destroy(new Error('an upload of known length and checksum can only be piped'));
   }
 
-  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    const ended = this.#chunks.return?.() ?? Promise.resolve();
-    ended.then(
-      () => done(error),
-      () => done(error),
-    );
+  /** Returns once nobody reads the content any more and it has closed what it had open. */
+  async close(): Promise<void> {
+    await this.#pumping;
+    // The end of the content is of no interest to an upload that has ended otherwise.
+    await this.#chunks.return?.().catch(() => undefined);
+    this.destroy();
   }
 
   async #pump(target: Writable): Promise<void> {
@@ -66,13 +91,18 @@ export class ContentBody extends Readable {
     const write = (chunk: Buffer) =>
       new Promise<void>((resolve, reject) => {
         settle = (error) => (error == null ? resolve() : reject(error));
-        target.write(chunk, settle);
+        if (target.destroyed) settle(new Error('the request was closed'));
+        else target.write(chunk, settle);
       });
     try {
-      for (let chunk = await this.#next(); chunk !== undefined; chunk = await this.#next()) {
+      for (
+        let chunk = await this.#next();
+        chunk !== undefined;
+        chunk = this.#left > 0 ? await this.#next() : undefined
+      ) {
         await write(chunk);
-        release(chunk);
       }
+      this.sent = true;
       target.end();
     } catch (error) {
       if (!target.destroyed) target.destroy(error as Error);
@@ -80,14 +110,16 @@ export class ContentBody extends Readable {
   }
 
   /**
-   * Each chunk waits until the one after it is there, so that the last one leaves only once the content has ended well:
-   * S3 answers as soon as it has the announced bytes, and nobody would ask for the end after that.
+   * The last chunk waits for the end of the content, where that proves to be whole or not: S3 answers as soon as it has
+   * the announced bytes.
    */
   async #next(): Promise<Buffer | undefined> {
     try {
-      const chunk = this.#ahead === null ? await this.#pull() : this.#ahead;
-      this.#ahead = chunk === undefined ? undefined : await this.#pull();
-      return chunk;
+      const chunk = await this.#pull();
+      if (this.#left > 0 || chunk === undefined) return chunk;
+      const last = Buffer.from(chunk);
+      if ((await this.#pull()) !== undefined) throw new Miscounted();
+      return last;
     } catch (error) {
       this.failure = new ContentFailure(error);
       throw error;
@@ -96,9 +128,12 @@ export class ContentBody extends Readable {
 
   /** Never more bytes than announced: the rest of a request would be taken for the next one. */
   async #pull(): Promise<Buffer | undefined> {
-    const { done, value } = await this.#chunks.next();
-    if (done !== true) this.#left -= value.length;
-    if (this.#left < 0 || (done === true && this.#left > 0)) throw new Miscounted();
-    return done === true ? undefined : value;
+    for (;;) {
+      const { done, value } = await this.#chunks.next();
+      if (done !== true) this.#left -= value.length;
+      if (this.#left < 0 || (done === true && this.#left > 0)) throw new Miscounted();
+      if (done === true) return undefined;
+      if (value.length > 0) return value;
+    }
   }
 }

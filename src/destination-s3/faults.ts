@@ -17,8 +17,16 @@ export interface Attempted {
   readonly attempts?: number;
 }
 
+/** An answer of success that S3 cannot have given; what it brings or confirms does not count. */
+export class NotS3 extends Error {
+  override name = 'NotS3';
+  constructor(why: string, cause?: unknown) {
+    super(`the answer is not S3's: ${why}`, { cause });
+  }
+}
+
 const named = (error: unknown, ...names: string[]) => error instanceof Error && names.includes(error.name);
-const status = (error: unknown) => (error as ServiceError | undefined)?.$metadata?.httpStatusCode;
+export const status = (error: unknown) => (error as ServiceError | undefined)?.$metadata?.httpStatusCode;
 
 export const isAbsent = (error: unknown) => named(error, 'NoSuchKey', 'NotFound');
 export const isPresent = (error: unknown) => named(error, 'PreconditionFailed') || status(error) === 412;
@@ -34,6 +42,7 @@ const isCorrupt = (error: unknown) => error instanceof Error && /^Checksum misma
 
 /** Faults that say nothing of the request itself, so that it may be sent again. */
 export function isTransient(error: unknown): boolean {
+  if (error instanceof NotS3) return true;
   const code = status(error);
   if (code !== undefined && (code >= 500 || code === 429 || code === 408 || code === 409)) return code !== 501;
   if (named(error, 'TimeoutError', 'RequestTimeout', 'IncompleteBody')) return true;

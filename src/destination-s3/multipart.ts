@@ -9,8 +9,8 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { type Content, Miscounted } from '../destination.ts';
-import { release } from '../memory.ts';
 import { ContentFailure, checksum } from './body.ts';
+import { proved, took } from './proof.ts';
 
 interface Options {
   readonly partBytes: number;
@@ -33,9 +33,11 @@ export async function putInParts(
 ): Promise<void> {
   const { Bucket, Key } = target;
   const size = Math.max(partBytes, Math.ceil(content.bytes / MOST_PARTS));
-  const created = await s3.send(
-    new CreateMultipartUploadCommand({ ...target, ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' }),
-    { abortSignal: signal },
+  const created = await proved(
+    s3.send(new CreateMultipartUploadCommand({ ...target, ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' }), {
+      abortSignal: signal,
+    }),
+    ({ UploadId }) => (UploadId === undefined || UploadId === '' ? 'it has no UploadId' : undefined),
   );
   const upload = { Bucket, Key, UploadId: created.UploadId };
   try {
@@ -43,20 +45,25 @@ export async function putInParts(
     for await (const part of partsOf(content, size)) {
       const PartNumber = Parts.length + 1;
       const ChecksumCRC32 = checksum(zlib.crc32(part));
-      const { ETag } = await s3.send(new UploadPartCommand({ ...upload, PartNumber, Body: part, ChecksumCRC32 }), {
-        abortSignal: signal,
-      });
+      const { ETag } = await proved(
+        s3.send(new UploadPartCommand({ ...upload, PartNumber, Body: part, ChecksumCRC32 }), { abortSignal: signal }),
+        took(ChecksumCRC32),
+      );
       Parts.push({ PartNumber, ETag, ChecksumCRC32 });
     }
-    await s3.send(
-      new CompleteMultipartUploadCommand({
-        ...upload,
-        MultipartUpload: { Parts },
-        ChecksumType: 'FULL_OBJECT',
-        ChecksumCRC32: checksum(content.crc32),
-        MpuObjectSize: content.bytes,
-      }),
-      { abortSignal: signal },
+    const whole = checksum(content.crc32);
+    await proved(
+      s3.send(
+        new CompleteMultipartUploadCommand({
+          ...upload,
+          MultipartUpload: { Parts },
+          ChecksumType: 'FULL_OBJECT',
+          ChecksumCRC32: whole,
+          MpuObjectSize: content.bytes,
+        }),
+        { abortSignal: signal },
+      ),
+      took(whole),
     );
   } catch (error) {
     // Not bound to the signal: also an interrupted run leaves no parts behind, if it has the time.
@@ -65,29 +72,33 @@ export async function putInParts(
   }
 }
 
-/** The content in pieces of `size` bytes, the last one shorter; each is overwritten by the next. */
+/**
+ * The content in pieces of `size` bytes, the last one shorter. Each has memory of its own: a request that was answered
+ * too early may still read the one before.
+ */
 async function* partsOf(content: Content, size: number): AsyncGenerator<Buffer> {
-  const part = Buffer.allocUnsafeSlow(size);
-  let filled = 0;
   let left = content.bytes;
+  const room = () => Buffer.allocUnsafeSlow(Math.min(size, left));
+  let part = room();
+  let filled = 0;
   try {
     for await (const chunk of content.open()) {
-      const { length } = chunk;
-      left -= length;
-      if (left < 0) throw new Miscounted();
-      for (let from = 0; from < length; ) {
+      for (let from = 0; from < chunk.length; ) {
+        if (left === 0) throw new Miscounted();
         const copied = chunk.copy(part, filled, from);
         from += copied;
         filled += copied;
-        if (filled < size) continue;
+        left -= copied;
+        // The last part waits for the end of the content, where that proves to be whole or not.
+        if (filled < part.length || left === 0) continue;
         yield part;
+        part = room();
         filled = 0;
       }
-      release(chunk);
     }
     if (left > 0) throw new Miscounted();
   } catch (error) {
     throw new ContentFailure(error);
   }
-  if (filled > 0) yield part.subarray(0, filled);
+  if (filled > 0) yield part;
 }

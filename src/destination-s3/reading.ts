@@ -2,6 +2,7 @@ import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, type S3Clien
 import type { Destination, Standing } from '../destination.ts';
 import { readChecksum } from './body.ts';
 import { isAbsent } from './faults.ts';
+import { hasTag, isListing, mustBeWhole, proved, whole } from './proof.ts';
 
 export interface Bucket {
   readonly bucket: string;
@@ -22,7 +23,8 @@ export function readingOf(
   const requests = { listings: 0, reads: 0, looks: 0 };
   const get = (s3: S3Client, key: string) => {
     requests.reads++;
-    return ifThere(s3.send(new GetObjectCommand({ Bucket, Key: folder + key }), { abortSignal: signal }));
+    const command = new GetObjectCommand({ Bucket, Key: folder + key });
+    return ifThere(proved(s3.send(command, { abortSignal: signal }), hasTag));
   };
 
   const standing = (key: string) =>
@@ -32,7 +34,9 @@ export function readingOf(
       async (s3): Promise<Standing | undefined> => {
         const answer = await get(s3, key);
         if (answer?.Body === undefined) return undefined;
-        return { content: Buffer.from(await answer.Body.transformToByteArray()), version: answer.ETag ?? '' };
+        const content = Buffer.from(await answer.Body.transformToByteArray());
+        mustBeWhole(content.length, answer.ContentLength);
+        return { content, version: answer.ETag ?? '' };
       },
       true,
     );
@@ -46,7 +50,7 @@ export function readingOf(
         const from = token === undefined ? { StartAfter: after === undefined ? undefined : folder + after } : {};
         const input = { Bucket, Prefix: folder + inPrefix, ContinuationToken: token, ...from };
         const page = await at.request('ListObjectsV2', inPrefix, (s3) =>
-          s3.send(new ListObjectsV2Command(input), { abortSignal: signal }),
+          proved(s3.send(new ListObjectsV2Command(input), { abortSignal: signal }), isListing),
         );
         for (const { Key = '', Size = 0, LastModified = new Date(0) } of page.Contents ?? []) {
           const key = Key.slice(folder.length);
@@ -62,7 +66,7 @@ export function readingOf(
       at.request('HeadObject', key, async (s3) => {
         requests.looks++;
         const input = { Bucket, Key: folder + key, ChecksumMode: 'ENABLED' as const };
-        const head = await ifThere(s3.send(new HeadObjectCommand(input), { abortSignal: signal }));
+        const head = await ifThere(proved(s3.send(new HeadObjectCommand(input), { abortSignal: signal }), hasTag));
         if (head === undefined) return undefined;
         const { ChecksumCRC32: crc32, ChecksumType, ContentLength: bytes = 0 } = head;
         // A checksum of checksums, of an upload in parts by another program, says nothing of the bytes themselves.
@@ -72,7 +76,8 @@ export function readingOf(
     async stream(key) {
       const answer = await at.request('GetObject', key, (s3) => get(s3, key));
       const body = answer?.Body as AsyncIterable<Buffer> | undefined;
-      return body === undefined ? undefined : explained(body, (error) => at.explain(error, 'GetObject', key));
+      if (body === undefined) return undefined;
+      return explained(whole(body, answer?.ContentLength), (error) => at.explain(error, 'GetObject', key));
     },
   };
 }

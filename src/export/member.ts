@@ -1,8 +1,8 @@
-import { pipeline, Readable } from 'node:stream';
 import zlib from 'node:zlib';
 import { count, type Examined, examine, inflate } from '../archive/inflate.ts';
 import { type BadLine, goodLines, LineScanner, quarantineLines } from '../archive/lines.ts';
 import type { MemberName } from '../archive/names.ts';
+import { CHUNK_BYTES, through } from '../archive/through.ts';
 import { type Count, hold, type Member, notEvents } from '../archive.ts';
 import type { OutputFormat } from '../config.ts';
 import { type Content, type Destination, Miscounted } from '../destination.ts';
@@ -39,9 +39,7 @@ class BadLineOnTheWay extends Error {}
 export async function landMember(given: NamedMember, options: MemberOptions): Promise<LandedMember> {
   const member = await hold(given.member);
   const named = { ...given, member };
-  const landed = options.format === 'gzip' ? await examineAndLand(named, options) : await landOnePass(named, options);
-  member.drop();
-  return landed;
+  return options.format === 'gzip' ? examineAndLand(named, options) : landOnePass(named, options);
 }
 
 async function examineAndLand(named: NamedMember, options: MemberOptions): Promise<LandedMember> {
@@ -104,7 +102,7 @@ export async function landExamined(
 ): Promise<LandedMember> {
   const kept = () => (bad.length === 0 ? inflate(member) : goodLines(inflate(member), bad));
   // Packed again without its bad lines, a member is the same bytes each time: zlib writes no time and no name.
-  const packed = () => compressedAgain(kept());
+  const packed = () => through(kept(), zlib.createGzip({ chunkSize: CHUNK_BYTES }));
   const open = format === 'json' ? kept : bad.length === 0 ? () => member.open() : packed;
   const known = bad.length > 0 ? await count(open()) : format === 'json' ? source : compressed;
   const key = eventsKey({ ...name, generation, crc32: crcHex(known.crc32) }, format);
@@ -125,13 +123,6 @@ async function landBad(
   const key = quarantineKey({ ...name, generation, crc32: crcHex(known.crc32) });
   await destination.put(key, { ...known, open, count: () => count(open()) });
   return { key, bytes: known.bytes, crc32: crcHex(known.crc32), lines: bad.length, member: member.name };
-}
-
-function compressedAgain(chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
-  const gzip = zlib.createGzip();
-  // An error of the chunks ends gzip and reaches whoever iterates over it.
-  pipeline(Readable.from(chunks), gzip, () => undefined);
-  return gzip;
 }
 
 function record(key: string, member: Member, stored: Count, source: Count, events: number): LandedObject {

@@ -5,7 +5,6 @@ import { inflate } from '../archive/inflate.ts';
 import { lastBytes, type Member, readTrailer } from '../archive.ts';
 import type { Count } from '../destination.ts';
 import { systemCode } from '../errors.ts';
-import { release } from '../memory.ts';
 
 const READ_BYTES = 256 * 1024;
 
@@ -76,7 +75,6 @@ async function countUpTo(chunks: AsyncIterable<Buffer>, most: number, signal: Ab
     signal.throwIfAborted();
     bytes += chunk.length;
     crc32 = zlib.crc32(chunk, crc32);
-    release(chunk);
     if (bytes > most) break;
   }
   return { bytes, crc32 };

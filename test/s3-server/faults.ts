@@ -1,4 +1,4 @@
-import { S3Error } from './answer.ts';
+import { type Answer, S3Error } from './answer.ts';
 
 export type FaultName =
   | 'access-denied'
@@ -16,7 +16,13 @@ export type FaultName =
   | 'lost-answer'
   | 'conflict'
   | 'signature'
-  | 'expired-token';
+  | 'expired-token'
+  | 'early-etag'
+  | 'early-html'
+  | 'html'
+  | 'text'
+  | 'etag'
+  | 'other-checksum';
 
 /** What is to go wrong: on which operation and key (every one where not said), how often (always where not said). */
 export interface Fault {
@@ -40,11 +46,37 @@ export function takeFault(faults: Fault[], operation: string, key: string): Faul
 /** The region that a bucket turns out to be in when the fault is `wrong-region`. */
 export const OTHER_REGION = 'eu-west-1';
 
-/** `lost-answer`: the request is carried out, and its answer never comes. */
-type NoAnswer = 'reset' | 'stall' | 'lost-answer';
+/** What something that is not S3 says with status 200; `early-` before it has read the body, and then hangs up. */
+export function falseSuccess(fault: FaultName): Answer | undefined {
+  const close = { connection: 'close' };
+  switch (fault) {
+    case 'early-etag':
+      return { status: 200, headers: { etag: ETAG, ...close } };
+    case 'early-html':
+      return { ...HTML, headers: { ...HTML.headers, ...close } };
+    case 'html':
+      return HTML;
+    case 'text':
+      return { ...HTML, headers: { 'content-type': 'text/plain' }, body: Buffer.from('It works!') };
+    case 'etag':
+      return { status: 200, headers: { etag: ETAG } };
+    case 'other-checksum':
+      return { status: 200, headers: { etag: ETAG, 'x-amz-checksum-crc32': 'AAAAAA==' } };
+    default:
+      return undefined;
+  }
+}
 
-/** How S3 words each fault that is an answer. */
-export function faultError(fault: Exclude<FaultName, NoAnswer>): S3Error {
+const ETAG = '"d41d8cd98f00b204e9800998ecf8427e"';
+
+const HTML = {
+  status: 200,
+  headers: { 'content-type': 'text/html' },
+  body: Buffer.from('<html><body><h1>It works!</h1></body></html>'),
+};
+
+/** How S3 words each fault that is a refusal; undefined for the others. */
+export function faultError(fault: FaultName): S3Error | undefined {
   switch (fault) {
     case 'access-denied':
       return new S3Error(403, 'AccessDenied', 'Access Denied');
@@ -84,6 +116,8 @@ export function faultError(fault: Exclude<FaultName, NoAnswer>): S3Error {
       );
     case 'expired-token':
       return new S3Error(400, 'ExpiredToken', 'The provided token has expired.');
+    default:
+      return undefined;
   }
 }
 

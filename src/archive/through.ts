@@ -1,0 +1,69 @@
+import type { Gunzip, Gzip, InflateRaw } from 'node:zlib';
+
+/**
+ * Bytes of one chunk that comes out. Measured on 5.2 GB: 64 KiB 7.5 s of processor time, 128 KiB 5.8, 256 KiB 5.3,
+ * 1 MiB 5.5; it also bounds what a hostile member can inflate to at a time.
+ */
+export const CHUNK_BYTES = 256 * 1024;
+
+/** Bytes of one chunk that goes in: who stops midway waits for no more than what these become. */
+const SLICE_BYTES = 64 * 1024;
+
+/**
+ * The chunks, passed through a zlib stream that was made with `chunkSize: CHUNK_BYTES`. The only place where memory is
+ * given back before the garbage collector comes by: on 5 GB that costs it a third of all processor time.
+ *
+ * A chunk that comes out is valid until the next one is asked for; then its memory goes. Who stops asking keeps the last
+ * one. A chunk that goes in is left alone, and the next one is asked for once zlib is done with it.
+ *
+ * However it ends, `chunks` is closed and zlib's threads are at rest when it has ended.
+ */
+export async function* through(
+  chunks: AsyncIterable<Buffer>,
+  zlib: Gunzip | Gzip | InflateRaw,
+): AsyncGenerator<Buffer> {
+  let stopped = false;
+  const over = new Promise<void>((resolve) => {
+    for (const event of ['end', 'error', 'close']) zlib.once(event, () => resolve());
+  });
+  // Whoever iterates gets it thrown.
+  zlib.on('error', () => undefined);
+  const feeding = feed();
+  try {
+    for await (const chunk of zlib.iterator({ destroyOnReturn: false })) {
+      yield chunk as Buffer;
+      // Only who asks for the next chunk comes here.
+      giveBack(chunk as Buffer);
+    }
+  } finally {
+    stopped = true;
+    // What zlib has begun it ends, as long as somebody takes what comes out.
+    zlib.resume();
+    await feeding;
+    zlib.destroy();
+  }
+
+  async function feed(): Promise<void> {
+    const enough = () => stopped || zlib.readableEnded || zlib.destroyed;
+    try {
+      for await (const chunk of chunks) {
+        for (let at = 0; at < chunk.length && !enough(); at += SLICE_BYTES) {
+          const slice = chunk.subarray(at, at + SLICE_BYTES);
+          await Promise.race([new Promise((taken) => zlib.write(slice, taken)), over]);
+        }
+        if (enough()) return;
+      }
+      zlib.end();
+      await over;
+    } catch (error) {
+      zlib.destroy(error as Error);
+    }
+  }
+}
+
+/** Nobody else has a view of a whole buffer of zlib's: it fills one, hands its slices out in order and makes another. */
+function giveBack({ buffer, byteOffset, byteLength }: Buffer): void {
+  // Chunks that Node.js joined lie in memory of another size, the small ones in a pool with others.
+  const whole = buffer.byteLength === CHUNK_BYTES && byteOffset + byteLength === CHUNK_BYTES;
+  if (whole && buffer instanceof ArrayBuffer) buffer.transfer(0);
+}
