@@ -120,16 +120,10 @@ export async function lastBytes(chunks: AsyncIterable<Buffer>): Promise<Buffer> 
 /** Up to this size a gzip file is held in memory while it is landed; a real one has a few megabytes. */
 export const HELD_BYTES = 4 * 2 ** 20;
 
-export interface HeldMember extends Member {
-  /** Does nothing: what may still be read is left to the garbage collector. */
-  drop(): void;
-}
-
 /** The same member, read from the archive once and not for every look at it, where its size allows. */
-export async function hold(member: Member): Promise<HeldMember> {
+export async function hold(member: Member): Promise<Member> {
   const { name, bytes } = member;
-  const drop = () => undefined;
-  if (bytes > HELD_BYTES) return { ...member, drop };
+  if (bytes > HELD_BYTES) return member;
   const room = Buffer.allocUnsafe(bytes);
   let filled = 0;
   for await (const chunk of member.open()) filled += chunk.copy(room, filled);
@@ -137,5 +131,5 @@ export async function hold(member: Member): Promise<HeldMember> {
   async function* open() {
     yield whole;
   }
-  return { name, bytes, open, trailer: async () => readTrailer(whole, name), drop };
+  return { name, bytes, open, trailer: async () => readTrailer(whole, name) };
 }

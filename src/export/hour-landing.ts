@@ -166,9 +166,7 @@ export class HourLanding {
 
   async #examineAll(): Promise<ExaminedMember[]> {
     return await this.#eachMember(async (named) => {
-      const held = await hold(named.member);
-      const examined = await examine(held, this.#options);
-      held.drop();
+      const examined = await examine(await hold(named.member), this.#options);
       return { ...named, examined };
     });
   }

@@ -118,7 +118,10 @@ async function land(member: Member, json: Buffer, format: 'json' | 'gzip'): Prom
   const timings = { downloadMs: 0, inflateMs: 0, uploadMs: 0 };
   const path = `/bucket/${prefix}`;
   try {
-    const { object } = await landMember({ member, name }, { destination, format, strict: false, timings, generation: 1 });
+    const { object } = await landMember(
+      { member, name },
+      { destination, format, strict: false, timings, generation: 1 },
+    );
     const body = bodies.get(path);
     assert.ok(body, 'landed, and nothing is there');
     assert.equal(body.length, object.bytes);
