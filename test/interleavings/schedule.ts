@@ -18,8 +18,8 @@ import type { Lying } from '../kill/places.ts';
 import { hearingLog } from '../settings.ts';
 import type { Weather, WeatheredPlace } from './places.ts';
 
-const HOUR = 495_000;
-const MANIFEST = manifestKey(HOUR);
+export const HOUR = 495_000;
+export const MANIFEST = manifestKey(HOUR);
 const FIRST_SEALED = startOf(HOUR + 4);
 const NOW = startOf(HOUR + 48);
 
@@ -57,7 +57,7 @@ export function eventsOf({ events }: Manifest): number {
   return events;
 }
 
-async function runOnce(destination: Destination, answer: Answer, mode: Mode): Promise<Tally> {
+export async function runOnce(destination: Destination, answer: Answer, mode: Mode): Promise<Tally> {
   await destination.lock();
   const range = { start: HOUR, end: HOUR + 1 };
   const sealedAt = await sealedIn(range, destination);
@@ -94,7 +94,7 @@ function membersOf(answer: Answer): Member[] {
   });
 }
 
-const CALM: Weather = { admit: async () => {}, fails: () => false, loses: () => false };
+export const CALM: Weather = { admit: async () => {}, fails: () => false, loses: () => false };
 
 /** Runs on one hour, their requests one after the other in an order drawn from `random`. */
 export class Schedule {
