@@ -1,7 +1,7 @@
 import { open, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { JobError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { makeFolder } from './make-folder.ts';
@@ -29,12 +29,14 @@ const OPENINGS = 20;
 export async function lockFolder(folder: string, log: Log): Promise<FolderLock> {
   await makeFolder(folder);
   const file = join(folder, LOCK_FILE);
+  // Only here: a run into a bucket has no use for it.
+  const { DatabaseSync: Database } = await import('node:sqlite');
   for (let opening = 1; opening <= OPENINGS; opening++) {
     // SQLite does not tell why it cannot open a file; the system does.
     const handle = await open(file, 'a');
     const { ino } = await handle.stat({ bigint: true });
     await handle.close();
-    const database = new DatabaseSync(file, { timeout: 0 });
+    const database = new Database(file, { timeout: 0 });
     try {
       hold(database);
       const now = await stat(file, { bigint: true }).catch(() => undefined);
