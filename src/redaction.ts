@@ -30,7 +30,9 @@ export function redaction(secrets: readonly string[]): Redact {
     .sort((a, b) => b.length - a.length);
   if (forms.length === 0) return (text) => text;
   const heads = new RegExp(forms.map((form) => `(${form.slice(0, HEAD).join('')})`).join('|'), 'giu');
-  return (text, cutShort = false) => {
+  return (given, cutShort = false) => {
+    // Before anything else: the beginning of the pair holds the whole key, and without that its rest is not recognised.
+    const text = cutShort ? withoutBeginning(given, forms) : given;
     const left: string[] = [];
     let from = 0;
     for (const match of text.matchAll(heads)) {
@@ -42,8 +44,7 @@ export function redaction(secrets: readonly string[]): Redact {
       from = follow(text, from, [PADDING, PADDING]);
     }
     left.push(text.slice(from));
-    const whole = left.join('');
-    return cutShort ? withoutBeginning(whole, forms) : whole;
+    return left.join('');
   };
 }
 
