@@ -5,12 +5,12 @@ import type { OutputFormat } from '../config.ts';
 import type { Destination } from '../destination.ts';
 import { JobError } from '../errors.ts';
 import { formatHour, type Hour, hourFolder } from '../hours.ts';
-import { readKey } from '../landing/keys.ts';
 import type { Log } from '../log.ts';
 import type { PrefixProject } from '../manifest/project.ts';
-import { keysIn, type Manifest, makeManifest, manifestKey, readManifest, writeManifest } from '../manifest.ts';
+import { keysIn, type Manifest, makeManifest, manifestKey, writeManifest } from '../manifest.ts';
 import type { Redact } from '../redaction.ts';
 import { TOOL } from '../version.ts';
+import { type Before, readBefore, repairShrunk } from './before.ts';
 import { type Decision, decide, factsExamined, factsLanded, type LandedMember, type Mode } from './decide.ts';
 import { type ExaminedMember, landExamined, landMember, type NamedMember } from './member.ts';
 import type { Tally } from './tally.ts';
@@ -31,14 +31,6 @@ export interface LandingOptions {
 
 /** How often a run tries to swap the manifest of an hour before it leaves the hour to the others. */
 const SWAPS = 5;
-
-/** What stands for an hour: its manifest, or one that cannot be read and that this run may replace. */
-interface Before {
-  readonly version: string;
-  readonly manifest: Manifest | undefined;
-  /** What goes once another manifest stands. */
-  readonly keys: readonly string[];
-}
 
 /** A manifest that is to stand, and the keys that were written for it. */
 interface Next {
@@ -129,7 +121,7 @@ export class HourLanding {
 
   async #next(decision: Decision, old: Manifest | undefined): Promise<Next> {
     const { log, project } = this.#options;
-    if (decision.kind === 'refuse') throw this.#less('fewer events or members');
+    if (decision.kind === 'refuse') throw repairShrunk(this.#hour, 'fewer events or members', this.#members.length);
     if (old === undefined) return await this.#land(new Map());
     if (decision.kind === 'land') {
       log.info(`Replacing ${this.#name}: ${old.events} events have landed.`, { hour: this.#name });
@@ -194,40 +186,10 @@ export class HourLanding {
   }
 
   async #readBefore(): Promise<Before | undefined> {
-    const { destination, mode, log } = this.#options;
-    const standing = await destination.standing(manifestKey(this.#hour));
-    if (standing === undefined) return undefined;
-    const { version, content } = standing;
-    try {
-      const manifest = readManifest(content, this.#hour);
-      this.#generation = Math.max(this.#generation, manifest.generation);
-      return { version, manifest, keys: keysIn(manifest) };
-    } catch (error) {
-      const replaces = mode !== 'export' && error instanceof JobError && error.code === 'MANIFEST_UNREADABLE';
-      if (!replaces) throw error;
-      log.warn(`${error.message} It is written anew.`, { hour: this.#name });
-      return { version, manifest: undefined, keys: await this.#keysStored() };
-    }
-  }
-
-  /**
-   * Where the manifest cannot tell what landed, the names of what is stored do. A repair must not make the hour less than
-   * these say.
-   */
-  async #keysStored(): Promise<string[]> {
-    const { destination, mode } = this.#options;
     const parts = new Set(this.#members.map(({ name }) => name.part));
-    const keys: string[] = [];
-    for (const top of ['events', 'quarantine']) {
-      for await (const { key } of destination.list(`${top}/${hourFolder(this.#hour)}/`)) {
-        const stored = readKey(key);
-        if (stored === undefined) continue;
-        if (mode === 'repair' && !parts.has(stored.part)) throw this.#less('fewer members');
-        this.#generation = Math.max(this.#generation, stored.generation);
-        keys.push(key);
-      }
-    }
-    return keys;
+    const before = await readBefore(this.#hour, parts, this.#options);
+    this.#generation = Math.max(this.#generation, before?.generation ?? 0);
+    return before;
   }
 
   /** Deletes what the manifest that stands does not name. Where that fails, the hour has landed all the same. */
@@ -278,15 +240,6 @@ export class HourLanding {
         { hour: name },
       );
     }
-  }
-
-  /** Not mended: what is stored may be all that is left of the hour. */
-  #less(what: string): JobError {
-    const name = this.#name;
-    const force = this.#members.length === 0 ? '--force=empty' : '--force';
-    return new JobError('REPAIR_SHRUNK', `Amplitude now returns ${what} for ${name} than have landed. They stay.`, {
-      hint: `If the smaller answer is better than what is there: amplitude-to-s3 export --start ${name} --end ${formatHour(this.#hour + 1)} ${force}, then verify again.`,
-    });
   }
 
   #sealing() {
