@@ -10,8 +10,9 @@ export const CHUNK_BYTES = 256 * 1024;
 const SLICE_BYTES = 64 * 1024;
 
 /**
- * The chunks, passed through a zlib stream that was made with `chunkSize: CHUNK_BYTES`. The only place where memory is
- * given back before the garbage collector comes by: on 5 GB that costs it a third of all processor time.
+ * The chunks, passed through a zlib stream. The only place where memory is given back before the garbage collector comes
+ * by, that of streams made with `chunkSize: CHUNK_BYTES`: left to it, 5 GB cost 15 to 50 % more processor time, and four
+ * deflated archives at once a peak of up to 281 MiB instead of 235.
  *
  * A chunk that comes out is valid until the next one is asked for; then its memory goes. Who stops asking keeps the last
  * one. A chunk that goes in is left alone, and the next one is asked for once zlib is done with it.

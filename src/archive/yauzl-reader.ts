@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import zlib from 'node:zlib';
 import yauzl from 'yauzl';
 import { broken, lastBytes, type Member, readTrailer, refused } from '../archive.ts';
-import { CHUNK_BYTES, through } from './through.ts';
+import { through } from './through.ts';
 
 interface Entry {
   readonly name: string;
@@ -86,7 +86,7 @@ function memberOf(zip: yauzl.ZipFile, file: FileHandle, { name, bytes, entry }: 
 
   async function* inflated(): AsyncGenerator<Buffer> {
     let left = bytes;
-    for await (const chunk of through(stored(), zlib.createInflateRaw({ chunkSize: CHUNK_BYTES }))) {
+    for await (const chunk of through(stored(), zlib.createInflateRaw())) {
       left -= chunk.length;
       if (left < 0) break;
       yield chunk;
