@@ -2,8 +2,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { crc32 } from 'node:zlib';
 import { expect } from 'chai';
 import { formatHour, type Hour, hourFolder, hourOf } from '../../src/hours.ts';
+import { eventsKey, readKey } from '../../src/landing/keys.ts';
+import { crcHex } from '../../src/manifest.ts';
 import { expectedHour, type Simulator, startSimulator } from '../../src/simulator.ts';
 import { type S3Server, startS3Server } from '../s3-server.ts';
 import { docker, dockerOutput, type Ended, image, needEngine, ROOT, run, shell, stop } from './engine.ts';
@@ -19,9 +22,9 @@ const RANGE = { EXPORT_START: formatHour(FIRST), EXPORT_END: formatHour(FIRST + 
 const expectedObjects = (): Map<string, Buffer> =>
   new Map(
     HOURS.flatMap((hour) =>
-      expectedHour({}, hour).parts.map(({ name, json }) => {
-        const file = name.slice(name.indexOf('/') + 1).replace(/\.gz$/, '');
-        return [`events/${hourFolder(hour)}/${file}`, json] as const;
+      expectedHour({}, hour).parts.map(({ json }, part) => {
+        const name = { project: '100011471', hour, part, generation: 1, crc32: crcHex(crc32(json)) };
+        return [eventsKey(name, 'json'), json] as const;
       }),
     ),
   );
@@ -97,7 +100,7 @@ describe('a container', function () {
     expect(
       files.filter((file) => /\/manifests\/date=[\d-]{10}\/hour=\d\d\.json$/.test(file)),
     ).to.have.lengthOf.at.least(20);
-    expect(files.filter((file) => /\/events\/date=[\d-]{10}\/hour=\d\d\/\d+_.+#\d+\.json$/.test(file))).not.to.be.empty;
+    expect(files.filter((file) => readKey(file.slice(file.indexOf('events/'))) !== undefined)).not.to.be.empty;
     expect(await shell('find /data ! -user 1000', data)).to.equal('');
   });
 
