@@ -227,17 +227,18 @@ describe('simulator', () => {
       await year.body?.cancel();
     });
 
-    it('tells the time by its own clock, an hour off or not at all where told so', async () => {
+    it('tells the machine's time, an hour off or not at all where told so', async () => {
       const date = async (headers = {}) => (await ask(BUSY, BUSY, headers)).headers.get('date');
-      expect(await date()).to.equal(NOW.toUTCString());
-      expect(await date({ headers: {} })).to.equal(NOW.toUTCString());
+      expect(Date.now() - Date.parse((await date()) ?? '')).to.be.within(0, 5000);
       for (const [name, told] of [
-        ['clock-ahead', 'Sun, 22 Nov 2026 01:00:00 GMT'],
-        ['clock-behind', 'Sat, 21 Nov 2026 23:00:00 GMT'],
+        ['clock-ahead', 60],
+        ['clock-behind', -60],
         ['no-date', null],
       ] as const) {
         simulator.faults.splice(0, 1, { name });
-        expect(await date(), name).to.equal(told);
+        const said = await date();
+        const minutes = said === null ? null : Math.round((Date.parse(said) - Date.now()) / 60_000);
+        expect(minutes, name).to.equal(told);
       }
       simulator.faults.push({ name: 'server-error' });
       expect(await date()).to.equal(null);

@@ -64,7 +64,7 @@ export class ExportApi {
       sendAnswer(response, answer);
     };
 
-    tellTime(response, now());
+    tellTime(response);
     const refusal = refusalOf(request.headers.authorization, apiKey, secretKey);
     if (refusal !== undefined) return send(refusal);
     if (this.#inFlight > MOST_AT_ONCE) return send(TOO_MANY_AT_ONCE);
@@ -73,7 +73,7 @@ export class ExportApi {
 
     const met = this.#meet(window);
     if (met.names.length > 0) record.fault = met.names.join(',');
-    tellTime(response, now(), met.date);
+    tellTime(response, met.date);
     if (met.answer === 'reset') {
       request.socket.resetAndDestroy();
       return;
@@ -128,11 +128,11 @@ export class ExportApi {
 
 const HOUR_MS = 3_600_000;
 
-/** Node.js tells the machine's time by itself; the simulator has a clock of its own. */
-function tellTime(response: ServerResponse, now: Date, fault?: DateFault): void {
+/** The machine's own time: the simulator's clock says only which hours are ready. */
+function tellTime(response: ServerResponse, fault?: DateFault): void {
   response.sendDate = false;
   response.removeHeader('Date');
   if (fault === 'no-date') return;
   const off = fault === 'clock-ahead' ? HOUR_MS : fault === 'clock-behind' ? -HOUR_MS : 0;
-  response.setHeader('Date', new Date(now.getTime() + off).toUTCString());
+  response.setHeader('Date', new Date(Date.now() + off).toUTCString());
 }
