@@ -85,7 +85,7 @@ export function openS3Destination(
     }
   }
 
-  async function putOnce(key: string, content: Content, condition: PutCondition = {}): Promise<void> {
+  async function putOnce(key: string, content: Content, condition: PutCondition): Promise<void> {
     const target: PutObjectCommandInput = {
       Bucket: bucket,
       Key: folder + key,
@@ -132,11 +132,11 @@ export function openS3Destination(
   async function putAgain<T>(
     key: string,
     content: Content,
-    { condition, settled }: { condition: () => PutCondition; settled: (error: unknown) => Promise<T | undefined> },
+    { condition, settled }: { condition: PutCondition; settled: (error: unknown) => Promise<T | undefined> },
   ): Promise<T | undefined> {
     for (let attempt = 1; ; attempt++) {
       try {
-        await putOnce(key, content, condition());
+        await putOnce(key, content, condition);
         return undefined;
       } catch (error) {
         signal.throwIfAborted();
@@ -170,11 +170,14 @@ export function openS3Destination(
   let conditions = true;
 
   async function swap(key: string, content: Buffer, from: string | undefined): Promise<'swapped' | 'lost'> {
-    if (!conditions && (await reading.standing(key))?.version !== from) return 'lost';
+    // Of this swap: others that began before the store refused a condition are under way beside it.
+    const conditional = conditions;
+    if (!conditional && (await reading.standing(key))?.version !== from) return 'lost';
+    const condition = from === undefined ? { IfNoneMatch: '*' } : { IfMatch: from };
     const outcome = await putAgain<'swapped' | 'lost' | 'unconditional'>(key, contentOf(content), {
-      condition: () => (conditions ? (from === undefined ? { IfNoneMatch: '*' } : { IfMatch: from }) : {}),
+      condition: conditional ? condition : {},
       settled: async (error) => {
-        if (conditions && isUnsupportedCondition(error)) {
+        if (conditional && isUnsupportedCondition(error)) {
           if (conditions) log.warn(WITHOUT_CONDITIONS);
           conditions = false;
           return 'unconditional';
@@ -197,7 +200,7 @@ export function openS3Destination(
     // What a run swaps, it swaps by condition: others need not be kept out.
     async lock() {},
     async put(key, content) {
-      await putAgain(key, content, { condition: () => ({}), settled: async () => undefined });
+      await putAgain(key, content, { condition: {}, settled: async () => undefined });
     },
     async delete(keys) {
       for (let from = 0; from < keys.length; from += DELETE_AT_ONCE) {

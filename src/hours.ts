@@ -73,7 +73,7 @@ export function settledFrom(hour: Hour, settleHours: number): Date {
 export const CLOCKS_APART_MS = 5 * 60_000;
 
 /** Whether a seal is dated later than now: a clock was wrong, and the date proves nothing. */
-export function isOfTomorrow(sealed: Date, now: Date): boolean {
+export function isDatedLater(sealed: Date, now: Date): boolean {
   return sealed.getTime() - now.getTime() > CLOCKS_APART_MS;
 }
 
@@ -82,7 +82,7 @@ export function isUnsettled(
   hour: Hour,
   { sealed, now, settleHours }: { readonly sealed: Date; readonly now: Date; readonly settleHours: number },
 ): boolean {
-  return isOfTomorrow(sealed, now) || (settleHours > 0 && sealed < settledFrom(hour, settleHours));
+  return isDatedLater(sealed, now) || (settleHours > 0 && sealed < settledFrom(hour, settleHours));
 }
 
 export function hoursOf({ start, end }: Window): Hour[] {

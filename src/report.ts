@@ -16,7 +16,7 @@ export interface ExportReport {
     readonly failed: readonly { readonly hour: string; readonly code: string; readonly message: string }[];
     readonly pending: readonly string[];
     readonly skipped: number;
-    /** Of the sealed and empty ones: asked for again and found as they were, or smaller. */
+    /** Of the sealed and empty ones: they had landed, and Amplitude's answer is the same, or smaller. */
     readonly unchanged: readonly string[];
     readonly shrunk: readonly string[];
   };
@@ -129,7 +129,7 @@ export function summary(report: ExportReport): string {
   if (hours.empty.length > 0)
     rows.push(['empty', `${count(hours.empty.length, 'hour')} for which Amplitude has no data`]);
   if (hours.unchanged.length > 0)
-    rows.push(['unchanged', `${count(hours.unchanged.length, 'hour')} of these, asked for again`]);
+    rows.push(['unchanged', `${count(hours.unchanged.length, 'hour')} of these, as they were`]);
   if (hours.shrunk.length > 0) rows.push(['shrunk', `${joinedHours(hours.shrunk)}: the larger landing stays`]);
   if (report.quarantined > 0) rows.push(['quarantine', `${count(report.quarantined, 'line')} that are no events`]);
   if (hours.skipped > 0) rows.push(['skipped', `${count(hours.skipped, 'hour')} sealed before`]);

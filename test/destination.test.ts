@@ -307,6 +307,16 @@ describe('destination: S3', () => {
     });
   }
 
+  it('swaps each of many hours at once where the store refuses the conditions of all', async () => {
+    server.faults.push({ fault: 'not-implemented', operation: 'PutObject', times: 4 });
+    const log = hearingLog();
+    const destination = open({}, never, { log });
+    const keys = ['a', 'b', 'c', 'd'].map((name) => `manifests/${name}.json`);
+    const outcomes = await Promise.all(keys.map((key) => destination.swap(key, manifest, undefined)));
+    expect(outcomes).to.deep.equal(keys.map(() => 'swapped'));
+    expect(log.lines.filter(({ message }) => /Two runs at once are not safe/.test(message))).to.have.length(1);
+  });
+
   it('reads its own swap back where the answer to it was lost', async () => {
     const destination = open();
     server.faults.push({ fault: 'lost-answer', operation: 'PutObject', times: 1 });

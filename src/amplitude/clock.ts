@@ -1,9 +1,10 @@
 import { JobError } from '../errors.ts';
+import { CLOCKS_APART_MS } from '../hours.ts';
 
-/** A run takes hours for ready by this machine's clock, so a wrong one would seal hours that Amplitude still fills. */
-const MOST_APART_MS = 5 * 60_000;
-
-/** Holds this machine's clock against the first answer of a run that tells the time, whatever its status. */
+/**
+ * Compares this machine's clock with the first answer of a run that tells the time, whatever its status. A run takes hours
+ * for ready by this clock: a wrong one would seal hours that Amplitude still fills.
+ */
 export class ClockCheck {
   #decided = false;
   #skew: JobError | undefined;
@@ -18,7 +19,7 @@ export class ClockCheck {
     if (!this.#decided && !Number.isNaN(theirs)) {
       this.#decided = true;
       const apart = Math.max(sentAt.getTime() - theirs, theirs - cameAt.getTime());
-      if (apart > MOST_APART_MS) this.#skew = skewed(new Date(theirs), cameAt, apart);
+      if (apart > CLOCKS_APART_MS) this.#skew = skewed(new Date(theirs), cameAt, apart);
     }
     if (this.#skew !== undefined) throw this.#skew;
   }

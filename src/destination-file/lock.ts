@@ -83,9 +83,12 @@ async function release(database: DatabaseSync, file: string): Promise<void> {
 
 function lockedBy(folder: string, holder: string | undefined): JobError {
   const who = holder === undefined ? 'Another run' : `Another run (${holder})`;
+  // Some systems say "busy" of a network folder that cannot be locked at all.
+  const unknown =
+    holder === undefined ? ' If there is none, see that the file system of that folder supports locks.' : '';
   return new JobError('DESTINATION_LOCKED', `${who} is writing to ${folder}.`, {
     endsRun: true,
-    hint: 'Wait until it has ended, then run the same command again. A folder takes one run at a time.',
+    hint: `Wait until it has ended, then run the same command again. A folder takes one run at a time.${unknown}`,
   });
 }
 

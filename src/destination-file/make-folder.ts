@@ -8,7 +8,7 @@ import { systemCode } from '../errors.ts';
  */
 export async function makeFolder(folder: string): Promise<void> {
   const missing: string[] = [];
-  for (let at = folder; !(await isThere(at)); at = dirname(at)) missing.unshift(at);
+  for (let at = folder; at !== dirname(at) && !(await isThere(at)); at = dirname(at)) missing.unshift(at);
   for (const at of missing) {
     await mkdir(at).catch((error: unknown) => {
       if (systemCode(error) !== 'EEXIST') throw error;

@@ -94,7 +94,7 @@ export class HourLanding {
         for (const top of ['events', 'quarantine']) await destination.sweep(`${top}/${hourFolder(this.#hour)}`);
         return;
       }
-      log.info(`Another run sealed ${this.#name} meanwhile. Its landing is compared.`, { hour: this.#name });
+      log.debug(`Another run sealed ${this.#name} meanwhile. Its landing is compared.`, { hour: this.#name });
       before = await this.#readBefore();
       await this.#delete(next.written, before?.manifest);
     }

@@ -25,7 +25,8 @@ export async function landAnswer(
   options: LandingOptions,
 ): Promise<void> {
   const { destination, tally } = options;
-  const byHour = archive === undefined ? new Map() : membersByHour(window, archive.members, options);
+  const byHour =
+    archive === undefined ? new Map<Hour, NamedMember[]>() : membersByHour(window, archive.members, options);
   // Asked anew, not taken from the plan: while the answer came, another run may have sealed hours of it.
   const sealed = await sealedIn(window, destination);
   const request = { start: formatHour(window.start), end: formatHour(window.end), at: wholeSeconds(requestedAt) };

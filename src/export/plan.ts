@@ -4,7 +4,7 @@ import {
   formatHour,
   type Hour,
   hoursOf,
-  isOfTomorrow,
+  isDatedLater,
   isUnsettled,
   joinHours,
   readTime,
@@ -112,7 +112,7 @@ export function planHours(input: {
     if (hour >= ready) pending.push(hour);
     else if (sealed === undefined) hours.set(hour, 'gap');
     else if (force) hours.set(hour, 'forced');
-    else if (isOfTomorrow(sealed, now)) hours.set(hour, 'unsettled');
+    else if (isDatedLater(sealed, now)) hours.set(hour, 'unsettled');
     else if (isUnsettled(hour, { sealed, now, settleHours }) && settledFrom(hour, settleHours) <= now) {
       hours.set(hour, 'unsettled');
     } else skipped++;

@@ -8,8 +8,8 @@ import { unnamedIn } from './difference.ts';
 const DAY_MS = 24 * 3_600_000;
 
 /**
- * Deletes objects of this program that no manifest names, once they are a day old, and what killed runs left unfinished in
- * a folder. Foreign keys stay, and so does everything in an hour whose manifest cannot be read. Resolves to what is gone.
+ * Deletes objects of this program that no manifest names, once they are a day old. Foreign keys stay, and so does everything
+ * in an hour whose manifest cannot be read. Resolves to what is gone.
  *
  * Throws where the destination cannot be listed or changed.
  */
@@ -17,13 +17,13 @@ export async function sweep(
   unnamed: readonly StoredObject[],
   { destination, now }: { readonly destination: Destination; readonly now: Date },
 ): Promise<StoredObject[]> {
-  await destination.lock();
   const isOld = ({ modifiedAt }: StoredObject) => now.getTime() - modifiedAt.getTime() >= DAY_MS;
   const hours = new Set<Hour>();
   for (const object of unnamed) {
     const name = readKey(object.key);
     if (name !== undefined && isOld(object)) hours.add(name.hour);
   }
+  if (hours.size > 0) await destination.lock();
   const swept: StoredObject[] = [];
   for (const hour of hours) {
     const record = await readRecord(hour, destination);
@@ -36,7 +36,6 @@ export async function sweep(
     await destination.delete(old.map(({ key }) => key));
     swept.push(...old);
   }
-  for (const top of ['events', 'quarantine', 'manifests']) await destination.sweep(top);
   return swept;
 }
 
