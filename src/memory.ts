@@ -13,6 +13,16 @@ export function collectEagerly(): void {
   v8.setFlagsFromString('--heap-growing-percent=50');
 }
 
+/**
+ * Gives the memory of a chunk back before the garbage collector comes by; the only place that does. For who alone has a view
+ * of it, with no reader under way: the one who asked a body for it and has copied it, or the generator that handed it out and
+ * was asked for the next. Memory of another size than `bytes` is shared, as Node's pool is, and stays.
+ */
+export function giveBack({ buffer, byteOffset, byteLength }: Buffer, bytes = byteLength): void {
+  const isLast = buffer.byteLength === bytes && byteOffset + byteLength === bytes;
+  if (isLast && buffer instanceof ArrayBuffer) buffer.transfer(0);
+}
+
 /** A number of bytes that several users share. */
 export class MemoryBudget {
   #free: number;

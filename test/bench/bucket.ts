@@ -8,8 +8,19 @@ import {
   S3ServiceException,
 } from '@aws-sdk/client-s3';
 
-/** What a program landed: the objects that hold events, their sizes by the last part of their key. */
+import { formatHour } from '../../src/hours.ts';
+import { readKey } from '../../src/landing/keys.ts';
+
+/** What a program landed: the objects that hold events, their sizes by Amplitude's name for the file. */
 export type Landed = ReadonlyMap<string, number>;
+
+/** Ours as well as those of programs that keep the names of the archive. */
+function asAmplitudeNames(key: string): string {
+  const name = readKey(key.slice(key.indexOf('events/')));
+  if (name === undefined) return key.slice(key.lastIndexOf('/') + 1);
+  const [date, hour] = formatHour(name.hour).split('T');
+  return `${name.project}_${date}_${Number(hour)}#${name.part}.json`;
+}
 
 /** The bucket that the programs write to, emptied between them. */
 export class BenchBucket {
@@ -37,7 +48,7 @@ export class BenchBucket {
   async landed(): Promise<Landed> {
     const sizes = new Map<string, number>();
     for await (const { key, size } of this.#objects()) {
-      if (!key.includes('/manifests/')) sizes.set(key.slice(key.lastIndexOf('/') + 1), size);
+      if (!key.includes('/manifests/')) sizes.set(asAmplitudeNames(key), size);
     }
     return sizes;
   }
