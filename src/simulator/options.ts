@@ -12,7 +12,7 @@ export interface SimulatorOptions {
   readonly apiKey?: string;
   readonly secretKey?: string;
   readonly project?: string;
-  /** Tells which hours are ready, and the Date header. */
+  /** Tells which hours are ready. */
   readonly now?: () => Date;
   readonly faults?: readonly Fault[];
   /** How the zip holds its members, which are gzip files already. */
