@@ -9,6 +9,7 @@ import { type Manifest, writeManifest } from '../src/manifest.ts';
 import { expectedHour, parseFault, type Simulator, startSimulator } from '../src/simulator.ts';
 import type { StatusReport } from '../src/status/report.ts';
 import type { VerifyReport } from '../src/verify/report.ts';
+import { sweep } from '../src/verify/sweep.ts';
 import { runProgram } from './program.ts';
 
 /** A destination that is empty at first: the settings that lead the program there, and a way round the program. */
@@ -356,6 +357,26 @@ export function completenessContract(
       const swept = await verify('--sweep');
       expect([swept.code, swept.verify.swept]).to.deep.equal([3, []]);
       expect(await place.destination.read(stray), 'younger than a day').not.to.equal(undefined);
+    });
+
+    it('sweeps exactly what no manifest names and is a day old', async () => {
+      await land();
+      const [one = 0, other = 0, spoilt = 0] = busy;
+      const strays = [strayOf(one, 1), strayOf(one, 2), strayOf(other, 2)];
+      const kept = [strayOf(spoilt, 1), `events/${hourFolder(one)}/copy.json`, 'events/notes.txt'];
+      for (const key of [...strays, ...kept]) await write(key, '{}\n');
+      await write(manifestAt(spoilt), 'oops');
+      const stored = async () => (await Array.fromAsync(place.destination.list('events/'))).map(({ key }) => key);
+      const before = await stored();
+      // As a listing has it that is older than the seals of the hours: what they name by now stays.
+      const listed = await Array.fromAsync(place.destination.list('events/'));
+      const later = (hours: number) => ({
+        destination: place.destination,
+        now: new Date(Date.now() + hours * 3_600_000),
+      });
+      expect(await sweep(listed, later(23))).to.deep.equal([]);
+      expect((await sweep(listed, later(25))).map(({ key }) => key)).to.have.members(strays);
+      expect(await stored()).to.deep.equal(before.filter((key) => !strays.includes(key)));
     });
 
     it('takes what the next swap may name for a landing that goes on', async () => {
