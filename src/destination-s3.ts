@@ -15,7 +15,7 @@ import {
 } from './destination-s3/faults.ts';
 import { putInParts } from './destination-s3/multipart.ts';
 import { mustBeThere, proved, took } from './destination-s3/proof.ts';
-import { readingOf } from './destination-s3/reading.ts';
+import { NO_TAG, readingOf } from './destination-s3/reading.ts';
 
 /** S3 takes up to 5 GiB in one PUT; parts, which are held in memory, are of 8 MiB. */
 const MULTIPART = { aboveBytes: 5 * 2 ** 30, partBytes: 8 * 2 ** 20 };
@@ -171,7 +171,7 @@ export function openS3Destination(
 
   async function swap(key: string, content: Buffer, from: string | undefined): Promise<'swapped' | 'lost'> {
     // Of this swap: others that began before the store refused a condition are under way beside it.
-    const conditional = conditions;
+    const conditional = conditions && from?.startsWith(NO_TAG) !== true;
     if (!conditional && (await reading.standing(key))?.version !== from) return 'lost';
     const condition = from === undefined ? { IfNoneMatch: '*' } : { IfMatch: from };
     const outcome = await putAgain<'swapped' | 'lost' | 'unconditional'>(key, contentOf(content), {

@@ -41,7 +41,7 @@ export interface StoredObject {
 /** A small object as it stands, and what tells it from any other state of its key. */
 export interface Standing {
   readonly content: Buffer;
-  /** S3: the ETag. A folder: a digest of the content. */
+  /** S3: the ETag. A folder, or an object without one: a digest of the content. */
   readonly version: string;
 }
 

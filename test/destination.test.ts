@@ -317,6 +317,21 @@ describe('destination: S3', () => {
     expect(log.lines.filter(({ message }) => /Two runs at once are not safe/.test(message))).to.have.length(1);
   });
 
+  it('swaps after a look what has no ETag: a gateway has none of files that came into its folder by themselves', async () => {
+    const key = 'bucket/some/prefix/manifests/a.json';
+    const lies = (body: Buffer) =>
+      server.objects.set(key, { body, size: body.length, etag: '', headers: {}, modifiedAt: new Date() });
+    lies(manifest);
+    const destination = open();
+    const { version, content } = (await destination.standing('manifests/a.json')) ?? {};
+    expect(content?.equals(manifest)).to.equal(true);
+    lies(other);
+    expect(await destination.swap('manifests/a.json', manifest, version)).to.equal('lost');
+    lies(manifest);
+    expect(await destination.swap('manifests/a.json', other, version)).to.equal('swapped');
+    expect((await destination.standing('manifests/a.json'))?.version).to.match(/^"/);
+  });
+
   it('reads its own swap back where the answer to it was lost', async () => {
     const destination = open();
     server.faults.push({ fault: 'lost-answer', operation: 'PutObject', times: 1 });

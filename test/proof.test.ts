@@ -111,6 +111,16 @@ describe('a success that S3 did not give', () => {
     await expectNotS3(open().put('events/b.json', small), 'not there');
   });
 
+  it('many pages in place of objects leave connections for what comes after', async () => {
+    server.faults.push({ fault: 'html', operation: 'GetObject', times: 400 });
+    const destination = open();
+    const reads = Array.from({ length: 100 }, (_, n) => destination.read(`there/${n}.json`).catch(() => undefined));
+    await Promise.all(reads);
+    server.faults.length = 0;
+    await destination.put('there/a.json', small);
+    expect(String(await destination.read('there/a.json'))).to.equal('{"a":1}\n');
+  });
+
   const small = contentOf(Buffer.from('{"a":1}\n'));
   const parts = { aboveBytes: 1000, partBytes: 1000 };
   const inParts = contentOf(Buffer.alloc(2500, '{"a":1}\n'));
@@ -124,8 +134,16 @@ describe('a success that S3 did not give', () => {
       ask: async () => (await Array.fromAsync(open().list('there/'))).map(({ key }) => key),
       right: ['there/a.json'],
     },
-    GetObject: { why: 'no ETag', ask: async () => String(await open().read('there/a.json')), right: '{"a":1}\n' },
-    HeadObject: { why: 'no ETag', ask: async () => (await open().look('there/a.json'))?.bytes, right: 8 },
+    GetObject: {
+      why: 'neither ETag nor Last-Modified',
+      ask: async () => String(await open().read('there/a.json')),
+      right: '{"a":1}\n',
+    },
+    HeadObject: {
+      why: 'neither ETag nor Last-Modified',
+      ask: async () => (await open().look('there/a.json'))?.bytes,
+      right: 8,
+    },
   };
   for (const [operation, { why, ask, right }] of Object.entries(html)) {
     it(`a page in place of the answer to ${operation} is asked for again, then refused`, async () => {
@@ -145,7 +163,7 @@ describe('a success that S3 did not give', () => {
   it('a page in place of a stream is refused', async () => {
     await open().put('there/a.json', small);
     server.faults.push({ fault: 'html', operation: 'GetObject' });
-    await expectNotS3(open().stream('there/a.json'), 'no ETag');
+    await expectNotS3(open().stream('there/a.json'), 'neither ETag');
   });
 
   it('a page that is no XML at all is refused too', async () => {

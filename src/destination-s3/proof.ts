@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { HeadObjectCommand, type ListObjectsV2CommandOutput, type S3Client } from '@aws-sdk/client-s3';
 import { isAbsent, NotS3, status } from './faults.ts';
 
@@ -19,12 +20,20 @@ export async function proved<T>(answer: Promise<T>, proof: Proof<T>): Promise<T>
     throw error;
   }
   const lack = proof(given);
-  if (lack !== undefined) throw new NotS3(lack);
-  return given;
+  if (lack === undefined) return given;
+  // A body that nobody reads would keep its connection for good.
+  const { Body } = given as { Body?: unknown };
+  if (Body instanceof Readable) Body.destroy();
+  throw new NotS3(lack);
 }
 
-/** Of an object that is there. */
-export const hasTag: Proof<{ ETag?: string | undefined }> = ({ ETag }) =>
+/** Of an object that is there. A gateway has no ETag of files that came into its folder by themselves. */
+export const isObject: Proof<{ ETag?: string | undefined; LastModified?: Date | undefined }> = ({
+  ETag,
+  LastModified,
+}) => (hasTag({ ETag }) && LastModified === undefined ? 'it has neither ETag nor Last-Modified' : undefined);
+
+const hasTag: Proof<{ ETag?: string | undefined }> = ({ ETag }) =>
   ETag === undefined || ETag === '' ? 'it has no ETag' : undefined;
 
 /** Of bytes that were sent: a store that sends a checksum back must have got what has this one. */
@@ -41,7 +50,7 @@ export async function mustBeThere(
   abortSignal: AbortSignal,
 ): Promise<void> {
   try {
-    const head = await proved(s3.send(new HeadObjectCommand({ Bucket, Key }), { abortSignal }), hasTag);
+    const head = await proved(s3.send(new HeadObjectCommand({ Bucket, Key }), { abortSignal }), isObject);
     if (head.ContentLength !== bytes)
       throw new NotS3(`it confirms ${bytes} bytes, and ${head.ContentLength} are there`);
   } catch (error) {

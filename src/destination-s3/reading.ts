@@ -1,8 +1,12 @@
+import { createHash } from 'node:crypto';
 import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
 import type { Destination, Standing } from '../destination.ts';
 import { readChecksum } from './body.ts';
 import { isAbsent } from './faults.ts';
-import { hasTag, isListing, mustBeWhole, proved, whole } from './proof.ts';
+import { isListing, isObject, mustBeWhole, proved, whole } from './proof.ts';
+
+/** Begins the version of an object that has no ETag, so that no condition can name it. */
+export const NO_TAG = 'no ETag: ';
 
 export interface Bucket {
   readonly bucket: string;
@@ -24,7 +28,7 @@ export function readingOf(
   const get = (s3: S3Client, key: string) => {
     requests.reads++;
     const command = new GetObjectCommand({ Bucket, Key: folder + key });
-    return ifThere(proved(s3.send(command, { abortSignal: signal }), hasTag));
+    return ifThere(proved(s3.send(command, { abortSignal: signal }), isObject));
   };
 
   const standing = (key: string) =>
@@ -36,7 +40,7 @@ export function readingOf(
         if (answer?.Body === undefined) return undefined;
         const content = Buffer.from(await answer.Body.transformToByteArray());
         mustBeWhole(content.length, answer.ContentLength);
-        return { content, version: answer.ETag ?? '' };
+        return { content, version: answer.ETag || NO_TAG + createHash('sha256').update(content).digest('hex') };
       },
       true,
     );
@@ -66,7 +70,7 @@ export function readingOf(
       at.request('HeadObject', key, async (s3) => {
         requests.looks++;
         const input = { Bucket, Key: folder + key, ChecksumMode: 'ENABLED' as const };
-        const head = await ifThere(proved(s3.send(new HeadObjectCommand(input), { abortSignal: signal }), hasTag));
+        const head = await ifThere(proved(s3.send(new HeadObjectCommand(input), { abortSignal: signal }), isObject));
         if (head === undefined) return undefined;
         const { ChecksumCRC32: crc32, ChecksumType, ContentLength: bytes = 0 } = head;
         // A checksum of checksums, of an upload in parts by another program, says nothing of the bytes themselves.
