@@ -7,10 +7,20 @@ const SEED = 1;
 const EVENTS_PER_HOUR = 250;
 const DAY = 24;
 
-/** Long enough ago that an hour sealed when it was ready has had the time to settle. */
-const RANGE: Window = ((today) => ({ start: today - 4 * DAY, end: today - 4 * DAY + 30 }))(
-  Math.floor(hourOf(new Date()) / DAY) * DAY,
-);
+const partsOf = (hour: number) => eventsOfHour(SEED, hour, EVENTS_PER_HOUR).parts.length;
+
+/**
+ * The last 30 hours that hold what the tests lean on, whatever day it is: quiet hours, busy ones, and events where a test
+ * puts a fault. Long enough ago that an hour sealed when it was ready has had the time to settle.
+ */
+const RANGE: Window = (() => {
+  for (let start = Math.floor(hourOf(new Date()) / DAY) * DAY - 4 * DAY; ; start -= DAY) {
+    const range = { start, end: start + 30 };
+    const parts = hoursOf(range).map(partsOf);
+    const filled = [0, 10, 11, 12].every((at) => (parts[at] as number) > 0);
+    if (filled && parts.includes(0) && parts.filter((count) => count > 1).length > 6) return range;
+  }
+})();
 
 /** `first`: the hours are gaps. `again`: they are sealed, and by now Amplitude answers otherwise for some. */
 export type Kind = 'first' | 'again';
@@ -33,10 +43,9 @@ export class Scene {
   private constructor(simulator: Simulator) {
     this.simulator = simulator;
     this.program = new Program(simulator, RANGE);
-    const parts = (hour: number) => eventsOfHour(SEED, hour, EVENTS_PER_HOUR).parts.length;
     const hours = hoursOf(RANGE);
-    const busy = hours.filter((hour) => parts(hour) > 1);
-    const quiet = hours.find((hour) => parts(hour) === 0);
+    const busy = hours.filter((hour) => partsOf(hour) > 1);
+    const quiet = hours.find((hour) => partsOf(hour) === 0);
     const at = (name: string, hour: number | undefined) =>
       hour === undefined ? [] : [parseFault(`${name}@${formatHour(hour)}`)];
     this.#faults = {
