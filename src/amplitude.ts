@@ -10,6 +10,7 @@ import { type Spool, type SpoolOptions, spool } from './archive/spool.ts';
 import type { Settings } from './config.ts';
 import { systemCode } from './errors.ts';
 import { formatWindow, onTheWire, type Window } from './hours.ts';
+import type { Agents } from './network.ts';
 import type { Redact } from './redaction.ts';
 import { VERSION } from './version.ts';
 
@@ -20,6 +21,7 @@ export interface ExportApiOptions {
   readonly now: () => Date;
   /** One for all requests of a run. */
   readonly clock: ClockCheck;
+  readonly agents: Agents;
   /** Passed by whatever is quoted of an answer, before it is cut. */
   readonly redact: Redact;
   /** Called with the size of every piece that arrives. */
@@ -62,6 +64,7 @@ export async function requestWindow(window: Window, options: ExportApiOptions): 
     throwHttpErrors: false,
     followRedirect: false,
     decompress: false,
+    agent: options.agents,
     timeout: {
       lookup: settings.connectTimeoutMs,
       connect: settings.connectTimeoutMs,

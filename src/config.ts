@@ -30,7 +30,12 @@ export interface Settings {
     /** 0: any rate will do. */
     readonly minBytesPerSecond: number;
     readonly concurrency: number;
+    /** Longest time to wait for one window while the answer is 429. */
+    readonly rateLimitWaitMs: number;
+    readonly proxyEnv: ProxyEnv;
   };
+  /** A file of certificates to trust besides the usual ones. */
+  readonly caBundle: string | undefined;
   readonly destination: DestinationAddress;
   readonly s3: S3Settings;
   readonly range: {
@@ -63,8 +68,15 @@ export interface S3Settings {
   readonly region: string | undefined;
   readonly endpoint: string | undefined;
   readonly kmsKeyId: string | undefined;
+  readonly sse: 'AES256' | 'aws:kms' | undefined;
+  /** Undefined: virtual for AWS, path for an endpoint. */
+  readonly addressing: 'path' | 'virtual' | undefined;
+  readonly proxyEnv: ProxyEnv;
   readonly maxAttempts: number;
 }
+
+/** As Node.js's agents take it. */
+export type ProxyEnv = Readonly<Partial<Record<'HTTPS_PROXY' | 'HTTP_PROXY' | 'NO_PROXY', string>>>;
 
 /** Hosts of the Export API: documented by Amplitude for its US and EU data regions. */
 const HOSTS = {
@@ -158,8 +170,12 @@ export function loadSettings(env: Environment, needs: { amplitude: boolean } = {
   const prefix = unusable.has('S3_PREFIX') ? '' : clean.S3_PREFIX;
   const destination = readDestination(found, unusable, get, prefix, unknown, redact, problems);
   const credentials = readCredentials(found, unusable, problems);
+  if (get('S3_KMS_KEY_ID') !== undefined && get('S3_SSE') === 'AES256') {
+    problems.push('S3_SSE is "AES256", and S3_KMS_KEY_ID names a key: leave one of them out, or set S3_SSE=aws:kms.');
+  }
   if (problems.length > 0) throw new ConfigError(problems);
 
+  const proxyEnv = readProxies(get);
   const region = clean.AMPLITUDE_REGION as unknown as 'us' | 'eu';
   return {
     amplitude: {
@@ -174,13 +190,19 @@ export function loadSettings(env: Environment, needs: { amplitude: boolean } = {
       idleTimeoutMs: clean.EXPORT_IDLE_TIMEOUT_S * 1000,
       minBytesPerSecond: clean.EXPORT_MIN_BYTES_PER_S,
       concurrency: clean.REQUEST_CONCURRENCY,
+      rateLimitWaitMs: clean.EXPORT_RATE_LIMIT_WAIT_S * 1000,
+      proxyEnv,
     },
+    caBundle: get('AWS_CA_BUNDLE'),
     destination,
     s3: {
       credentials,
       region: get('AWS_REGION'),
       endpoint: get('AWS_ENDPOINT_URL_S3'),
       kmsKeyId: get('S3_KMS_KEY_ID'),
+      sse: get('S3_SSE') as S3Settings['sse'],
+      addressing: get('S3_ADDRESSING') as S3Settings['addressing'],
+      proxyEnv,
       maxAttempts: clean.UPLOAD_MAX_ATTEMPTS,
     },
     range: {
@@ -196,7 +218,7 @@ export function loadSettings(env: Environment, needs: { amplitude: boolean } = {
     archiveMemoryBytes: clean.ARCHIVE_MEMORY_MB * 2 ** 20,
     workDir: resolve(clean.WORK_DIR),
     reportFile: get('REPORT_FILE'),
-    secrets: secretsOf(found, apiKey, secretKey),
+    secrets: [...secretsOf(found, apiKey, secretKey), ...passwordsOf(proxyEnv)],
     warnings: unknown.map(({ name, meant }) => `${name} is no setting of this program; did you mean ${meant}?`),
   };
 }
@@ -228,6 +250,20 @@ function readDestination(
     problems.push(`DESTINATION is "${withoutUserinfo(shown)}": ${why}, for example ${VARIABLES.DESTINATION.example}.`);
     return { kind: 'file', folder: '' };
   }
+}
+
+function readProxies(get: (name: VariableName) => string | undefined): ProxyEnv {
+  const names = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'] as const;
+  return Object.fromEntries(names.flatMap((name) => (get(name) === undefined ? [] : [[name, get(name)]])));
+}
+
+/** What stands before the @ of a proxy is somebody's user name and password. */
+function passwordsOf(proxies: ProxyEnv): string[] {
+  return Object.values(proxies).flatMap((proxy) => {
+    const { username = '', password = '' } = URL.parse(proxy) ?? {};
+    const [user, secret] = [decodeURIComponent(username), decodeURIComponent(password)];
+    return secret === '' ? [] : [secret, password, `${user}:${secret}`];
+  });
 }
 
 function readCredentials(

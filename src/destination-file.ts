@@ -129,6 +129,7 @@ export function openFileDestination(
   return {
     name: folder,
     requests,
+    lacks: new Set(),
     list(prefix, { after, before } = {}) {
       requests.listings++;
       const want: Wanted = {

@@ -1,8 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { DeleteObjectsCommand, PutObjectCommand, type PutObjectCommandInput, S3Client } from '@aws-sdk/client-s3';
-import type { S3Settings } from './config.ts';
-import { type Content, contentOf, type Destination, type DestinationOptions, Miscounted } from './destination.ts';
+import { DeleteObjectsCommand, PutObjectCommand, type PutObjectCommandInput, type S3Client } from '@aws-sdk/client-s3';
+import {
+  type Content,
+  contentOf,
+  type Destination,
+  type DestinationOptions,
+  type Lack,
+  Miscounted,
+} from './destination.ts';
 import { ContentFailure, checksum, sendContent } from './destination-s3/body.ts';
+import { MOST_SOCKETS, makeClient } from './destination-s3/client.ts';
 import {
   explain,
   isAbsent,
@@ -16,6 +23,7 @@ import {
 import { putInParts } from './destination-s3/multipart.ts';
 import { mustBeThere, proved, took } from './destination-s3/proof.ts';
 import { NO_TAG, readingOf } from './destination-s3/reading.ts';
+import { agentsFor } from './network.ts';
 
 /** S3 takes up to 5 GiB in one PUT; parts, which are held in memory, are of 8 MiB. */
 const MULTIPART = { aboveBytes: 5 * 2 ** 30, partBytes: 8 * 2 ** 20 };
@@ -44,7 +52,8 @@ export function openS3Destination(
   const where = { bucket, name, settings };
   let client: Promise<S3Client> | undefined;
 
-  const inRegion = (region: string | undefined) => makeClient(settings, region);
+  const agents = agentsFor(settings.proxyEnv, MOST_SOCKETS);
+  const inRegion = (region: string | undefined) => makeClient(settings, region, agents);
 
   /** Sends by `send`; once, a bucket in another region is followed there, unless the region was given. */
   async function withClient<T>(
@@ -90,12 +99,8 @@ export function openS3Destination(
       Bucket: bucket,
       Key: folder + key,
       ContentType: contentType(key),
-      ...(settings.kmsKeyId === undefined
-        ? {}
-        : {
-            ServerSideEncryption: 'aws:kms' as const,
-            SSEKMSKeyId: settings.kmsKeyId,
-          }),
+      ServerSideEncryption: settings.kmsKeyId === undefined ? settings.sse : 'aws:kms',
+      SSEKMSKeyId: settings.kmsKeyId,
     };
     await withClient({ action: 'PutObject', key }, async (s3) => {
       if (content.bytes > multipart.aboveBytes) {
@@ -167,19 +172,19 @@ export function openS3Destination(
       return explain(error, { ...where, action, key });
     },
   });
-  let conditions = true;
+  const lacks = new Set<Lack>();
 
   async function swap(key: string, content: Buffer, from: string | undefined): Promise<'swapped' | 'lost'> {
     // Of this swap: others that began before the store refused a condition are under way beside it.
-    const conditional = conditions && from?.startsWith(NO_TAG) !== true;
+    const conditional = !lacks.has('conditions') && from?.startsWith(NO_TAG) !== true;
     if (!conditional && (await reading.standing(key))?.version !== from) return 'lost';
     const condition = from === undefined ? { IfNoneMatch: '*' } : { IfMatch: from };
     const outcome = await putAgain<'swapped' | 'lost' | 'unconditional'>(key, contentOf(content), {
       condition: conditional ? condition : {},
       settled: async (error) => {
         if (conditional && isUnsupportedCondition(error)) {
-          if (conditions) log.warn(WITHOUT_CONDITIONS);
-          conditions = false;
+          if (!lacks.has('conditions')) log.warn(WITHOUT_CONDITIONS);
+          lacks.add('conditions');
           return 'unconditional';
         }
         const refused = isPresent(error) || isAbsent(error);
@@ -196,6 +201,7 @@ export function openS3Destination(
   return {
     name,
     ...reading,
+    lacks,
     swap,
     // What a run swaps, it swaps by condition: others need not be kept out.
     async lock() {},
@@ -236,33 +242,6 @@ export function openS3Destination(
 async function backOff(attempt: number, signal: AbortSignal): Promise<void> {
   const most = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempt - 1));
   await pause(Math.random() * most, undefined, { signal });
-}
-
-async function makeClient(settings: S3Settings, region: string | undefined): Promise<S3Client> {
-  const options = {
-    ...(settings.credentials === undefined ? {} : { credentials: settings.credentials }),
-    ...(settings.endpoint === undefined ? {} : { endpoint: settings.endpoint, forcePathStyle: true }),
-    maxAttempts: settings.maxAttempts,
-    // The SDK would print to the console that a stream cannot be sent twice; we send it twice ourselves.
-    logger: { debug() {}, info() {}, warn() {}, error() {} },
-    requestHandler: {
-      connectionTimeout: 10_000,
-      socketTimeout: 60_000,
-      httpsAgent: { maxSockets: 128 },
-      httpAgent: { maxSockets: 128 },
-    },
-  };
-  const client = new S3Client({
-    ...options,
-    ...(region === undefined ? {} : { region }),
-  });
-  try {
-    await client.config.region();
-    return client;
-  } catch {
-    client.destroy();
-    return new S3Client({ ...options, region: 'us-east-1' });
-  }
 }
 
 function contentType(key: string): string {

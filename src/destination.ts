@@ -52,6 +52,9 @@ export interface Requests {
   looks: number;
 }
 
+/** What a store may not take, and how a run does without it: see docs, "Stores". */
+export type Lack = 'conditions' | 'checksums' | 'batch-deletes';
+
 /**
  * A place where hours land. Keys are relative to it and use `/`. An object is there whole or not at all.
  * Every method throws a JobError that says what to do, and rejects with the signal's reason once that aborts.
@@ -61,6 +64,8 @@ export interface Destination {
   readonly name: string;
   /** So far; a folder counts a call as one. */
   readonly requests: Readonly<Requests>;
+  /** Found out so far, by requests that the store refused. Each is told once as it is found. */
+  readonly lacks: ReadonlySet<Lack>;
   /** Objects whose key begins with `prefix`, in order of their keys, narrowed to those after `after` and before `before`. */
   list(prefix: string, range?: { after?: string; before?: string }): AsyncIterable<StoredObject>;
   /**

@@ -3,6 +3,7 @@ import { loadSettings, processEnvironment } from './config.ts';
 import { EXIT, Interrupted, JobError, UsageError } from './errors.ts';
 import { type Invocation, readArguments } from './main/arguments.ts';
 import { type Output, openOutput } from './main/output.ts';
+import { trust } from './network.ts';
 import { redaction } from './redaction.ts';
 import { nodeProblem, VERSION } from './version.ts';
 
@@ -73,6 +74,7 @@ async function run(invocation: Invocation, out: Output): Promise<number> {
   }
   const settings = loadSettings(env, { amplitude: asks });
   log = out.log(redaction(settings.secrets));
+  trust(settings.caBundle);
   if (command === 'status') {
     const { statusCommand } = await import('./main/status-command.ts');
     return await statusCommand(settings, invocation.flags, { ...context, log });

@@ -34,6 +34,7 @@ function strictStore() {
     name: 'memory',
     async *list() {},
     requests: { listings: 0, reads: 0, looks: 0 },
+    lacks: new Set(),
     read: async (key) => objects.get(key),
     look: async () => undefined,
     stream: async () => undefined,

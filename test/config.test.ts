@@ -66,9 +66,21 @@ describe('settings', () => {
         idleTimeoutMs: 60_000,
         minBytesPerSecond: 1024,
         concurrency: 4,
+        rateLimitWaitMs: 900_000,
+        proxyEnv: {},
       },
+      caBundle: undefined,
       destination: { kind: 's3', bucket: 'landing', prefix: 'events' },
-      s3: { credentials: undefined, region: undefined, endpoint: undefined, kmsKeyId: undefined, maxAttempts: 5 },
+      s3: {
+        credentials: undefined,
+        region: undefined,
+        endpoint: undefined,
+        kmsKeyId: undefined,
+        sse: undefined,
+        addressing: undefined,
+        proxyEnv: {},
+        maxAttempts: 5,
+      },
       range: { start: undefined, end: undefined, lookbackDays: 7, timezone: 'UTC' },
       outputFormat: 'json',
       settleHours: 24,
@@ -91,6 +103,12 @@ describe('settings', () => {
       AWS_REGION: 'eu-central-1',
       AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9000/',
       S3_KMS_KEY_ID: 'arn:aws:kms:eu-central-1:1:key/2',
+      S3_SSE: 'aws:kms',
+      S3_ADDRESSING: 'virtual',
+      HTTPS_PROXY: 'http://ana:pass%20word@proxy:3128',
+      http_proxy: 'proxy:3128',
+      NO_PROXY: '.internal',
+      AWS_CA_BUNDLE: '/etc/ssl/company.pem',
       EXPORT_START: '2026-11-20',
       EXPORT_END: '2026-11-21',
       LOOKBACK_DAYS: '30',
@@ -104,12 +122,18 @@ describe('settings', () => {
       ARCHIVE_MEMORY_MB: '128',
       EXPORT_MAX_ATTEMPTS: '6',
       EXPORT_BACKOFF_MS: '10',
+      EXPORT_RATE_LIMIT_WAIT_S: '60',
       EXPORT_CONNECT_TIMEOUT_S: '0.5',
       EXPORT_FIRST_BYTE_TIMEOUT_S: '7',
       EXPORT_IDLE_TIMEOUT_S: '8',
       EXPORT_MIN_BYTES_PER_S: '0',
       WORK_DIR: 'work',
     });
+    const proxyEnv = {
+      HTTPS_PROXY: 'http://ana:pass%20word@proxy:3128',
+      HTTP_PROXY: 'http://proxy:3128',
+      NO_PROXY: '.internal',
+    };
     expect(settings.amplitude).to.deep.equal({
       apiKey: 'the-api-key',
       secretKey: 'the-secret-key',
@@ -122,12 +146,19 @@ describe('settings', () => {
       idleTimeoutMs: 8000,
       minBytesPerSecond: 0,
       concurrency: 2,
+      rateLimitWaitMs: 60_000,
+      proxyEnv,
     });
+    expect(settings.caBundle).to.equal('/etc/ssl/company.pem');
+    expect(settings.secrets).to.include.members(['pass word', 'pass%20word', 'ana:pass word']);
     expect(settings.s3).to.deep.equal({
       credentials: { accessKeyId: 'AKIA1234', secretAccessKey: 'aws-secret', sessionToken: 'aws-token' },
       region: 'eu-central-1',
       endpoint: 'http://127.0.0.1:9000',
       kmsKeyId: 'arn:aws:kms:eu-central-1:1:key/2',
+      sse: 'aws:kms',
+      addressing: 'virtual',
+      proxyEnv,
       maxAttempts: 4,
     });
     expect(settings.range).to.deep.equal({

@@ -25,6 +25,9 @@ export function s3Settings(endpoint: string, changed: Partial<S3Settings> = {}):
     region: 'us-east-1',
     endpoint,
     kmsKeyId: undefined,
+    sse: undefined,
+    addressing: undefined,
+    proxyEnv: {},
     maxAttempts: 3,
     ...changed,
   };

@@ -49,8 +49,8 @@ export function missing(name: VariableName, unknown: readonly { name: string; me
   return `${name}${also} is not set, for example ${name}=${example}.${guess}`;
 }
 
-/** Settings of the AWS SDK for other services, which look much like the one for S3. */
-const OTHERS = /^AWS_ENDPOINT_URL_/;
+/** Other programs' settings that look much like ours. */
+const OTHERS = /^(AWS_ENDPOINT_URL_|ftp_proxy$)/i;
 
 /** Names near to a setting's that are none: two letters off at the most, and long enough for that to be no chance. */
 export function misspelt(env: Environment): { name: string; meant: string }[] {

@@ -54,6 +54,14 @@ const httpUrl = makeValidator<string>(webAddress);
 /** The whole address of the API is often pasted here, and what is meant is plain. */
 const baseUrl = makeValidator<string>((input) => webAddress(input).replace(/\/+api\/2\/export$/, ''));
 
+/** Node.js takes a proxy by its whole URL; people and other programs leave the scheme out. */
+const proxyUrl = makeValidator<string>((input) => {
+  const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(input) ? input : `http://${input}`;
+  const url = URL.parse(full);
+  if (url === null || !/^https?:$/.test(url.protocol)) throw new EnvError('must be an http:// or https:// URL');
+  return full;
+});
+
 const zone = makeValidator<string>((input) => {
   // The default needs no look into the zones' data, which takes 40 ms to load.
   if (input === 'UTC') return input;
@@ -149,7 +157,7 @@ export const VARIABLES = {
   },
   AWS_ENDPOINT_URL_S3: {
     aliases: ['AWS_ENDPOINT_URL'],
-    description: 'Another S3 server than AWS (addressed path-style).',
+    description: 'Another S3 server than AWS.',
     example: 'http://127.0.0.1:9000',
     validator: httpUrl,
   },
@@ -157,6 +165,16 @@ export const VARIABLES = {
     description: "KMS key for SSE-KMS; without it the bucket's default encryption holds.",
     example: 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab',
     validator: text,
+  },
+  S3_SSE: {
+    description: 'Encryption that is asked for with every object: AES256 or aws:kms. With S3_KMS_KEY_ID it is aws:kms.',
+    example: 'aws:kms',
+    validator: oneOf('AES256', 'aws:kms'),
+  },
+  S3_ADDRESSING: {
+    description: 'path or virtual: where the bucket stands in the address; else virtual for AWS, path for an endpoint.',
+    example: 'virtual',
+    validator: oneOf('path', 'virtual'),
   },
   EXPORT_START: {
     description: 'First hour: 2026-11-20T05 (UTC), 2026-11-20 (a day) or 2026-11-20T05:00:00Z.',
@@ -235,6 +253,12 @@ export const VARIABLES = {
     default: '1000',
     validator: whole(0, 60_000),
   },
+  EXPORT_RATE_LIMIT_WAIT_S: {
+    description: 'Longest time to wait for a window while Amplitude answers 429, in seconds.',
+    example: '1800',
+    default: '900',
+    validator: seconds,
+  },
   EXPORT_CONNECT_TIMEOUT_S: {
     description: 'Longest time to connect to Amplitude, in seconds.',
     example: '5',
@@ -258,6 +282,30 @@ export const VARIABLES = {
     example: '4096',
     default: '1024',
     validator: whole(0, 1_000_000_000),
+  },
+  HTTPS_PROXY: {
+    aliases: ['https_proxy'],
+    description: 'Proxy for https:// addresses, of Amplitude and of the store.',
+    example: 'http://proxy.example.com:3128',
+    validator: proxyUrl,
+  },
+  HTTP_PROXY: {
+    aliases: ['http_proxy'],
+    description: 'Proxy for http:// addresses.',
+    example: 'http://proxy.example.com:3128',
+    validator: proxyUrl,
+  },
+  NO_PROXY: {
+    aliases: ['no_proxy'],
+    description: 'Hosts that are asked without the proxy, separated by commas.',
+    example: 'localhost,.internal.example.com',
+    validator: text,
+  },
+  AWS_CA_BUNDLE: {
+    description:
+      "File of certificates (PEM) to trust besides the usual ones; Node.js's own NODE_EXTRA_CA_CERTS works too.",
+    example: '/etc/ssl/company-ca.pem',
+    validator: text,
   },
   WORK_DIR: {
     description: "Folder for temporary files that hold large archives; else the system's.",

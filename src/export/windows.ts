@@ -9,6 +9,7 @@ import { openArchive } from '../archive.ts';
 import type { Settings } from '../config.ts';
 import { JobError, RUN_AGAIN } from '../errors.ts';
 import { formatWindow, halve, hoursOf, type Window } from '../hours.ts';
+import { type Agents, agentsFor } from '../network.ts';
 import type { Redact } from '../redaction.ts';
 import type { LandingOptions } from './hour-landing.ts';
 import { landAnswer } from './landing.ts';
@@ -34,11 +35,13 @@ type Outcome = 'landed' | { readonly fault: RequestFault; readonly next: 'halve'
 export class WindowRunner {
   readonly #options: WindowOptions;
   readonly #clock = new ClockCheck();
+  readonly #agents: Agents;
   #usedUp = 0;
   #quotedNotFound = false;
 
   constructor(options: WindowOptions) {
     this.#options = options;
+    this.#agents = agentsFor(options.amplitude.proxyEnv);
   }
 
   /** Never throws: what fails is told to the tally, what ends the run to `stop`. */
@@ -119,7 +122,7 @@ export class WindowRunner {
     const onBytes = (bytes: number) => {
       tally.downloadedBytes += bytes;
     };
-    const api = { settings: amplitude, keep, signal, now, clock: this.#clock, redact, onBytes };
+    const api = { settings: amplitude, keep, signal, now, clock: this.#clock, agents: this.#agents, redact, onBytes };
     const answer = await requestWindow(window, api);
     tally.timings.downloadMs += performance.now() - started;
     this.#usedUp = 0;

@@ -40,6 +40,7 @@ function weathered(base: Destination, { admit, fails }: Weather, look: () => voi
     ...base,
     name: base.name,
     requests: base.requests,
+    lacks: base.lacks,
     async *list(prefix, range): AsyncGenerator<StoredObject> {
       yield* await step(() => Array.fromAsync(base.list(prefix, range)));
     },
@@ -120,6 +121,7 @@ export function memoryPlace(): WeatheredPlace {
   const base: Destination = {
     name: 'memory',
     requests: { listings: 0, reads: 0, looks: 0 },
+    lacks: new Set(),
     async *list(prefix, { after = '', before = '~' } = {}) {
       for (const [key, { bytes, modifiedAt }] of [...objects].sort(([a], [b]) => (a < b ? -1 : 1))) {
         if (key.startsWith(prefix) && key > after && key < before) yield { key, bytes: bytes.length, modifiedAt };

@@ -7,6 +7,7 @@ import type { ExportApiOptions } from '../../src/amplitude.ts';
 import { loadSettings, type Settings } from '../../src/config.ts';
 import { readHour, type Window } from '../../src/hours.ts';
 import { MemoryBudget } from '../../src/memory.ts';
+import { agentsFor } from '../../src/network.ts';
 
 export const WINDOW: Window = { start: readHour('2026-03-04T06'), end: readHour('2026-03-04T07') };
 
@@ -46,6 +47,7 @@ export function asking(settings: Settings['amplitude'], changed: Partial<ExportA
     signal: new AbortController().signal,
     now: () => new Date(),
     clock: new ClockCheck(),
+    agents: agentsFor(settings.proxyEnv),
     redact: (text) => text,
     onBytes: () => undefined,
     ...changed,

@@ -25,7 +25,16 @@ describe(`what has landed in the S3 server at ${endpoint}`, function () {
   completenessContract(
     async () => {
       const prefix = `run/${randomBytes(6).toString('hex')}`;
-      const s3 = { credentials, region, endpoint, kmsKeyId: undefined, maxAttempts: 3 };
+      const s3 = {
+        credentials,
+        region,
+        endpoint,
+        kmsKeyId: undefined,
+        sse: undefined,
+        addressing: undefined,
+        proxyEnv: {},
+        maxAttempts: 3,
+      } as const;
       const signal = new AbortController().signal;
       return {
         env: {

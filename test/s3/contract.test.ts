@@ -22,6 +22,9 @@ describe(`destination: the S3 server at ${endpoint ?? 'AWS_ENDPOINT_URL_S3'}`, f
     region: process.env.AWS_REGION ?? 'us-east-1',
     endpoint,
     kmsKeyId: undefined,
+    sse: undefined,
+    addressing: undefined,
+    proxyEnv: {},
     maxAttempts: 3,
   };
 

@@ -1,0 +1,38 @@
+import { S3Client } from '@aws-sdk/client-s3';
+import type { S3Settings } from '../config.ts';
+import type { Agents } from '../network.ts';
+
+export const MOST_SOCKETS = 128;
+
+/** A client of the store for `region`, or for the region of the SDK's chain, or for us-east-1. */
+export async function makeClient(settings: S3Settings, region: string | undefined, agents: Agents): Promise<S3Client> {
+  const { credentials, endpoint, addressing, maxAttempts } = settings;
+  const options = {
+    ...(credentials === undefined ? {} : { credentials }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+    forcePathStyle: addressing === undefined ? endpoint !== undefined : addressing === 'path',
+    // Other stores and their proxies often never answer it, and each upload waits for seconds.
+    ...(isAws(endpoint) ? {} : { expectContinueHeader: false }),
+    maxAttempts,
+    // The SDK would print to the console that a stream cannot be sent twice; we send it twice ourselves.
+    logger: { debug() {}, info() {}, warn() {}, error() {} },
+    requestHandler: {
+      connectionTimeout: 10_000,
+      socketTimeout: 60_000,
+      httpsAgent: agents.https,
+      httpAgent: agents.http,
+    },
+  };
+  const client = new S3Client({ ...options, ...(region === undefined ? {} : { region }) });
+  try {
+    await client.config.region();
+    return client;
+  } catch {
+    client.destroy();
+    return new S3Client({ ...options, region: 'us-east-1' });
+  }
+}
+
+function isAws(endpoint: string | undefined): boolean {
+  return endpoint === undefined || /\.amazonaws\.com(\.cn)?$/.test(URL.parse(endpoint)?.hostname ?? '');
+}
