@@ -65,6 +65,8 @@ export interface S3Settings {
         readonly sessionToken?: string;
       }
     | undefined;
+  /** That of the SDK's own chain, to be named where it brings no credentials. */
+  readonly profile: string | undefined;
   readonly region: string | undefined;
   readonly endpoint: string | undefined;
   readonly kmsKeyId: string | undefined;
@@ -197,6 +199,7 @@ export function loadSettings(env: Environment, needs: { amplitude: boolean } = {
     destination,
     s3: {
       credentials,
+      profile: env.AWS_PROFILE,
       region: get('AWS_REGION'),
       endpoint: get('AWS_ENDPOINT_URL_S3'),
       kmsKeyId: get('S3_KMS_KEY_ID'),

@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { S3Settings } from '../src/config.ts';
 import { contentOf, type Destination, openDestination } from '../src/destination.ts';
-import { explain } from '../src/destination-s3/faults.ts';
+import { explain } from '../src/destination-s3/explain.ts';
 import { JobError } from '../src/errors.ts';
 import { destinationContract, failure, streamed } from './destination-contract.ts';
 import { type FaultName, type S3Server, startS3Server } from './s3-server.ts';
@@ -294,7 +294,7 @@ describe('destination: S3', () => {
 
   for (const fault of ['not-implemented', 'no-condition'] as const) {
     it(`swaps after a look where the store answers ${fault} to a condition, and says once that it is not safe`, async () => {
-      server.faults.push({ fault, operation: 'PutObject', times: 1 });
+      server.faults.push({ fault, operation: 'PutObject', header: /^if-/ });
       const log = hearingLog();
       const destination = open({}, never, { log });
       expect(await destination.swap('manifests/a.json', manifest, undefined)).to.equal('swapped');
@@ -308,7 +308,7 @@ describe('destination: S3', () => {
   }
 
   it('swaps each of many hours at once where the store refuses the conditions of all', async () => {
-    server.faults.push({ fault: 'not-implemented', operation: 'PutObject', times: 4 });
+    server.faults.push({ fault: 'not-implemented', operation: 'PutObject', header: /^if-/ });
     const log = hearingLog();
     const destination = open({}, never, { log });
     const keys = ['a', 'b', 'c', 'd'].map((name) => `manifests/${name}.json`);

@@ -8,8 +8,8 @@ import { type Call, header, operationOf, type Store, type StoredObject, type Upl
 import {
   clockSkew,
   type Fault,
-  falseSuccess,
   faultError,
+  foreignAnswer,
   noSuchBucket,
   permanentRedirect,
   takeFault,
@@ -94,7 +94,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
   }
 
   async function perform(seen: S3Request, request: IncomingMessage, response: ServerResponse, waits: boolean) {
-    const fault = takeFault(wholeRequest(faults, seen.operation), seen.operation, seen.key);
+    const fault = takeFault(wholeRequest(faults, seen.operation), seen);
     const invite = () => {
       if (waits) response.writeContinue();
     };
@@ -115,7 +115,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
       request.socket.destroy();
       return undefined;
     }
-    const success = fault === undefined ? undefined : falseSuccess(fault);
+    const success = fault === undefined ? undefined : foreignAnswer(fault);
     if (success !== undefined) {
       invite();
       if (!fault?.startsWith('early-')) await finished(request.resume());
@@ -151,8 +151,10 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
 
 function readRequest(request: IncomingMessage): S3Request {
   const { method = '', headers } = request;
-  const { pathname, searchParams: query } = new URL(request.url ?? '/', 'http://s3');
-  const path = decodeURIComponent(pathname);
+  const { pathname, searchParams: query, hostname } = new URL(request.url ?? '/', 'http://s3');
+  // A proxy is asked for a whole URL, and a bucket may stand in its host.
+  const virtual = /^([^.]+)\.store\.test$/.exec(hostname)?.[1];
+  const path = decodeURIComponent(virtual === undefined ? pathname : `/${virtual}${pathname}`);
   const [, bucket = '', key = ''] = /^\/([^/]*)\/?(.*)$/s.exec(path) ?? [];
   return { method, path, operation: operationOf(method, bucket, key, query), bucket, key, query, headers };
 }
@@ -216,7 +218,7 @@ async function operate(call: Call, store: Store, faults: Fault[]): Promise<Answe
       return await deleteObject(call, store);
     case 'DeleteObjects':
       return await deleteObjects(call, store, (key) => {
-        const fault = takeFault(faults, call.operation, key);
+        const fault = takeFault(faults, { ...call, key });
         return fault === undefined ? undefined : faultError(fault);
       });
     case 'CreateMultipartUpload':

@@ -26,6 +26,7 @@ export function s3Settings(endpoint: string, changed: Partial<S3Settings> = {}):
     endpoint,
     kmsKeyId: undefined,
     sse: undefined,
+    profile: undefined,
     addressing: undefined,
     proxyEnv: {},
     maxAttempts: 3,

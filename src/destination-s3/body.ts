@@ -1,6 +1,7 @@
 import { Readable, type Writable } from 'node:stream';
-import { Miscounted } from '../destination.ts';
+import { type Content, Miscounted } from '../destination.ts';
 import { NotS3 } from './faults.ts';
+import type { Sums } from './proof.ts';
 
 /** What the content itself threw while it was sent; S3 has no part in it. */
 export class ContentFailure extends Error {
@@ -23,15 +24,15 @@ export function readChecksum(text: string): number {
 
 /**
  * Sends `content` by `send`, which gives `body` and `signal` to the SDK, and returns the answer once it is proved: the
- * content was read to its end, ended well and left for S3 before S3 answered. The content is closed when this ends,
- * whichever way.
+ * content was read to its end, ended well and left for S3 before S3 answered. With `sums`, which are filled, it also had
+ * the CRC-32 that it announced: S3 is not told that. The content is closed when this ends, whichever way.
  */
 export async function sendContent<T>(
-  content: AsyncIterable<Buffer>,
-  { bytes, signal }: { bytes: number; signal: AbortSignal },
+  content: Content,
+  { sums, signal }: { sums: Sums | undefined; signal: AbortSignal },
   send: (body: ContentBody, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const body = new ContentBody(content, bytes);
+  const body = new ContentBody(content, sums);
   const over = new AbortController();
   try {
     const answer = await send(body, AbortSignal.any([signal, over.signal]));
@@ -59,13 +60,17 @@ class ContentBody extends Readable {
   /** The content has ended well, and all of it has left for the kernel. */
   sent = false;
   readonly #chunks: AsyncIterator<Buffer>;
+  readonly #sums: Sums | undefined;
+  readonly #crc32: number;
   #left: number;
   #pumping: Promise<void> | undefined;
 
-  constructor(content: AsyncIterable<Buffer>, bytes: number) {
+  constructor(content: Content, sums: Sums | undefined) {
     super();
-    this.#chunks = content[Symbol.asyncIterator]();
-    this.#left = bytes;
+    this.#chunks = content.open()[Symbol.asyncIterator]();
+    this.#sums = sums;
+    this.#crc32 = content.crc32;
+    this.#left = content.bytes;
   }
 
   override pipe<T extends NodeJS.WritableStream>(target: T): T {
@@ -116,9 +121,11 @@ class ContentBody extends Readable {
   async #next(): Promise<Buffer | undefined> {
     try {
       const chunk = await this.#pull();
+      if (chunk !== undefined) this.#sums?.add(chunk);
       if (this.#left > 0 || chunk === undefined) return chunk;
       const last = Buffer.from(chunk);
       if ((await this.#pull()) !== undefined) throw new Miscounted();
+      if (this.#sums !== undefined && this.#sums.crc32 !== this.#crc32) throw new Miscounted();
       return last;
     } catch (error) {
       this.failure = new ContentFailure(error);

@@ -4,8 +4,15 @@ import type { Agents } from '../network.ts';
 
 export const MOST_SOCKETS = 128;
 
-/** A client of the store for `region`, or for the region of the SDK's chain, or for us-east-1. */
-export async function makeClient(settings: S3Settings, region: string | undefined, agents: Agents): Promise<S3Client> {
+/**
+ * A client of the store for `region`, or for the region of the SDK's chain, or for us-east-1. `checksums`: whether the store
+ * is to be told them, which AWS's own AWS_REQUEST_CHECKSUM_CALCULATION and profiles turn off.
+ */
+export async function makeClient(
+  settings: S3Settings,
+  region: string | undefined,
+  agents: Agents,
+): Promise<{ client: S3Client; checksums: boolean }> {
   const { credentials, endpoint, addressing, maxAttempts } = settings;
   const options = {
     ...(credentials === undefined ? {} : { credentials }),
@@ -23,14 +30,17 @@ export async function makeClient(settings: S3Settings, region: string | undefine
       httpAgent: agents.http,
     },
   };
-  const client = new S3Client({ ...options, ...(region === undefined ? {} : { region }) });
+  let client = new S3Client({ ...options, ...(region === undefined ? {} : { region }) });
   try {
     await client.config.region();
-    return client;
   } catch {
     client.destroy();
-    return new S3Client({ ...options, region: 'us-east-1' });
+    client = new S3Client({ ...options, region: 'us-east-1' });
   }
+  const checksums = (await client.config.requestChecksumCalculation()) !== 'WHEN_REQUIRED';
+  // Whichever it is, every checksum is ours: where none is told, the SDK must not add one by itself.
+  client.config.requestChecksumCalculation = async () => 'WHEN_REQUIRED';
+  return { client, checksums };
 }
 
 function isAws(endpoint: string | undefined): boolean {

@@ -1,20 +1,15 @@
-import type { S3Settings } from '../config.ts';
-import { EXIT, JobError, systemCode } from '../errors.ts';
+import { systemCode } from '../errors.ts';
+import type { Dialect } from './dialect.ts';
 
 /** What the SDK throws for an answer that is no success. */
 interface ServiceError extends Error {
   readonly $metadata?: { readonly httpStatusCode?: number };
-  readonly $response?: { readonly headers?: Readonly<Record<string, string>> };
+  /** `body` is a text where it is no XML, else a stream that has been read. */
+  readonly $response?: { readonly headers?: Readonly<Record<string, string>>; readonly body?: unknown };
+  readonly Code?: string;
+  /** What the SDK made of a page that happens to be XML. */
+  readonly body?: unknown;
   readonly Region?: string;
-}
-
-export interface Attempted {
-  readonly action: string;
-  readonly key: string;
-  readonly bucket: string;
-  readonly name: string;
-  readonly settings: S3Settings;
-  readonly attempts?: number;
 }
 
 /** An answer of success that S3 cannot have given; what it brings or confirms does not count. */
@@ -25,20 +20,15 @@ export class NotS3 extends Error {
   }
 }
 
-const named = (error: unknown, ...names: string[]) => error instanceof Error && names.includes(error.name);
+export const named = (error: unknown, ...names: string[]) => error instanceof Error && names.includes(error.name);
 export const status = (error: unknown) => (error as ServiceError | undefined)?.$metadata?.httpStatusCode;
 
 export const isAbsent = (error: unknown) => named(error, 'NoSuchKey', 'NotFound');
 export const isPresent = (error: unknown) => named(error, 'PreconditionFailed') || status(error) === 412;
-/** Stores that know no conditional writes answer 501, or 400 and the header's name. */
-export const isUnsupportedCondition = (error: unknown) =>
-  named(error, 'NotImplemented') ||
-  status(error) === 501 ||
-  (status(error) === 400 && error instanceof Error && /if-(none-)?match/i.test(error.message));
 export const isWrongDigest = (error: unknown) =>
   named(error, 'BadDigest', 'InvalidDigest', 'XAmzContentChecksumMismatch');
 /** The SDK's verdict on what it received. */
-const isCorrupt = (error: unknown) => error instanceof Error && /^Checksum mismatch/.test(error.message);
+export const isCorrupt = (error: unknown) => error instanceof Error && /^Checksum mismatch/.test(error.message);
 
 /** Faults that say nothing of the request itself, so that it may be sent again. */
 export function isTransient(error: unknown): boolean {
@@ -61,118 +51,42 @@ export function regionOf(error: unknown): string | undefined {
   return $response?.headers?.['x-amz-bucket-region'] ?? Region ?? /expecting '([a-z0-9-]+)'/.exec(message)?.[1];
 }
 
-/** What each request needs of an IAM policy. */
-const PERMISSION: Readonly<Record<string, string>> = {
-  ListObjectsV2: 's3:ListBucket on the bucket',
-  GetObject: 's3:GetObject on the prefix',
-  HeadObject: 's3:GetObject on the prefix',
-  PutObject: 's3:PutObject on the prefix',
-  DeleteObjects: 's3:DeleteObject on the prefix',
-};
-
-/** The error for people: each cause with its own code and next step. Errors of ours pass as they are. */
-export function explain(error: unknown, at: Attempted): unknown {
-  if (error instanceof JobError) return error;
-  const { bucket, name, action, key, settings } = at;
-  const text = error instanceof Error ? error.message : String(error);
-  const what = `${action} of ${key === '' ? name : `${name}/${key}`.replaceAll('//', '/').replace('s3:/', 's3://')}`;
-  const endsRun = true;
-
-  if (named(error, 'NoSuchBucket')) {
-    return new JobError('BUCKET_MISSING', `The bucket ${bucket} does not exist${endpoint(settings)}.`, {
-      cause: error,
-      endsRun,
-      hint: 'Make it, or correct S3_BUCKET or DESTINATION.',
-    });
-  }
-  if (error instanceof Error && (error.name.startsWith('KMS.') || (status(error) === 403 && /kms/i.test(text)))) {
-    return new JobError('KMS_KEY', `${what} was refused because of the KMS key: ${text}.`, {
-      cause: error,
-      endsRun,
-      hint: 'Check S3_KMS_KEY_ID, and allow kms:GenerateDataKey and kms:Decrypt on the key to these AWS credentials.',
-    });
-  }
-  if (
-    named(error, 'InvalidAccessKeyId', 'SignatureDoesNotMatch', 'ExpiredToken', 'InvalidToken', 'TokenRefreshRequired')
-  ) {
-    return new JobError(
-      'AWS_CREDENTIALS',
-      `AWS refused the credentials (${error instanceof Error ? error.name : ''}).`,
-      {
-        cause: error,
-        endsRun,
-        exitCode: EXIT.credentials,
-        hint: 'Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for temporary keys, AWS_SESSION_TOKEN.',
-      },
-    );
-  }
-  const [, role] = /not authorized to perform: sts:AssumeRole\w* on resource: (\S+)/.exec(text) ?? [];
-  if (role !== undefined) {
-    return new JobError('AWS_CREDENTIALS', `The AWS credentials may not assume the role ${role}.`, {
-      cause: error,
-      endsRun,
-      exitCode: EXIT.credentials,
-      hint: 'Check role_arn and external_id of the profile, and whom the trust policy of the role names.',
-    });
-  }
-  if (named(error, 'CredentialsProviderError')) {
-    return new JobError('AWS_CREDENTIALS', 'No AWS credentials were found.', {
-      cause: error,
-      endsRun,
-      exitCode: EXIT.credentials,
-      hint: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where the AWS SDK finds a profile or role.',
-    });
-  }
-  if (named(error, 'RequestTimeTooSkewed', 'RequestExpired')) {
-    return new JobError('CLOCK_SKEW', `S3 refused ${what}: this machine's clock is off by more than 15 minutes.`, {
-      cause: error,
-      endsRun,
-      hint: "Set the clock (NTP), also that of the host if this is a container; it shows the host's.",
-    });
-  }
-  const region = regionOf(error);
-  if (region !== undefined || named(error, 'PermanentRedirect', 'AuthorizationHeaderMalformed')) {
-    const asked = settings.region === undefined ? 'the region asked' : `AWS_REGION=${settings.region}`;
-    return new JobError('WRONG_REGION', `The bucket ${bucket} is not in ${asked}.`, {
-      cause: error,
-      endsRun,
-      hint: region === undefined ? "Set AWS_REGION to the bucket's region." : `Set AWS_REGION=${region}.`,
-    });
-  }
-  if (status(error) === 403 || named(error, 'AccessDenied', 'AllAccessDisabled')) {
-    return new JobError('ACCESS_DENIED', `${what} is not allowed to these AWS credentials.`, {
-      cause: error,
-      endsRun,
-      hint: `Allow ${PERMISSION[action] ?? action} to them, and look for a bucket policy that denies it.`,
-    });
-  }
-  const tries = at.attempts === undefined || at.attempts === 1 ? '' : ` after ${at.attempts} attempts`;
-  if (isWrongDigest(error)) {
-    return new JobError('BAD_DIGEST', `S3 says that other bytes arrived for ${key} than were sent${tries}.`, {
-      cause: error,
-      hint: 'Our own count agrees with what was sent, so something between here and S3 changes data: look at proxies and at the memory of this machine.',
-    });
-  }
-  if (isCorrupt(error)) {
-    return new JobError('BAD_DIGEST', `${what} brought other bytes than S3 has the checksum of.`, {
-      cause: error,
-      hint: 'Ask once more; where it stays so, land the hour again: amplitude-to-s3 verify --deep --repair.',
-    });
-  }
-  if (isTransient(error) || systemCode(error) === 'ENOTFOUND') {
-    return new JobError('DESTINATION_UNREACHABLE', `${what} failed${tries}: ${text}${endpoint(settings)}.`, {
-      cause: error,
-      endsRun: systemCode(error) === 'ENOTFOUND' || systemCode(error) === 'ECONNREFUSED',
-      hint: 'Check the network, AWS_REGION and AWS_ENDPOINT_URL_S3; then run the same command again.',
-    });
-  }
-  const label = error instanceof Error ? error.name : 'Error';
-  return new JobError('DESTINATION', `${what} failed${tries}: ${label}, ${text}.`, {
-    cause: error,
-    hint: 'Run the same command again; LOG_LEVEL=debug shows the whole error.',
-  });
+/** S3's own code of a refusal; undefined where the answer names none, as every answer to HEAD. */
+export function codeOf(error: unknown): string | undefined {
+  const { name, Code = name } = error as ServiceError;
+  return Code === 'Unknown' || Code === 'Error' ? undefined : Code;
 }
 
-function endpoint({ endpoint: at }: S3Settings): string {
-  return at === undefined ? '' : ` at ${at}`;
+/** What came instead of S3's XML: a page, JSON, plain text. Undefined where the answer may be S3's. */
+export function foreignText(error: unknown): string | undefined {
+  if (status(error) === undefined) return undefined;
+  const { $response, Code, body: parsed } = error as ServiceError;
+  const { headers = {}, body } = $response ?? {};
+  if (typeof body === 'string') return body;
+  return Code === undefined && /html|json/i.test(headers['content-type'] ?? '') ? textIn(parsed) : undefined;
+}
+
+function textIn(parsed: unknown): string {
+  return parsed instanceof Object ? Object.values(parsed).map(textIn).join(' ') : String(parsed ?? '');
+}
+
+/** Codes of a refusal that explains itself by its sentence alone, or by nothing. */
+const VAGUE = /^(InvalidArgument|InvalidRequest|BadRequest|Unsupported\w*|InvalidHeader\w*)$/;
+
+/**
+ * What the store may have refused of a request that AWS takes: named by its sentence, or meant by 501; a 400 that says
+ * nothing may mean the checksum. What it has taken before is not meant.
+ */
+export function refusedFeatures(error: unknown, { takesChecksums }: Dialect): readonly ('checksums' | 'conditions')[] {
+  const code = status(error);
+  if ((code !== 400 && code !== 501) || isWrongDigest(error) || !(error instanceof Error)) return [];
+  if (/if-(none-)?match/i.test(error.message)) return ['conditions'];
+  if (/checksum|crc-?32/i.test(error.message)) return ['checksums'];
+  if (code === 501) return takesChecksums ? ['conditions'] : ['checksums', 'conditions'];
+  return takesChecksums || !VAGUE.test(codeOf(error) ?? 'BadRequest') ? [] : ['checksums'];
+}
+
+/** Stores without DeleteObjects answer 501 or 405, those that want a Content-MD5 with it 400. */
+export function refusesDeleteObjects(error: unknown): boolean {
+  return [400, 405, 411, 501].includes(status(error) ?? 0);
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import zlib from 'node:zlib';
 import {
   AbortMultipartUploadCommand,
@@ -10,10 +11,12 @@ import {
 } from '@aws-sdk/client-s3';
 import { type Content, Miscounted } from '../destination.ts';
 import { ContentFailure, checksum } from './body.ts';
-import { proved, took } from './proof.ts';
+import { mustBeThere, mustHaveTag, proved, type Sums, took } from './proof.ts';
 
 interface Options {
   readonly partBytes: number;
+  /** For a store that is told no checksums: filled with the whole content. */
+  readonly sums: Sums | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -22,49 +25,64 @@ const MOST_PARTS = 10_000;
 
 /**
  * Uploads in parts what is too large for one PUT, one part after the other from one reading of the content, and lets S3
- * check the CRC-32 of the whole (`ChecksumType: FULL_OBJECT`). A part is held in memory, so that the SDK can send it
+ * check the CRC-32 of the whole (`ChecksumType: FULL_OBJECT`), or with `sums` holds its ETags against them. A part is held in memory, so that the SDK can send it
  * again. What fails is aborted, so that no parts stay behind.
  */
 export async function putInParts(
   s3: S3Client,
   target: PutObjectCommandInput,
   content: Content,
-  { partBytes, signal }: Options,
+  { partBytes, sums, signal }: Options,
 ): Promise<void> {
   const { Bucket, Key } = target;
   const size = Math.max(partBytes, Math.ceil(content.bytes / MOST_PARTS));
   const created = await proved(
-    s3.send(new CreateMultipartUploadCommand({ ...target, ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' }), {
-      abortSignal: signal,
-    }),
+    s3.send(
+      new CreateMultipartUploadCommand({
+        ...target,
+        ...(sums === undefined ? { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' } : {}),
+      }),
+      { abortSignal: signal },
+    ),
     ({ UploadId }) => (UploadId === undefined || UploadId === '' ? 'it has no UploadId' : undefined),
   );
   const upload = { Bucket, Key, UploadId: created.UploadId };
   try {
     const Parts: CompletedPart[] = [];
+    const tags = createHash('md5');
     for await (const part of partsOf(content, size)) {
       const PartNumber = Parts.length + 1;
-      const ChecksumCRC32 = checksum(zlib.crc32(part));
-      const { ETag } = await proved(
+      const ChecksumCRC32 = sums === undefined ? checksum(zlib.crc32(part)) : undefined;
+      const answer = await proved(
         s3.send(new UploadPartCommand({ ...upload, PartNumber, Body: part, ChecksumCRC32 }), { abortSignal: signal }),
         took(ChecksumCRC32),
       );
-      Parts.push({ PartNumber, ETag, ChecksumCRC32 });
+      if (sums !== undefined) {
+        sums.add(part);
+        const md5 = createHash('md5').update(part).digest();
+        tags.update(md5);
+        mustHaveTag(answer, md5.toString('hex'));
+      }
+      Parts.push({ PartNumber, ETag: answer.ETag, ChecksumCRC32 });
     }
-    const whole = checksum(content.crc32);
-    await proved(
+    if (sums !== undefined && sums.crc32 !== content.crc32) throw new ContentFailure(new Miscounted());
+    const whole = sums === undefined ? checksum(content.crc32) : undefined;
+    const answer = await proved(
       s3.send(
         new CompleteMultipartUploadCommand({
           ...upload,
           MultipartUpload: { Parts },
-          ChecksumType: 'FULL_OBJECT',
-          ChecksumCRC32: whole,
-          MpuObjectSize: content.bytes,
+          ...(whole === undefined
+            ? {}
+            : { ChecksumType: 'FULL_OBJECT', ChecksumCRC32: whole, MpuObjectSize: content.bytes }),
         }),
         { abortSignal: signal },
       ),
       took(whole),
     );
+    if (sums === undefined) return;
+    mustHaveTag(answer, `${tags.digest('hex')}-${Parts.length}`);
+    await mustBeThere(s3, target, content.bytes, signal);
   } catch (error) {
     // Not bound to the signal: also an interrupted run leaves no parts behind, if it has the time.
     await s3.send(new AbortMultipartUploadCommand(upload)).catch(() => undefined);

@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
+import zlib from 'node:zlib';
 import { HeadObjectCommand, type ListObjectsV2CommandOutput, type S3Client } from '@aws-sdk/client-s3';
 import { isAbsent, NotS3, status } from './faults.ts';
 
@@ -37,9 +39,43 @@ const hasTag: Proof<{ ETag?: string | undefined }> = ({ ETag }) =>
   ETag === undefined || ETag === '' ? 'it has no ETag' : undefined;
 
 /** Of bytes that were sent: a store that sends a checksum back must have got what has this one. */
-export function took(told: string): Proof<{ ETag?: string | undefined; ChecksumCRC32?: string | undefined }> {
-  return ({ ETag, ChecksumCRC32 = told }) =>
-    hasTag({ ETag }) ?? (ChecksumCRC32 === told ? undefined : `it has the checksum ${ChecksumCRC32}, not ${told}`);
+export function took(told?: string): Proof<{ ETag?: string | undefined; ChecksumCRC32?: string | undefined }> {
+  return ({ ETag, ChecksumCRC32: crc = told }) =>
+    hasTag({ ETag }) ?? (told === undefined || crc === told ? undefined : `it has the checksum ${crc}, not ${told}`);
+}
+
+/** Sums over all that is sent, where the store is not told a checksum. */
+export class Sums {
+  crc32 = 0;
+  readonly #md5 = createHash('md5');
+
+  add(chunk: Buffer): void {
+    this.crc32 = zlib.crc32(chunk, this.crc32);
+    this.#md5.update(chunk);
+  }
+
+  /** In hexadecimal digits; after that nothing can be added. */
+  md5(): string {
+    return this.#md5.digest('hex');
+  }
+}
+
+/**
+ * Throws BadDigest where the ETag is an MD5, and another one. S3 documents it as the MD5 of the object, or for parts as
+ * that of their MD5s, but not under SSE-KMS; other stores have tags of another form.
+ */
+export function mustHaveTag(
+  {
+    ETag = '',
+    ServerSideEncryption: sse = 'AES256',
+  }: { ETag?: string | undefined; ServerSideEncryption?: string | undefined },
+  md5: string,
+): void {
+  const tag = ETag.replaceAll('"', '').toLowerCase();
+  if (!/^[0-9a-f]{32}(-\d+)?$/.test(tag) || tag.includes('-') !== md5.includes('-') || sse !== 'AES256') return;
+  if (tag !== md5) {
+    throw Object.assign(new Error(`the ETag is ${tag}, and the MD5 of what was sent ${md5}`), { name: 'BadDigest' });
+  }
 }
 
 /** Asks after an object that was taken without its checksum being sent back, as S3 does. */

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { type Answer, S3Error } from './answer.ts';
 
 export type FaultName =
@@ -13,6 +14,15 @@ export type FaultName =
   | 'kms-access-denied'
   | 'not-implemented'
   | 'no-condition'
+  | 'no-checksum'
+  | 'vague'
+  | 'explicit-deny'
+  | 'quota'
+  | 'page-403'
+  | 'broken-page-403'
+  | 'method'
+  | 'other-md5'
+  | 'opaque-etag'
   | 'lost-answer'
   | 'conflict'
   | 'signature'
@@ -24,19 +34,27 @@ export type FaultName =
   | 'etag'
   | 'other-checksum';
 
-/** What is to go wrong: on which operation and key (every one where not said), how often (always where not said). */
+/**
+ * What is to go wrong: on which operation and key, with which header (every one where not said), how often (always where
+ * not said).
+ */
 export interface Fault {
   operation?: string;
   key?: RegExp;
+  header?: RegExp;
   times?: number;
   fault: FaultName;
 }
 
 /** The first fault that fits and has times left; taking it uses one of them up. */
-export function takeFault(faults: Fault[], operation: string, key: string): FaultName | undefined {
+export function takeFault(
+  faults: Fault[],
+  { operation, key, headers }: { operation: string; key: string; headers: IncomingHttpHeaders },
+): FaultName | undefined {
   const fits = (fault: Fault) =>
     (fault.operation === undefined || fault.operation === operation) &&
     (fault.key === undefined || key.search(fault.key) !== -1) &&
+    (fault.header === undefined || Object.keys(headers).some((name) => name.search(fault.header ?? '') !== -1)) &&
     fault.times !== 0;
   const found = faults.find(fits);
   if (found?.times !== undefined) found.times -= 1;
@@ -46,8 +64,8 @@ export function takeFault(faults: Fault[], operation: string, key: string): Faul
 /** The region that a bucket turns out to be in when the fault is `wrong-region`. */
 export const OTHER_REGION = 'eu-west-1';
 
-/** What something that is not S3 says with status 200; `early-` before it has read the body, and then hangs up. */
-export function falseSuccess(fault: FaultName): Answer | undefined {
+/** What something that is not S3 says; `early-` before it has read the body, and then hangs up. */
+export function foreignAnswer(fault: FaultName): Answer | undefined {
   const close = { connection: 'close' };
   switch (fault) {
     case 'early-etag':
@@ -58,6 +76,18 @@ export function falseSuccess(fault: FaultName): Answer | undefined {
       return HTML;
     case 'text':
       return { ...HTML, headers: { 'content-type': 'text/plain' }, body: Buffer.from('It works!') };
+    case 'page-403':
+      return { ...HTML, status: 403, body: Buffer.from('<html><body><h1>Blocked by policy 7</h1></body></html>') };
+    case 'broken-page-403':
+      return {
+        ...HTML,
+        status: 403,
+        body: Buffer.from('<html><head><meta><style>h1 {}</style><h1>Blocked<br>by policy 7'),
+      };
+    case 'opaque-etag':
+      return { status: 200, headers: { etag: '"opaque"' } };
+    case 'other-md5':
+      return { status: 200, headers: { etag: '"00000000000000000000000000000000"' } };
     case 'etag':
       return { status: 200, headers: { etag: ETAG } };
     case 'other-checksum':
@@ -102,6 +132,24 @@ export function faultError(fault: FaultName): S3Error | undefined {
       return new S3Error(501, 'NotImplemented', 'A header you provided implies functionality that is not implemented.');
     case 'no-condition':
       return new S3Error(400, 'InvalidArgument', 'If-Match and If-None-Match are not supported by this store.');
+    case 'no-checksum':
+      return new S3Error(
+        400,
+        'InvalidArgument',
+        "Unsupported header 'x-amz-checksum-crc32' received for this API call.",
+      );
+    case 'vague':
+      return new S3Error(400, 'InvalidRequest', 'Bad request.');
+    case 'explicit-deny':
+      return new S3Error(
+        403,
+        'AccessDenied',
+        'User: arn:aws:iam::1:user/ana is not authorized to perform: s3:PutObject with an explicit deny in a resource-based policy',
+      );
+    case 'quota':
+      return new S3Error(403, 'QuotaExceeded', 'The bucket quota of 10 GB is used up.');
+    case 'method':
+      return new S3Error(405, 'MethodNotAllowed', 'The specified method is not allowed against this resource.');
     case 'conflict':
       return new S3Error(
         409,

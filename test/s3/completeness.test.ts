@@ -32,6 +32,7 @@ describe(`what has landed in the S3 server at ${endpoint}`, function () {
         kmsKeyId: undefined,
         sse: undefined,
         addressing: undefined,
+        profile: undefined,
         proxyEnv: {},
         maxAttempts: 3,
       } as const;

@@ -23,6 +23,7 @@ describe(`destination: the S3 server at ${endpoint ?? 'AWS_ENDPOINT_URL_S3'}`, f
     endpoint,
     kmsKeyId: undefined,
     sse: undefined,
+    profile: undefined,
     addressing: undefined,
     proxyEnv: {},
     maxAttempts: 3,
