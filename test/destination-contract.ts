@@ -8,7 +8,11 @@ import { type Content, contentOf, type Destination, Miscounted } from '../src/de
 /** What each destination keeps, whatever it is. `open` yields an empty one; `signal` reaches it. */
 export function destinationContract(
   open: (signal: AbortSignal) => Promise<Destination>,
-  { keepsChecksums = true, swapsAtOnce = true }: { keepsChecksums?: boolean; swapsAtOnce?: boolean } = {},
+  {
+    keepsChecksums = true,
+    swapsAtOnce = true,
+    dropsHalves = true,
+  }: { keepsChecksums?: boolean; swapsAtOnce?: boolean; dropsHalves?: boolean } = {},
 ): void {
   let destination: Destination;
   let stopper: AbortController;
@@ -194,6 +198,7 @@ export function destinationContract(
       throw broken;
     });
     expect(await failure(destination.put('events/a.json', { ...content, bytes: 200_000, crc32: 1 }))).to.equal(broken);
+    if (!dropsHalves) return;
     expect(await read('events/a.json')).to.equal('before');
     expect(await keys('')).to.deep.equal(['events/a.json']);
   });
