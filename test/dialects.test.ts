@@ -91,6 +91,28 @@ describe('a store that speaks a dialect', () => {
     });
   }
 
+  it('says so where the store takes conditions and ignores them, and looks before it swaps from then on', async () => {
+    server.faults.push({ fault: 'ignores-conditions', operation: 'PutObject' });
+    const destination = open();
+    expect(await destination.swap('manifests/a.json', Buffer.from('{}'), undefined)).to.equal('swapped');
+    expect(await destination.swap('manifests/a.json', Buffer.from('{ }'), undefined)).to.equal('lost');
+    expect(stored('manifests/a.json')?.toString()).to.equal('{}');
+    expect(said(/Two runs at once are not safe/)).to.have.length(1);
+    expect([...destination.lacks]).to.deep.equal(['conditions']);
+  });
+
+  it('is asked once for a condition that does not hold, and keeps it', async () => {
+    const destination = open();
+    const keys = Array.from({ length: 5 }, (_, at) => `manifests/${at}.json`);
+    await Promise.all(keys.map((key) => destination.swap(key, Buffer.from('{}'), undefined)));
+    expect(
+      puts()
+        .map(({ status }) => status)
+        .sort(),
+    ).to.deep.equal([200, 200, 200, 200, 200, 412]);
+    expect([...destination.lacks]).to.deep.equal([]);
+  });
+
   it('passes a refusal on that leaving the checksum out does not help', async () => {
     server.faults.push({ fault: 'vague', operation: 'PutObject' });
     const destination = open();
@@ -141,7 +163,7 @@ describe('a store that speaks a dialect', () => {
       server.requests
         .filter((request) => request.operation === operation)
         .map(({ headers }) => headers['x-amz-server-side-encryption']);
-    expect(sent('PutObject')).to.deep.equal(['AES256', 'aws:kms']);
+    expect(sent('PutObject')).to.deep.equal(['AES256', 'aws:kms', 'aws:kms']);
     expect(sent('CreateMultipartUpload')).to.deep.equal(['AES256']);
   });
 

@@ -95,6 +95,9 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
 
   async function perform(seen: S3Request, request: IncomingMessage, response: ServerResponse, waits: boolean) {
     const fault = takeFault(wholeRequest(faults, seen.operation), seen);
+    if (fault === 'ignores-conditions') {
+      for (const name of ['if-match', 'if-none-match']) delete seen.headers[name];
+    }
     const invite = () => {
       if (waits) response.writeContinue();
     };

@@ -43,6 +43,7 @@ export async function makeClient(
   return { client, checksums };
 }
 
-function isAws(endpoint: string | undefined): boolean {
+/** AWS itself, whose dialect is known. */
+export function isAws(endpoint: string | undefined): boolean {
   return endpoint === undefined || /\.amazonaws\.com(\.cn)?$/.test(URL.parse(endpoint)?.hostname ?? '');
 }

@@ -3,7 +3,7 @@ import type { Log } from '../log.ts';
 
 const FOUND: Readonly<Record<Lack, string>> = {
   conditions:
-    'This store does not take If-Match and If-None-Match. Two runs at once are not safe there: start one at a time.',
+    'This store has no conditional writes (If-Match, If-None-Match). Two runs at once are not safe there: start one at a time.',
   checksums:
     'This store does not take x-amz-checksum-crc32. The proof of an object is weaker there: its length and, where the ETag is an MD5, that MD5. With AWS_REQUEST_CHECKSUM_CALCULATION=when_required a run does not try the checksum first.',
   'batch-deletes': 'This store does not take DeleteObjects. Objects are deleted one by one.',

@@ -71,7 +71,7 @@ function textIn(parsed: unknown): string {
 }
 
 /** Codes of a refusal that explains itself by its sentence alone, or by nothing. */
-const VAGUE = /^(InvalidArgument|InvalidRequest|BadRequest|Unsupported\w*|InvalidHeader\w*)$/;
+const VAGUE = /^(InvalidArgument|InvalidRequest|BadRequest|ExcessHeaderValues|Unsupported\w*|InvalidHeader\w*)$/;
 
 /**
  * What the store may have refused of a request that AWS takes: named by its sentence, or meant by 501; a 400 that says

@@ -4,6 +4,7 @@ import type { S3Settings } from '../config.ts';
 import { type Content, contentOf, type Destination, Miscounted } from '../destination.ts';
 import type { Log } from '../log.ts';
 import { ContentFailure, checksum, sendContent } from './body.ts';
+import { isAws } from './client.ts';
 import type { Dialect } from './dialect.ts';
 import { isAbsent, isPresent, isTransient, isWrongDigest, refusedFeatures } from './faults.ts';
 import { putInParts } from './multipart.ts';
@@ -120,7 +121,30 @@ export function writingOf(at: WritingOptions): Pick<Destination, 'put' | 'swap'>
         return refused || now?.version !== from ? 'lost' : undefined;
       },
     });
-    return outcome === 'unconditional' ? await swap(key, content, from) : (outcome ?? 'swapped');
+    if (outcome === 'unconditional') return await swap(key, content, from);
+    if (conditional && outcome === undefined) {
+      proof ??= proveConditions(key, content);
+      await proof;
+    }
+    return outcome ?? 'swapped';
+  }
+
+  let proof = isAws(settings.endpoint) ? Promise.resolve() : undefined;
+
+  /**
+   * Some stores take a condition and ignore it: two runs at once would overwrite each other without a word. So once a run
+   * puts again what it has just put, on condition that nothing is there.
+   */
+  async function proveConditions(key: string, content: Buffer): Promise<void> {
+    try {
+      await putOnce(key, contentOf(content), {
+        condition: { IfNoneMatch: '*' },
+        checksums: !dialect.lacks.has('checksums'),
+      });
+      dialect.found('conditions');
+    } catch (error) {
+      log.debug(`A condition that does not hold was answered: ${(error as Error).message}`);
+    }
   }
 
   return {
