@@ -1,9 +1,12 @@
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { cleanEnv, type ValidatorSpec } from 'envalid';
-import { parseDestination, withoutUserinfo } from './config/address.ts';
+import { readDestination, withoutUserinfo } from './config/address.ts';
+import { passwordsOf, readCredentials, readProxies, secretsOf } from './config/credentials.ts';
 import { type Found, find, inSecretVariables, missing, misspelt } from './config/names.ts';
-import { VARIABLES, type Variable, type VariableName } from './config/variables.ts';
-import { EXIT, JobError } from './errors.ts';
+import { readTimes, type TimeFlags } from './config/range.ts';
+import { choose, VARIABLES, type Variable, type VariableName } from './config/variables.ts';
+import { EXIT, JobError, SEE_HELP, UsageError } from './errors.ts';
 import { type Redact, redaction } from './redaction.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -89,7 +92,7 @@ const HOSTS = {
 class ConfigError extends JobError {
   override name = 'ConfigError';
   constructor(problems: readonly string[]) {
-    super('CONFIG', `The settings cannot be used:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`, {
+    super('CONFIG', `The settings cannot be used:\n${listed(problems)}`, {
       hint: 'Set them in the environment (docker run --env-file, .env for npm start); .env.example lists them all.',
       endsRun: true,
       exitCode: EXIT.usage,
@@ -97,8 +100,29 @@ class ConfigError extends JobError {
   }
 }
 
+function listed(problems: readonly string[]): string {
+  return problems.map((problem) => `  - ${problem}`).join('\n');
+}
+
+/** What a command asks of the settings, and what its command line said. */
+export interface Needs {
+  /** Without it the keys of Amplitude may be missing (they are empty then): who only looks at what has landed needs none. */
+  readonly amplitude: boolean;
+  readonly flags?: TimeFlags;
+  /** What is wrong with the command line, to be told with the rest. */
+  readonly wrong?: readonly UsageError[];
+  /** /proc/self/mountinfo, for the warning that a folder is lost with its container. */
+  readonly mounts?: string;
+}
+
 /** The only look at the process's environment; everything else is handed what it needs. */
 export function processEnvironment(): Environment {
+  // An editor's mark at the head of an env file ends up in the first name.
+  for (const [name, value] of Object.entries(process.env)) {
+    if (!name.startsWith('\uFEFF')) continue;
+    process.env[name.slice(1)] ??= value;
+    delete process.env[name];
+  }
   // The AWS SDK reads its own variables and takes an empty one for a value.
   for (const name of Object.keys(process.env)) {
     if (name.startsWith('AWS_') && process.env[name] === '') delete process.env[name];
@@ -106,27 +130,31 @@ export function processEnvironment(): Environment {
   return process.env;
 }
 
+/** What is mounted where, as Linux tells it; empty elsewhere. */
+export function processMounts(): string {
+  try {
+    return readFileSync('/proc/self/mountinfo', 'utf8');
+  } catch {
+    return '';
+  }
+}
+
 /** The look of the log, which must be known before anything can be said about the rest. */
 export function logSettings(env: Environment, isTerminal: boolean) {
-  const format = env.LOG_FORMAT;
-  const level = env.LOG_LEVEL;
+  const format = choose(env.LOG_FORMAT ?? '', ['pretty', 'json', 'kestra'] as const);
+  const level = choose(env.LOG_LEVEL ?? '', ['debug', 'info', 'warn', 'error'] as const);
   return {
-    format: (format === 'pretty' || format === 'json' || format === 'kestra'
-      ? format
-      : isTerminal
-        ? 'pretty'
-        : 'json') satisfies LogFormat as LogFormat,
-    level: (level === 'debug' || level === 'warn' || level === 'error' ? level : 'info') satisfies LogLevel as LogLevel,
+    format: (format ?? (isTerminal ? 'pretty' : 'json')) satisfies LogFormat as LogFormat,
+    level: (level ?? 'info') satisfies LogLevel as LogLevel,
     color: isTerminal && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb',
   };
 }
 
 /**
  * Reads and checks every setting. Throws one JobError (code CONFIG, exit code 2) that lists all that is wrong, each
- * with the variable, the reason and an example. `""` counts as unset. With `amplitude: false` the keys of Amplitude may
- * be missing (they are empty then): who only looks at what has landed needs none.
+ * with the variable or flag, the reason and an example; code USAGE where it is flags alone. `""` counts as unset.
  */
-export function loadSettings(env: Environment, needs: { amplitude: boolean } = { amplitude: true }): Settings {
+export function loadSettings(env: Environment, needs: Needs = { amplitude: true }): Settings {
   const problems: string[] = [];
   const found = new Map<VariableName, Found>();
   const unusable = new Set<VariableName>();
@@ -138,15 +166,15 @@ export function loadSettings(env: Environment, needs: { amplitude: boolean } = {
   }
   // A key may have been pasted into the wrong variable, whose value a message would show.
   const redact = redaction([...secretsOf(found, '', ''), ...inSecretVariables(env)]);
-  const given: Record<string, string> = {};
+  const input: Record<string, string> = {};
   const specs: Record<string, ValidatorSpec<unknown>> = {};
   for (const [name, variable] of Object.entries(VARIABLES) as [VariableName, Variable][]) {
     // envalid takes a default as it stands; handed in as input it is parsed like any other value.
     const value = found.get(name)?.value ?? variable.default;
-    if (value !== undefined) given[name] = value;
+    if (value !== undefined) input[name] = value;
     specs[name] = variable.validator({ default: undefined });
   }
-  const clean = cleanEnv(given, specs, {
+  const clean = cleanEnv(input, specs, {
     reporter: ({ errors }) => {
       for (const [name, error] of Object.entries(errors)) {
         if (error === undefined) continue;
@@ -170,12 +198,22 @@ export function loadSettings(env: Environment, needs: { amplitude: boolean } = {
   const apiKey = require('AMPLITUDE_API_KEY');
   const secretKey = require('AMPLITUDE_SECRET_KEY');
   const prefix = unusable.has('S3_PREFIX') ? '' : clean.S3_PREFIX;
-  const destination = readDestination(found, unusable, get, prefix, unknown, redact, problems);
+  const warnings = unknown.map(({ name, meant }) => `${name} is no setting of this program; did you mean ${meant}?`);
+  const given = { found, unusable, get, unknown, redact, mounts: needs.mounts ?? '' };
+  const destination = readDestination(given, prefix, problems, warnings);
   const credentials = readCredentials(found, unusable, problems);
   if (get('S3_KMS_KEY_ID') !== undefined && get('S3_SSE') === 'AES256') {
     problems.push('S3_SSE is "AES256", and S3_KMS_KEY_ID names a key: leave one of them out, or set S3_SSE=aws:kms.');
   }
-  if (problems.length > 0) throw new ConfigError(problems);
+  const range = {
+    start: get('EXPORT_START'),
+    end: get('EXPORT_END'),
+    lookbackDays: unusable.has('LOOKBACK_DAYS') ? 1 : clean.LOOKBACK_DAYS,
+    timezone: unusable.has('EXPORT_TIMEZONE') ? 'UTC' : clean.EXPORT_TIMEZONE,
+  };
+  const wrong: JobError[] = [...(needs.wrong ?? [])];
+  readTimes(needs.flags ?? {}, range, wrong);
+  refuse(problems, wrong, redact);
 
   const proxyEnv = readProxies(get);
   const region = clean.AMPLITUDE_REGION as unknown as 'us' | 'eu';
@@ -208,12 +246,7 @@ export function loadSettings(env: Environment, needs: { amplitude: boolean } = {
       proxyEnv,
       maxAttempts: clean.UPLOAD_MAX_ATTEMPTS,
     },
-    range: {
-      start: get('EXPORT_START'),
-      end: get('EXPORT_END'),
-      lookbackDays: clean.LOOKBACK_DAYS,
-      timezone: clean.EXPORT_TIMEZONE,
-    },
+    range,
     outputFormat: clean.OUTPUT_FORMAT as unknown as OutputFormat,
     settleHours: clean.SETTLE_HOURS,
     requestHours: clean.REQUEST_HOURS,
@@ -222,81 +255,16 @@ export function loadSettings(env: Environment, needs: { amplitude: boolean } = {
     workDir: resolve(clean.WORK_DIR),
     reportFile: get('REPORT_FILE'),
     secrets: [...secretsOf(found, apiKey, secretKey), ...passwordsOf(proxyEnv)],
-    warnings: unknown.map(({ name, meant }) => `${name} is no setting of this program; did you mean ${meant}?`),
+    warnings,
   };
 }
 
-function readDestination(
-  found: ReadonlyMap<VariableName, Found>,
-  unusable: ReadonlySet<VariableName>,
-  get: (name: VariableName) => string | undefined,
-  prefix: string,
-  unknown: readonly { name: string; meant: string }[],
-  redact: Redact,
-  problems: string[],
-): DestinationAddress {
-  const text = get('DESTINATION');
-  if (text === undefined) {
-    const bucket = get('S3_BUCKET');
-    if (bucket !== undefined) return { kind: 's3', bucket, prefix };
-    if (!found.has('S3_BUCKET') && !unusable.has('S3_BUCKET') && !unusable.has('DESTINATION')) {
-      problems.push(`DESTINATION is not set, for example s3://my-bucket/amplitude; ${missing('S3_BUCKET', unknown)}`);
-    }
-    return { kind: 'file', folder: '' };
-  }
-  try {
-    return parseDestination(text);
-  } catch (error) {
-    const shown = redact(text);
-    // The reason quotes a part of the value, which may be a part of the secret.
-    const why = shown === text ? (error as Error).message : 'it holds a secret of another setting';
-    problems.push(`DESTINATION is "${withoutUserinfo(shown)}": ${why}, for example ${VARIABLES.DESTINATION.example}.`);
-    return { kind: 'file', folder: '' };
-  }
-}
-
-function readProxies(get: (name: VariableName) => string | undefined): ProxyEnv {
-  const names = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'] as const;
-  return Object.fromEntries(names.flatMap((name) => (get(name) === undefined ? [] : [[name, get(name)]])));
-}
-
-/** What stands before the @ of a proxy is somebody's user name and password. */
-function passwordsOf(proxies: ProxyEnv): string[] {
-  return Object.values(proxies).flatMap((proxy) => {
-    const { username = '', password = '' } = URL.parse(proxy) ?? {};
-    const [user, secret] = [decodeURIComponent(username), decodeURIComponent(password)];
-    return secret === '' ? [] : [secret, password, `${user}:${secret}`];
-  });
-}
-
-function readCredentials(
-  found: ReadonlyMap<VariableName, Found>,
-  unusable: ReadonlySet<VariableName>,
-  problems: string[],
-): S3Settings['credentials'] {
-  const id = found.get('AWS_ACCESS_KEY_ID');
-  const secret = found.get('AWS_SECRET_ACCESS_KEY');
-  if (id === undefined && secret === undefined) return undefined;
-  if (id === undefined || secret === undefined) {
-    const lacking = id === undefined ? 'AWS_ACCESS_KEY_ID' : 'AWS_SECRET_ACCESS_KEY';
-    if (unusable.has(lacking)) return undefined;
-    const set = id ?? secret;
-    const aliases = (VARIABLES[lacking] as Variable).aliases?.join(', ');
-    problems.push(
-      `${set?.name} is set without its other half: set ${lacking} (or ${aliases}) too, or neither to use the AWS SDK's own chain.`,
-    );
-    return undefined;
-  }
-  const token = found.get('AWS_SESSION_TOKEN');
-  return {
-    accessKeyId: id.value,
-    secretAccessKey: secret.value,
-    ...(token === undefined ? {} : { sessionToken: token.value }),
-  };
-}
-
-function secretsOf(found: ReadonlyMap<VariableName, Found>, apiKey: string, secretKey: string): string[] {
-  const values = [...found].filter(([name]) => (VARIABLES[name] as Variable).secret).map(([, { value }]) => value);
-  // The pair's Base64 goes over the wire; the redaction knows every value's Base64.
-  return apiKey === '' ? values : [...values, `${apiKey}:${secretKey}`];
+function refuse(problems: readonly string[], wrong: readonly JobError[], redact: Redact): void {
+  const told = ({ message, hint }: JobError) => redact(hint === SEE_HELP ? message : `${message} ${hint}`);
+  const lines = [...problems, ...wrong.map(told)];
+  if (lines.length === 0) return;
+  if (problems.length > 0 || !wrong.every((error) => error instanceof UsageError)) throw new ConfigError(lines);
+  const [only] = wrong;
+  if (wrong.length === 1) throw new UsageError(redact(only?.message ?? ''), only?.hint);
+  throw new UsageError(`The flags cannot be used:\n${listed(lines)}`);
 }

@@ -87,10 +87,12 @@ export class JobError extends Error {
   }
 }
 
+export const SEE_HELP = 'amplitude-to-s3 --help lists commands and flags.';
+
 /** A mistake on the command line: one line and exit code 2. */
 export class UsageError extends JobError {
   override name = 'UsageError';
-  constructor(message: string, hint = 'amplitude-to-s3 --help lists commands and flags.') {
+  constructor(message: string, hint = SEE_HELP) {
     super('USAGE', message, { hint, endsRun: true, exitCode: EXIT.usage });
   }
 }

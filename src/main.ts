@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-import { loadSettings, processEnvironment } from './config.ts';
+import { loadSettings, processEnvironment, processMounts } from './config.ts';
 import { EXIT, Interrupted, JobError, UsageError } from './errors.ts';
-import { type Invocation, readArguments } from './main/arguments.ts';
+import { readArguments } from './main/arguments.ts';
 import { type Output, openOutput } from './main/output.ts';
 import { trust } from './network.ts';
 import { redaction } from './redaction.ts';
@@ -37,7 +37,7 @@ try {
 if (stopper.signal.aborted) output.flushed(() => process.exit());
 
 /** Each command loads what it needs itself: an hourly run must not wait for the simulator's code. */
-async function run(invocation: Invocation, out: Output): Promise<number> {
+async function run(invocation: ReturnType<typeof readArguments>, out: Output): Promise<number> {
   const { command } = invocation;
   if (command === 'version') return say(VERSION, out);
   if (command === 'help') {
@@ -72,7 +72,10 @@ async function run(invocation: Invocation, out: Output): Promise<number> {
     out.forPeople();
     log = out.log(redaction([]));
   }
-  const settings = loadSettings(env, { amplitude: asks });
+  // Of reconcile no flag says a time.
+  const flags = command === 'reconcile' ? {} : invocation.flags;
+  const { wrong } = invocation;
+  const settings = loadSettings(env, { amplitude: asks, flags, wrong, mounts: processMounts() });
   log = out.log(redaction(settings.secrets));
   trust(settings.caBundle);
   if (command === 'status') {

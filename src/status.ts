@@ -1,7 +1,7 @@
+import { givenTimes } from './config/range.ts';
 import type { Settings } from './config.ts';
 import type { Destination, Requests, StoredObject } from './destination.ts';
 import type { JobError } from './errors.ts';
-import { givenTimes } from './export/plan.ts';
 import { formatHour, type Hour, hourOf, hoursOf, readyEnd, type Window, windowOf } from './hours.ts';
 import { firstLanded, nothingLanded, sealedIn } from './landing/listing.ts';
 import { Projects, readRecords } from './manifest/records.ts';

@@ -1,20 +1,22 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect } from 'chai';
 import { parseDestination } from '../src/config/address.ts';
+import { isLostWithContainer } from '../src/config/container.ts';
+import { localPath, PathError } from '../src/config/path.ts';
 import { VARIABLES, type Variable, type VariableName } from '../src/config/variables.ts';
-import { type Environment, loadSettings, logSettings, type Settings } from '../src/config.ts';
-import { JobError } from '../src/errors.ts';
+import { type Environment, loadSettings, logSettings, type Needs, type Settings } from '../src/config.ts';
+import { JobError, UsageError } from '../src/errors.ts';
 
 const KEYS = { AMPLITUDE_API_KEY: 'the-api-key', AMPLITUDE_SECRET_KEY: 'the-secret-key' };
 const BASE = { ...KEYS, DESTINATION: 's3://landing/events' };
 const ALL = Object.entries(VARIABLES) as [VariableName, Variable][];
 const SECRETS = ALL.filter(([, { secret }]) => secret === true).map(([name]) => name);
 
-function refusal(env: Environment): JobError {
+function refusal(env: Environment, needs?: Needs): JobError {
   try {
-    loadSettings(env);
+    loadSettings(env, needs);
   } catch (error) {
     if (error instanceof JobError) return error;
     throw error;
@@ -23,8 +25,8 @@ function refusal(env: Environment): JobError {
 }
 
 /** What is wrong, one entry for each problem. */
-function problems(env: Environment): string[] {
-  const [, ...lines] = refusal(env).message.split('\n');
+function problems(env: Environment, needs?: Needs): string[] {
+  const [, ...lines] = refusal(env, needs).message.split('\n');
   return lines.map((line) => line.replace(/^ {2}- /, ''));
 }
 
@@ -193,6 +195,17 @@ describe('settings', () => {
     );
   });
 
+  it('take words in any letter case', () => {
+    const settings = load({ OUTPUT_FORMAT: 'GZIP', S3_SSE: 'aes256', S3_ADDRESSING: 'Path', LOG_LEVEL: 'DEBUG' });
+    expect(settings.outputFormat).to.equal('gzip');
+    expect(settings.s3).to.include({ sse: 'AES256', addressing: 'path' });
+    expect(load({ S3_SSE: 'AWS:KMS', LOG_FORMAT: 'Kestra' }).s3.sse).to.equal('aws:kms');
+    expect(logSettings({ LOG_FORMAT: 'Kestra', LOG_LEVEL: 'WARN ' }, true)).to.include({
+      format: 'kestra',
+      level: 'warn',
+    });
+  });
+
   it('take the example of every variable', () => {
     for (const [name, { example }] of ALL) {
       const halves = { AWS_ACCESS_KEY_ID: 'AKIA1234', AWS_SECRET_ACCESS_KEY: 'aws-secret' };
@@ -244,6 +257,48 @@ describe('settings', () => {
       expect(settings.warnings).to.deep.equal([]);
     });
 
+    it('work as API_TOKEN, SECRET_KEY, ACCESS_KEY, SECRET_ACCESS_KEY and AWS_BUCKET_NAME', () => {
+      const settings = loadSettings({
+        API_TOKEN: 'the-api-key',
+        SECRET_KEY: 'the-secret-key',
+        ACCESS_KEY: 'AKIA1234',
+        SECRET_ACCESS_KEY: 'aws-secret',
+        AWS_BUCKET_NAME: 'landing',
+      });
+      expect(settings.amplitude).to.include({ apiKey: 'the-api-key', secretKey: 'the-secret-key' });
+      expect(settings.s3.credentials).to.deep.equal({ accessKeyId: 'AKIA1234', secretAccessKey: 'aws-secret' });
+      expect(settings.destination).to.deep.equal({ kind: 's3', bucket: 'landing', prefix: 'amplitude' });
+      expect(settings.warnings).to.deep.equal([]);
+    });
+
+    it("do not take Amplitude's SECRET_KEY for the half of an AWS pair", () => {
+      const [only, ...more] = problems({ ...BASE, AMPLITUDE_SECRET_KEY: '', SECRET_KEY: 'x', ACCESS_KEY: 'AKIA1234' });
+      expect(only).to.match(/^ACCESS_KEY is set without its other half: set AWS_SECRET_ACCESS_KEY /);
+      expect(more).to.deep.equal([]);
+    });
+
+    it('make a pair of AWS keys from the names of two sets', () => {
+      expect(load({ ACCESS_KEY: 'AKIA1234', AWS_SECRET_ACCESS_KEY: 'aws-secret' }).s3.credentials).to.deep.equal({
+        accessKeyId: 'AKIA1234',
+        secretAccessKey: 'aws-secret',
+      });
+    });
+
+    it('name the region of Amplitude in all the ways that are in use', () => {
+      for (const name of ['AMPLITUDE_REGION', 'AMP_DATA_REGION', 'AMPLITUDE_DATA_REGION', 'AMP_REGION']) {
+        for (const value of ['eu', 'EU', 'Eu', 'EU Residency Server', 'eu residency server']) {
+          expect(load({ [name]: value }).amplitude, `${name}=${value}`).to.include({
+            region: 'eu',
+            baseUrl: 'https://analytics.eu.amplitude.com',
+          });
+        }
+        for (const value of ['us', 'US', 'Standard Server']) {
+          expect(load({ [name]: value }).amplitude.region, `${name}=${value}`).to.equal('us');
+        }
+        expect(problem({ [name]: 'eu-central-1' })).to.include('it must be one of us, eu');
+      }
+    });
+
     it('hold as AMP_DATA_REGION, AWS_DEFAULT_REGION and AWS_ENDPOINT_URL too', () => {
       const settings = load({
         AMP_DATA_REGION: 'eu',
@@ -280,6 +335,20 @@ describe('settings', () => {
       expect(settings.destination).to.deep.equal({ kind: 's3', bucket: 'landing', prefix: 'events' });
     });
 
+    it('of DESTINATION is told where it beats another place, and only there', () => {
+      const warnings = (changed: Environment) => load(changed).warnings;
+      expect(warnings({ BUCKET_NAME: 'other-bucket', S3_PREFIX: 'other' })).to.deep.equal([
+        'DESTINATION=s3://landing/events is used, and BUCKET_NAME=other-bucket and S3_PREFIX=other is not: leave one of them out.',
+      ]);
+      expect(warnings({ S3_PREFIX: 'other' })).to.deep.equal([
+        'DESTINATION=s3://landing/events is used, and S3_PREFIX=other is not: leave one of them out.',
+      ]);
+      expect(warnings({ DESTINATION: '/data', S3_BUCKET: 'landing' })).to.have.length(1);
+      expect(warnings({ S3_BUCKET: 'landing' })).to.deep.equal([]);
+      expect(warnings({ S3_BUCKET: 'landing', S3_PREFIX: '/events/' })).to.deep.equal([]);
+      expect(warnings({ AMPLITUDE_API_KEY: 'hush-key', S3_BUCKET: 'hush-key' }).join()).not.to.include('hush');
+    });
+
     it('lets a file of the canonical name beat an alias, and a value its own file', () => {
       const path = file('api-key', 'from-the-file');
       expect(
@@ -307,7 +376,7 @@ describe('settings', () => {
     it('are read from NAME_FILE, without the line end, by every name', () => {
       for (const name of SECRETS) {
         for (const each of [name, ...((VARIABLES[name] as Variable).aliases ?? [])]) {
-          const path = file('secret', 'from-the-file\r\n');
+          const path = file('secret', '\uFEFFfrom-the-file\r\n');
           const settings = load({ ...pair, [name]: '', [`${each}_FILE`]: path });
           expect(settings.secrets, each).to.include('from-the-file');
           expect(JSON.stringify([settings.amplitude, settings.s3]), each).to.include('"from-the-file"');
@@ -417,15 +486,82 @@ describe('settings', () => {
         '  - EXPORT_IDLE_TIMEOUT_S is "0": it must be a number of seconds above 0 and up to 86400, for example 30.',
         '  - LOG_LEVEL is "verbose": it must be one of debug, info, warn, error, for example debug.',
         '  - AMPLITUDE_SECRET_KEY (or AMP_SECRET_KEY or SECRET_KEY) is not set, for example AMPLITUDE_SECRET_KEY=fedcba9876543210fedcba9876543210.',
-        "  - Access_key_ID is set without its other half: set AWS_SECRET_ACCESS_KEY (or AWS_SECRET_KEY, Secret_access_key, secret) too, or neither to use the AWS SDK's own chain.",
+        "  - Access_key_ID is set without its other half: set AWS_SECRET_ACCESS_KEY (or AWS_SECRET_KEY, Secret_access_key, SECRET_ACCESS_KEY, secret) too, or neither to use the AWS SDK's own chain.",
       ]);
+    });
+
+    it('are told together with what is wrong with the flags', () => {
+      const needs = {
+        amplitude: true,
+        flags: { start: '2026-02-30', end: 'tomorrow', lookbackDays: 'week' },
+        wrong: [new UsageError('--force=x is not known.', 'Write --force.')],
+      };
+      const error = refusal({ ...BASE, AMPLITUDE_API_KEY: '', EXPORT_TIMEZONE: 'Berlin' }, needs);
+      expect(error).to.include({ code: 'CONFIG', exitCode: 2 });
+      const all = problems({ ...BASE, AMPLITUDE_API_KEY: '', EXPORT_TIMEZONE: 'Berlin' }, needs);
+      expect(all.map((line) => line.split(' ')[0])).to.have.members([
+        'EXPORT_TIMEZONE',
+        'AMPLITUDE_API_KEY',
+        '--force=x',
+        '--lookback-days',
+        '--lookback-days',
+        '--start',
+        '--end',
+      ]);
+      expect(all).to.include(
+        '--start is "2026-02-30": there is no such day. Write 2026-11-20T05 (a UTC hour), 2026-11-20 (a day) or 2026-11-20T05:00:00Z (a full hour with its zone).',
+      );
+      expect(all).to.include(
+        '--lookback-days is "week": it must be a whole number from 1 to 3650, for example --lookback-days 30.',
+      );
+      expect(all.join()).not.to.include('--help');
+    });
+
+    it('are times that there are not, and an end that is not after the start', () => {
+      expect(problem({ EXPORT_START: '2026-02-30' })).to.match(
+        /^EXPORT_START is "2026-02-30": there is no such day\. Write /,
+      );
+      expect(problems({ EXPORT_END: '2026-11-20T24' })).to.have.length(4);
+      expect(refusal({ ...BASE, EXPORT_END: 'x' })).to.include({ code: 'CONFIG', exitCode: 2 });
+      expect(problem({ EXPORT_START: '2026-11-21', EXPORT_END: '2026-11-20' })).to.match(
+        /^The end 2026-11-20T00 \(EXPORT_END\) is not after the start 2026-11-21T00 \(EXPORT_START\)\./,
+      );
+      const range = { EXPORT_START: '2026-11-21', EXPORT_END: '2026-11-22' };
+      const end = refusal({ ...BASE, ...range }, { amplitude: false, flags: { end: '2026-11-20' } });
+      expect(end).to.include({ code: 'USAGE', exitCode: 2 });
+      expect(end.message).to.include('2026-11-20T00 (--end)').and.include('2026-11-21T00 (EXPORT_START)');
+    });
+
+    it('are not the times that flags beat', () => {
+      const wrong = { ...BASE, EXPORT_START: 'x', EXPORT_END: 'y' };
+      expect(() =>
+        loadSettings(wrong, { amplitude: true, flags: { start: '2026-11-20', end: '2026-11-21' } }),
+      ).not.to.throw();
+      expect(() => loadSettings(wrong, { amplitude: true, flags: { yesterday: true } })).not.to.throw();
+      expect(refusal(wrong, { amplitude: true, flags: { lookbackDays: '3' } }).message).to.not.include('EXPORT_START');
+    });
+
+    it('of flags alone are a mistake on the command line, one or several', () => {
+      const flags = (given: Needs['flags']) => refusal(BASE, { amplitude: true, ...(given && { flags: given }) });
+      const one = flags({ start: '2026-02-30' });
+      expect(one).to.include({ code: 'USAGE', exitCode: 2, message: '--start is "2026-02-30": there is no such day.' });
+      const two = flags({ start: '2026-02-30', end: '2026-02-31' });
+      expect(two.code).to.equal('USAGE');
+      expect(two.message.split('\n')).to.have.length(3);
+    });
+
+    it('do not show a secret that was given for a time', () => {
+      const told = refusal({ ...BASE, AMPLITUDE_API_KEY: 'hush-key', EXPORT_START: 'hush-key' });
+      expect(told.message).not.to.include('hush');
+      const flag = refusal({ ...BASE, AMPLITUDE_API_KEY: 'hush-key' }, { amplitude: true, flags: { end: 'hush-key' } });
+      expect(flag.message).not.to.include('hush');
     });
 
     it('of an empty environment are the three that are required', () => {
       expect(problems({})).to.deep.equal([
         'AMPLITUDE_API_KEY (or AMP_API_KEY or API_TOKEN) is not set, for example AMPLITUDE_API_KEY=0123456789abcdef0123456789abcdef.',
         'AMPLITUDE_SECRET_KEY (or AMP_SECRET_KEY or SECRET_KEY) is not set, for example AMPLITUDE_SECRET_KEY=fedcba9876543210fedcba9876543210.',
-        'DESTINATION is not set, for example s3://my-bucket/amplitude; S3_BUCKET (or BUCKET_NAME or AWB_BUCKET_NAME or bucket_name) is not set, for example S3_BUCKET=my-bucket.',
+        'DESTINATION is not set, for example s3://my-bucket/amplitude; S3_BUCKET (or BUCKET_NAME or AWB_BUCKET_NAME or AWS_BUCKET_NAME or bucket_name) is not set, for example S3_BUCKET=my-bucket.',
       ]);
     });
 
@@ -564,6 +700,8 @@ describe('settings', () => {
         AWS_ENDPOINT_URL_SQS: 'http://127.0.0.1:1',
         NODE_OPTIONS: '',
         LOG_LEVELS: '',
+        APP_REGION: 'eu',
+        GCP_REGION: 'europe-west1',
         AMPLITUDE_SECRET_KEY_FILE: '/unused',
       };
       expect(load(others).warnings).to.deep.equal([]);
@@ -611,6 +749,101 @@ describe('settings', () => {
         expect(told).to.include(why);
         expect(told).to.match(/^DESTINATION is ".*, for example s3:\/\/my-bucket\/amplitude\.$/);
       }
+    });
+  });
+
+  describe('that are paths', () => {
+    const PATHS = ['WORK_DIR', 'REPORT_FILE', 'AWS_CA_BUNDLE'] as const;
+    const ofSettings = ({ workDir, reportFile, caBundle }: Settings) => [workDir, reportFile, caBundle];
+
+    it('begin with ~ for the home of this user, as a shell has it', () => {
+      expect(load({ DESTINATION: '~/exports' }).destination).to.deep.equal({
+        kind: 'file',
+        folder: join(homedir(), 'exports'),
+      });
+      expect(parseDestination('~')).to.deep.equal({ kind: 'file', folder: homedir() });
+      for (const name of PATHS) expect(ofSettings(load({ [name]: '~/x' }))).to.include(join(homedir(), 'x'));
+      expect(problem({ AMPLITUDE_API_KEY: '', AMPLITUDE_API_KEY_FILE: '~/no-such-key' })).to.include('ENOENT');
+      for (const text of ['./~', 'a~b', '/x/~']) expect(localPath(text)).to.equal(text);
+    });
+
+    it('are not the home of another user, nor a variable that nothing expands', () => {
+      expect(problem({ DESTINATION: '~ana/exports' })).to.equal(
+        'DESTINATION is "~ana/exports": it begins with the name of a user, and only ~ is known: write the whole path, for example /data.',
+      );
+      for (const text of ['$HOME/x', `\${PWD}/x`, '~ana/x']) {
+        for (const name of PATHS)
+          expect(problem({ [name]: text })).to.match(new RegExp(`^${name} is ".*": it begins with`));
+        expect(problem({ AMPLITUDE_API_KEY: '', AMPLITUDE_API_KEY_FILE: text })).to.include('which begins with');
+      }
+    });
+
+    it('do not show the head of a secret that stands there', () => {
+      for (const mark of ['~', '$']) {
+        for (const name of [...PATHS, 'DESTINATION'] as const) {
+          const key = `${mark}hush/0123456789`;
+          expect(problem({ [name]: key, AMPLITUDE_SECRET_KEY: key })).not.to.include('hush');
+        }
+      }
+    });
+
+    it('are not those of Windows on another system', () => {
+      const windows = [
+        'C:\\Users\\ana',
+        'c:/Users/ana',
+        '\\\\server\\share',
+        '.\\exports',
+        '..\\x',
+        '%USERPROFILE%\\x',
+      ];
+      for (const text of windows) {
+        if (!text.startsWith('~')) expect(localPath(text, 'win32')).to.equal(text);
+        expect(() => localPath(text, 'linux'), text).to.throw(PathError, 'mount the folder');
+      }
+      if (process.platform === 'win32') return;
+      for (const text of [...windows, 'file:///C:/Users/ana']) {
+        expect(problem({ DESTINATION: text }), text).to.match(
+          /it is a path of Windows, and this is \w+: mount the folder \(docker run -v\) and name the path in the container, for example \/data\.$/,
+        );
+      }
+      for (const name of PATHS) expect(problem({ [name]: 'D:\\x' })).to.include('is a path of Windows');
+    });
+  });
+
+  describe('in a container', () => {
+    const mounts = (root: string) =>
+      [
+        `22 1 0:20 / / rw,relatime master:1 - ${root} overlay rw,lowerdir=/a,upperdir=/b`,
+        '23 22 0:21 / /proc rw,nosuid - proc proc rw',
+        '24 22 0:22 / /dev rw,nosuid - tmpfs tmpfs rw,size=65536k',
+        '25 22 8:1 /home/ana/hours /data rw,relatime - ext4 /dev/sda1 rw',
+        '26 22 8:1 /home/ana/b /mnt/two\\040words rw,relatime shared:3 master:4 - ext4 /dev/sda1 rw',
+        '27 22 0:30 / /tmp rw,nosuid - tmpfs tmpfs rw',
+        '28 22 8:1 /x /covered rw - ext4 /dev/sda1 rw',
+        '29 28 0:31 / /covered rw - tmpfs tmpfs rw',
+        '',
+      ].join('\n');
+
+    it('a folder is lost with it unless it lies on a mount that stays', () => {
+      for (const folder of ['/', '/hours', '/database', '/tmp/x', '/dev/shm', '/covered/x', '/mnt/two']) {
+        expect(isLostWithContainer(folder, mounts('overlay')), folder).to.equal(true);
+      }
+      for (const folder of ['/data', '/data/a/b', '/mnt/two words/x']) {
+        expect(isLostWithContainer(folder, mounts('overlay')), folder).to.equal(false);
+      }
+      for (const folder of ['/hours', '/data', '/tmp/x']) {
+        expect(isLostWithContainer(folder, mounts('ext4')), folder).to.equal(false);
+        expect(isLostWithContainer(folder, ''), folder).to.equal(false);
+      }
+    });
+
+    it('a destination that is lost with it is warned about', () => {
+      const warnings = (DESTINATION: string) =>
+        loadSettings({ ...BASE, DESTINATION }, { amplitude: true, mounts: mounts('overlay') }).warnings;
+      expect(warnings('/hours')).to.deep.equal([
+        'DESTINATION is "/hours", which is inside the container and is lost with it (docker run --rm): mount a folder there, for example -v "$PWD/data:/data" with DESTINATION=/data.',
+      ]);
+      for (const kept of ['/data/hours', 's3://landing/hours']) expect(warnings(kept)).to.deep.equal([]);
     });
   });
 

@@ -51,6 +51,63 @@ describe('the command line', () => {
     });
   }
 
+  for (const [args, meant] of [
+    [['exprot'], 'export'],
+    [['staus'], 'status'],
+    [['--days', '30'], '--lookback-days'],
+    [['--lookback=30'], '--lookback-days'],
+    [['--form'], '--force'],
+    [['--start-date', '2026-11-20'], '--start'],
+    [['status', '--failongaps'], '--fail-on-gaps'],
+    [['verify', '--checksum'], '--checksums'],
+    [['export', 'yesterday'], '--yesterday'],
+  ] as const) {
+    it(`asks whether ${args.join(' ')} means ${meant}`, async () => {
+      const { code, stderr } = await runProgram(args, { LOG_FORMAT: 'pretty' });
+      expect(code).to.equal(2);
+      expect(stderr).to.include(` Did you mean ${meant}? `);
+    });
+  }
+
+  it('guesses nothing where no name is near', async () => {
+    for (const args of [['--frobnicate'], ['landing'], ['--x'], ['-x']]) {
+      expect((await run(...args)).stdout).not.to.include('Did you mean');
+    }
+  });
+
+  for (const [args, names] of [
+    [
+      ['--start', '2026-02-30', '--force=x'],
+      ['AMPLITUDE_API_KEY', 'DESTINATION', '--start', '--force=x'],
+    ],
+    [
+      ['--lookback-days', 'week'],
+      ['AMPLITUDE_API_KEY', 'DESTINATION', '--lookback-days', 'EXPORT_END'],
+    ],
+    [
+      ['status', '--end', 'x', '--fail-on-gaps=soon', '--html', '~ana/x'],
+      ['DESTINATION', '--end', '--fail-on', '--html'],
+    ],
+    [
+      ['status', '--lookback-days', '0'],
+      ['DESTINATION', '--lookback-days', 'EXPORT_END'],
+    ],
+    [
+      ['verify', '--start', '2026-11-21', '--end', '2026-11-20'],
+      ['DESTINATION', '(--end) is not after'],
+    ],
+    [
+      ['reconcile', 'C:\\exports'],
+      ['DESTINATION', 'DIR', 'EXPORT_END'],
+    ],
+  ] as const) {
+    it(`names what is wrong with the flags and the settings at once: ${args.join(' ')}`, async () => {
+      const { code, stderr } = await runProgram(args, { LOG_FORMAT: 'pretty', EXPORT_END: '2026-11-31' });
+      expect(code).to.equal(2);
+      for (const name of names) expect(stderr).to.include(name);
+    });
+  }
+
   it('names all that is wrong with the settings at once, and exits 2', async () => {
     const { code, stderr } = await runProgram([], {
       LOG_FORMAT: 'pretty',
@@ -177,6 +234,12 @@ describe('what is said', () => {
       AMPLITUDE_BASE_URL: `${simulator.url}/${secret}`,
     });
     expect(stdout).not.to.include(secret);
+  });
+
+  it('lands in a folder of the home where ~ is written', async () => {
+    const { code } = await run({ HOME: folder, DESTINATION: '~/hours' });
+    expect(code).to.equal(0);
+    expect([...manifestsOf(await filesOf(join(folder, 'hours'))).keys()]).to.have.length(2);
   });
 
   it('warns of a misspelt setting', async () => {

@@ -25,6 +25,12 @@ aws_key=testak
 secret=testsecret
 region=us-east-1
 bucket_name=my-bucket`,
+  'ACCESS_KEY and AWS_BUCKET_NAME': `
+API_TOKEN=simulator-key
+SECRET_KEY=simulator-secret
+ACCESS_KEY=testak
+SECRET_ACCESS_KEY=testsecret
+AWS_BUCKET_NAME=my-bucket`,
 };
 
 describe('the settings of people who come from Python', () => {
@@ -49,6 +55,15 @@ describe('the settings of people who come from Python', () => {
       expect([...s3.objects.keys()]).to.include('my-bucket/amplitude/manifests/date=2026-03-04/hour=06.json');
     });
   }
+
+  it('run the job from a file that an editor began with a byte order mark', async () => {
+    const file = `\uFEFF${SETS['API_TOKEN and Access_key_ID'].trim()}`;
+    const local = { AMPLITUDE_BASE_URL: simulator.url, AWS_ENDPOINT_URL_S3: s3.url };
+    const env = { ...(parseEnv(file) as Record<string, string>), ...local };
+    expect(Object.keys(env)).to.include('\uFEFFAPI_TOKEN');
+    const { code, stdout } = await runProgram(['--start', '2026-03-04T06', '--end', '2026-03-04T07'], env);
+    expect(code, stdout).to.equal(0);
+  });
 
   it('keep an old prefix', async () => {
     const env = { ...(parseEnv(SETS['AMP_API_KEY and AWS_ACCESS_KEY']) as Record<string, string>) };

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import leven from 'leven';
 import type { Environment } from '../config.ts';
+import { systemCode } from '../errors.ts';
+import { localPath, PathError } from './path.ts';
 import { VARIABLES, type Variable, type VariableName } from './variables.ts';
 
 /** Where each setting was found: `name` is what the person wrote, so that messages speak of that. */
@@ -21,9 +23,10 @@ export function find(canonical: VariableName, env: Environment, problems: string
     let value = (env[name] ?? '').trim();
     if (value === '' && file !== '') {
       try {
-        value = readFileSync(file, 'utf8').trim();
+        value = readFileSync(localPath(file), 'utf8').trim();
       } catch (error) {
-        problems.push(`${name}_FILE names ${file}, which cannot be read (${(error as NodeJS.ErrnoException).code}).`);
+        const why = error instanceof PathError ? error.message : `cannot be read (${systemCode(error)})`;
+        problems.push(`${name}_FILE names ${file}, which ${why}.`);
         return undefined;
       }
       if (value === '') problems.push(`${name}_FILE names ${file}, which is empty.`);
@@ -50,15 +53,20 @@ export function missing(name: VariableName, unknown: readonly { name: string; me
 }
 
 /** Other programs' settings that look much like ours. */
-const OTHERS = /^(AWS_ENDPOINT_URL_|ftp_proxy$)/i;
+const OTHERS = /^(AWS_ENDPOINT_URL_|ftp_proxy$|APP_REGION$)/i;
 
-/** Names near to a setting's that are none: two letters off at the most, and long enough for that to be no chance. */
+/** Whether one is the other misspelt: two letters off at the most, one in a short word, where two may be chance. */
+export function isNear(name: string, other: string): boolean {
+  return leven(name, other) <= (name.length > 10 ? 2 : 1);
+}
+
+/** Names near to a setting's that are none, and long enough for that to be no chance. */
 export function misspelt(env: Environment): { name: string; meant: string }[] {
   const known = (Object.keys(VARIABLES) as VariableName[]).flatMap(namesOf);
   const taken = new Set([...known, ...known.map((name) => `${name}_FILE`)]);
   return Object.keys(env).flatMap((name) => {
     if (name.length < 8 || taken.has(name) || OTHERS.test(name) || (env[name] ?? '') === '') return [];
-    const meant = known.find((other) => other.length >= 8 && leven(name, other) <= 2);
+    const meant = known.find((other) => other.length >= 8 && isNear(name, other));
     return meant === undefined ? [] : [{ name, meant }];
   });
 }

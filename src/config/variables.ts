@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { EnvError, makeValidator, type ValidatorSpec } from 'envalid';
 import { isZone, LONGEST_REQUEST_HOURS, zoneHasWholeHours } from '../hours.ts';
+import { localPath } from './path.ts';
 
 /** One setting: its canonical name is the key in VARIABLES. */
 export interface Variable {
@@ -35,11 +36,22 @@ const seconds = makeValidator<number>((input) => {
   return value;
 });
 
-const oneOf = (...choices: string[]) =>
+/** The choice that is meant, in whatever letter case. */
+export function choose<T extends string>(input: string, choices: readonly T[]): T | undefined {
+  const asked = input.trim().toLowerCase();
+  return choices.find((choice) => choice.toLowerCase() === asked);
+}
+
+/** `words`: what others call the choices. */
+const oneOf = (choices: readonly string[], words: Readonly<Record<string, string>> = {}) =>
   makeValidator<string>((input) => {
-    if (!choices.includes(input)) throw new EnvError(`must be one of ${choices.join(', ')}`);
-    return input;
+    const word = choose(input, Object.keys(words));
+    const choice = word === undefined ? choose(input, choices) : words[word];
+    if (choice === undefined) throw new EnvError(`must be one of ${choices.join(', ')}`);
+    return choice;
   });
+
+const path = makeValidator<string>((input) => localPath(input));
 
 function webAddress(input: string): string {
   const url = URL.parse(input);
@@ -84,6 +96,9 @@ const prefix = makeValidator<string>((input) => {
   return input.replace(/^\/+|\/+$/g, '');
 });
 
+/** The data regions as the connectors for Amplitude name them. */
+const CONNECTOR_REGIONS = { 'Standard Server': 'us', 'EU Residency Server': 'eu' };
+
 /** Every setting of the program. The table of the README and `.env.example` are held against this list by a test. */
 export const VARIABLES = {
   AMPLITUDE_API_KEY: {
@@ -101,11 +116,11 @@ export const VARIABLES = {
     validator: text,
   },
   AMPLITUDE_REGION: {
-    aliases: ['AMP_DATA_REGION'],
+    aliases: ['AMP_DATA_REGION', 'AMPLITUDE_DATA_REGION', 'AMP_REGION'],
     description: "The project's data region: us or eu.",
     example: 'eu',
     default: 'us',
-    validator: oneOf('us', 'eu'),
+    validator: oneOf(['us', 'eu'], CONNECTOR_REGIONS),
   },
   AMPLITUDE_BASE_URL: {
     description: "Scheme and host instead of the region's, for the simulator and tests; /api/2/export follows.",
@@ -118,7 +133,7 @@ export const VARIABLES = {
     validator: text,
   },
   S3_BUCKET: {
-    aliases: ['BUCKET_NAME', 'AWB_BUCKET_NAME', 'bucket_name'],
+    aliases: ['BUCKET_NAME', 'AWB_BUCKET_NAME', 'AWS_BUCKET_NAME', 'bucket_name'],
     description: 'The bucket, where DESTINATION is not given.',
     example: 'my-bucket',
     validator: bucket,
@@ -130,14 +145,14 @@ export const VARIABLES = {
     validator: prefix,
   },
   AWS_ACCESS_KEY_ID: {
-    aliases: ['AWS_ACCESS_KEY', 'Access_key_ID', 'aws_key'],
+    aliases: ['AWS_ACCESS_KEY', 'Access_key_ID', 'ACCESS_KEY', 'aws_key'],
     description: "AWS access key; without it the SDK's own chain is used (profile, role of the instance or task, …).",
     example: 'AKIAIOSFODNN7EXAMPLE',
     secret: true,
     validator: text,
   },
   AWS_SECRET_ACCESS_KEY: {
-    aliases: ['AWS_SECRET_KEY', 'Secret_access_key', 'secret'],
+    aliases: ['AWS_SECRET_KEY', 'Secret_access_key', 'SECRET_ACCESS_KEY', 'secret'],
     description: 'The secret that belongs to the access key.',
     example: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
     secret: true,
@@ -169,12 +184,12 @@ export const VARIABLES = {
   S3_SSE: {
     description: 'Encryption that is asked for with every object: AES256 or aws:kms. With S3_KMS_KEY_ID it is aws:kms.',
     example: 'aws:kms',
-    validator: oneOf('AES256', 'aws:kms'),
+    validator: oneOf(['AES256', 'aws:kms']),
   },
   S3_ADDRESSING: {
     description: 'path or virtual: where the bucket stands in the address; else virtual for AWS, path for an endpoint.',
     example: 'virtual',
-    validator: oneOf('path', 'virtual'),
+    validator: oneOf(['path', 'virtual']),
   },
   EXPORT_START: {
     description: 'First hour: 2026-11-20T05 (UTC), 2026-11-20 (a day) or 2026-11-20T05:00:00Z.',
@@ -202,7 +217,7 @@ export const VARIABLES = {
     description: 'json: objects uncompressed; gzip: objects as Amplitude compressed them.',
     example: 'gzip',
     default: 'json',
-    validator: oneOf('json', 'gzip'),
+    validator: oneOf(['json', 'gzip']),
   },
   SETTLE_HOURS: {
     description: 'An hour sealed younger than this is asked for once more when it is that old; 0: never.',
@@ -305,30 +320,30 @@ export const VARIABLES = {
     description:
       "File of certificates (PEM) to trust besides the usual ones; Node.js's own NODE_EXTRA_CA_CERTS works too.",
     example: '/etc/ssl/company-ca.pem',
-    validator: text,
+    validator: path,
   },
   WORK_DIR: {
     description: "Folder for temporary files that hold large archives; else the system's.",
     example: '/var/tmp',
     default: tmpdir(),
-    validator: text,
+    validator: path,
   },
   REPORT_FILE: {
     description: 'File that also gets the document of --json, for a scheduler that keeps files of a run.',
     example: 'run-report.json',
-    validator: text,
+    validator: path,
   },
   LOG_FORMAT: {
     description:
       'pretty, json, or kestra (log lines, outputs and metrics in its protocol). Default: pretty on a terminal, else json.',
     example: 'kestra',
-    validator: oneOf('pretty', 'json', 'kestra'),
+    validator: oneOf(['pretty', 'json', 'kestra']),
   },
   LOG_LEVEL: {
     description: 'debug, info, warn or error.',
     example: 'debug',
     default: 'info',
-    validator: oneOf('debug', 'info', 'warn', 'error'),
+    validator: oneOf(['debug', 'info', 'warn', 'error']),
   },
 } as const satisfies Record<string, Variable>;
 

@@ -1,5 +1,5 @@
+import { givenTimes } from '../config/range.ts';
 import type { Settings } from '../config.ts';
-import { UsageError } from '../errors.ts';
 import {
   formatHour,
   type Hour,
@@ -7,7 +7,6 @@ import {
   isDatedLater,
   isUnsettled,
   joinHours,
-  readTime,
   readyEnd,
   settledFrom,
   type Window,
@@ -45,49 +44,12 @@ export interface Plan {
  * cannot be read, an end that is not after the start, and flags that contradict each other.
  */
 export function rangeOf(flags: ExportFlags, settings: Settings['range'], now: Date): Window {
-  const { timezone } = settings;
-  if (flags.yesterday === true) {
-    if (flags.start !== undefined || flags.end !== undefined || flags.lookbackDays !== undefined) {
-      throw new UsageError(
-        '--yesterday names a whole range and cannot stand beside --start, --end or --lookback-days.',
-      );
-    }
-    return yesterday(now, timezone);
-  }
-  const lookbackHours = readLookback(flags.lookbackDays, settings.lookbackDays) * 24;
-  const { start, end } = givenTimes(flags, settings);
+  const { start, end, lookbackDays } = givenTimes(flags, settings);
+  if (flags.yesterday === true) return yesterday(now, settings.timezone);
   const ready = readyEnd(now);
   if (start !== undefined) return end === undefined ? { start, end: Math.max(ready, start) } : windowOf(start, end);
   const last = end ?? ready;
-  return { start: Math.min(last, ready) - lookbackHours, end: last };
-}
-
-/** What flags or, without them, the environment say of a range. A lookback in a flag beats a start in the environment. */
-export function givenTimes(
-  flags: { readonly start?: string | undefined; readonly end?: string | undefined; readonly lookbackDays?: unknown },
-  settings: Settings['range'],
-): { start: Hour | undefined; end: Hour | undefined } {
-  if (flags.lookbackDays !== undefined && flags.start !== undefined) {
-    throw new UsageError('--lookback-days and --start both say where the range begins: give one of them.');
-  }
-  const read = (flag: string | undefined, flagName: string, variable: string | undefined, name: string) => {
-    if (flag !== undefined) return readTime(flag, settings.timezone, flagName);
-    return variable === undefined ? undefined : readTime(variable, settings.timezone, name);
-  };
-  const start = flags.lookbackDays === undefined ? settings.start : undefined;
-  return {
-    start: read(flags.start, '--start', start, 'EXPORT_START'),
-    end: read(flags.end, '--end', settings.end, 'EXPORT_END'),
-  };
-}
-
-function readLookback(flag: string | undefined, days: number): number {
-  if (flag === undefined) return days;
-  const value = Number(flag);
-  if (!/^\d+$/.test(flag) || value < 1 || value > 3650) {
-    throw new UsageError(`--lookback-days is "${flag}": it must be a whole number from 1 to 3650.`);
-  }
-  return value;
+  return { start: Math.min(last, ready) - lookbackDays * 24, end: last };
 }
 
 /**

@@ -1,4 +1,6 @@
 import { parseArgs } from 'node:util';
+import leven from 'leven';
+import { localPath, PathError } from '../config/path.ts';
 import { UsageError } from '../errors.ts';
 import type { ExportFlags } from '../export/plan.ts';
 import type { ReconcileFlags } from '../reconcile.ts';
@@ -86,15 +88,23 @@ const FLAGS = {
 
 export const COMMANDS = Object.keys(FLAGS) as (keyof typeof FLAGS)[];
 
-/** Reads the command line. Throws a UsageError of one line for what it does not know. */
-export function readArguments(args: readonly string[]): Invocation {
+/**
+ * Reads the command line. Throws a UsageError of one line for what it does not know; `wrong` is what is wrong with the
+ * values of flags that it knows, to be told together with what is wrong with the settings.
+ */
+export function readArguments(args: readonly string[]): Invocation & { readonly wrong: readonly UsageError[] } {
+  const wrong: UsageError[] = [];
+  return { ...readInvocation(args, wrong), wrong };
+}
+
+function readInvocation(args: readonly string[], wrong: UsageError[]): Invocation {
   const [first = 'export', ...rest] = args;
   const named = !first.startsWith('-');
   const given = named ? rest : args;
   if (first === 'help') return { command: 'help', of: rest[0] };
   const command = COMMANDS.find((name) => name === (named ? first : 'export'));
   if (command === undefined) {
-    throw new UsageError(`"${first}" is no command: there are ${COMMANDS.join(', ')}.`);
+    throw new UsageError(`"${first}" is no command: there are ${COMMANDS.join(', ')}.${didYouMean(first, COMMANDS)}`);
   }
   const allowPositionals = command === 'reconcile';
   const { values, positionals } = parse(
@@ -105,9 +115,26 @@ export function readArguments(args: readonly string[]): Invocation {
   if (values.help === true) return { command: 'help', of: named ? command : undefined };
   if (values.version === true) return { command: 'version' };
   const text = (name: string) => values[name] as string | undefined;
+  const attempt = <T>(read: () => T): T | undefined => {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      wrong.push(error);
+      return undefined;
+    }
+  };
+  const path = (name: string) => {
+    const given = text(name);
+    return given === undefined ? undefined : attempt(() => readPath(given, `--${name}`));
+  };
   const flag = (name: string) => values[name] === true;
   if (command === 'demo')
-    return { command, flags: { data: text('data') ?? 'data', force: flag('force') }, json: flag('json') };
+    return {
+      command,
+      flags: { data: readPath(text('data') ?? 'data', '--data'), force: flag('force') },
+      json: flag('json'),
+    };
   if (command === 'status') {
     const days = text('lookback-days');
     const age = text('fail-on-gaps');
@@ -117,12 +144,12 @@ export function readArguments(args: readonly string[]): Invocation {
       flags: {
         start: text('start'),
         end: text('end'),
-        lookbackDays: days === undefined ? undefined : whole(days, '--lookback-days', 1, 3650),
+        lookbackDays: days === undefined ? undefined : attempt(() => whole(days, '--lookback-days', 1, 3650, 30)),
         sinceFirst: flag('since-first'),
         events: !flag('no-events'),
         files: flag('files'),
-        html: text('html'),
-        failOnGaps: age === undefined ? undefined : readAge(age),
+        html: path('html'),
+        failOnGaps: age === undefined ? undefined : attempt(() => readAge(age)),
       },
     };
   }
@@ -135,18 +162,22 @@ export function readArguments(args: readonly string[]): Invocation {
     };
   }
   if (command === 'reconcile') {
-    return { command, flags: { dir: oneFolder(positionals), dryRun: flag('dry-run') }, json: flag('json') };
+    return {
+      command,
+      flags: { dir: attempt(() => oneFolder(positionals)) ?? '', dryRun: flag('dry-run') },
+      json: flag('json'),
+    };
   }
   if (command === 'simulate') {
     const tooLarge = text('too-large-hours');
     return {
       command,
       flags: {
-        port: whole(text('port'), '--port', 0, 65_535),
+        port: whole(text('port'), '--port', 0, 65_535, 8300),
         host: text('host') ?? '',
-        seed: whole(text('seed'), '--seed', 0, 2 ** 32 - 1),
-        eventsPerHour: whole(text('events-per-hour'), '--events-per-hour', 1, 10_000_000),
-        tooLargeHours: tooLarge === undefined ? undefined : whole(tooLarge, '--too-large-hours', 1, 8760),
+        seed: whole(text('seed'), '--seed', 0, 2 ** 32 - 1, 1),
+        eventsPerHour: whole(text('events-per-hour'), '--events-per-hour', 1, 10_000_000, 200),
+        tooLargeHours: tooLarge === undefined ? undefined : whole(tooLarge, '--too-large-hours', 1, 8760, 6),
         deflated: flag('deflated'),
         faults: (values.fault as string[] | undefined) ?? [],
       },
@@ -160,7 +191,7 @@ export function readArguments(args: readonly string[]): Invocation {
       end: text('end'),
       yesterday: flag('yesterday'),
       lookbackDays: text('lookback-days'),
-      force: readForce(text('force')),
+      force: attempt(() => readForce(text('force'))),
       strict: flag('strict'),
       dryRun: flag('dry-run'),
     },
@@ -191,23 +222,47 @@ function parse(args: readonly string[], options: Options, allowPositionals = fal
   } catch (error) {
     // Node.js adds advice about positional arguments that does not apply here.
     const [problem = ''] = (error as Error).message.split('. ');
-    throw new UsageError(`${problem}.`);
+    const [, unknown = ''] = /^Un[a-z]+ (?:option|argument) '(?:--)?([^'-][^']*)'/.exec(problem) ?? [];
+    throw new UsageError(`${problem}.${didYouMean(unknown, Object.keys(options ?? {}), '--')}`);
+  }
+}
+
+/** The known name that is nearest, or that has a part in common: `--days` is a part of `--lookback-days`. */
+function didYouMean(given: string, known: readonly string[], mark = ''): string {
+  const name = given.toLowerCase();
+  const apart = (other: string) => {
+    if (other.startsWith(name) || other.split('-').includes(name) || name.split('-').includes(other)) return 0;
+    return leven(name, other);
+  };
+  const [nearest] = [...known].sort((a, b) => apart(a) - apart(b));
+  if (name === '' || nearest === undefined || apart(nearest) > Math.min(2, name.length / 2)) return '';
+  return ` Did you mean ${mark}${nearest}?`;
+}
+
+function readPath(text: string, name: string): string {
+  try {
+    return localPath(text);
+  } catch (error) {
+    if (!(error instanceof PathError)) throw error;
+    throw new UsageError(`${name} is "${text}": it ${error.message}.`);
   }
 }
 
 function oneFolder(given: readonly string[]): string {
   const [dir = ''] = given;
-  if (given.length === 1 && dir !== '') return dir;
+  if (given.length === 1 && dir !== '') return readPath(dir, 'DIR');
   throw new UsageError(
     given.length > 1 ? 'reconcile takes one folder at a time.' : 'reconcile needs the folder that the files lie in.',
     'For example: amplitude-to-s3 reconcile ./exports --dry-run',
   );
 }
 
-function whole(text: string | undefined, name: string, least: number, most: number): number {
+function whole(text: string | undefined, name: string, least: number, most: number, example: number): number {
   const value = Number(text);
   if (!/^\d+$/.test(text ?? '') || value < least || value > most) {
-    throw new UsageError(`${name} is "${text}": it must be a whole number from ${least} to ${most}.`);
+    throw new UsageError(
+      `${name} is "${text}": it must be a whole number from ${least} to ${most}, for example ${name} ${example}.`,
+    );
   }
   return value;
 }

@@ -1,7 +1,7 @@
+import { givenTimes } from '../config/range.ts';
 import type { Settings } from '../config.ts';
 import { openDestination } from '../destination.ts';
 import { EXIT } from '../errors.ts';
-import { givenTimes } from '../export/plan.ts';
 import { runExport } from '../export.ts';
 import { formatHour, type Hour, hourOf, type Window, windowOf } from '../hours.ts';
 import { collectEagerly } from '../memory.ts';
