@@ -1,5 +1,6 @@
 import type { S3Settings } from '../config.ts';
 import { EXIT, JobError, systemCode } from '../errors.ts';
+import { isTransientCause, networkError } from '../network.ts';
 
 /** What the SDK throws for an answer that is no success. */
 interface ServiceError extends Error {
@@ -45,10 +46,7 @@ export function isTransient(error: unknown): boolean {
   if (error instanceof NotS3) return true;
   const code = status(error);
   if (code !== undefined && (code >= 500 || code === 429 || code === 408 || code === 409)) return code !== 501;
-  if (named(error, 'TimeoutError', 'RequestTimeout', 'IncompleteBody')) return true;
-  const system = systemCode(error);
-  if (system !== undefined) return system !== 'ENOTFOUND';
-  return code === undefined && error instanceof Error && /socket hang up|request was closed/.test(error.message);
+  return named(error, 'TimeoutError', 'RequestTimeout', 'IncompleteBody') || isTransientCause(error);
 }
 
 /** The region in which S3 says the bucket is, of an answer that it is not the one asked. */
@@ -74,6 +72,8 @@ const PERMISSION: Readonly<Record<string, string>> = {
 export function explain(error: unknown, at: Attempted): unknown {
   if (error instanceof JobError) return error;
   const { bucket, name, action, key, settings } = at;
+  const network = networkError(error, { proxyEnv: settings.proxyEnv, host: settings.endpoint ?? 'S3' });
+  if (network !== undefined) return network;
   const text = error instanceof Error ? error.message : String(error);
   const what = `${action} of ${key === '' ? name : `${name}/${key}`.replaceAll('//', '/').replace('s3:/', 's3://')}`;
   const endsRun = true;
