@@ -73,13 +73,10 @@ export async function requestWindow(window: Window, options: ExportApiOptions): 
     },
     signal,
   });
-  // got counts from the socket on, and a tunnel through a proxy is one only when it stands.
   request.once('request', (sent: ClientRequest) => {
-    const late = new Error(`no tunnel stood within ${settings.connectTimeoutMs / 1000} s`);
-    const timer = setTimeout(
-      () => sent.destroy(Object.assign(late, { code: 'ERR_PROXY_TUNNEL' })),
-      settings.connectTimeoutMs,
-    );
+    // got counts from the socket on, which a tunnel is only once TLS is agreed on within it.
+    const late = Object.assign(new Error('no TLS within the tunnel'), { code: 'ERR_PROXY_TUNNEL' });
+    const timer = setTimeout(() => request.destroy(late), 2 * settings.connectTimeoutMs);
     for (const event of ['socket', 'close']) sent.once(event, () => clearTimeout(timer));
   });
   // Errors are met where the response or its chunks are awaited; one more may come while the stream is torn down.

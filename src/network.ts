@@ -11,9 +11,16 @@ export interface Agents {
   readonly https: https.Agent;
 }
 
-/** Agents that go through the proxies of `proxyEnv`, by Node.js's own rules for them. */
-export function agentsFor(proxyEnv: ProxyEnv, maxSockets = Number.POSITIVE_INFINITY): Agents {
-  const options = { keepAlive: true, maxSockets, proxyEnv };
+/**
+ * Agents that go through the proxies of `proxyEnv`, by Node.js's own rules for them. `tunnelMs` is how long a proxy may
+ * take to open a tunnel: clients count from the socket on, which a tunnel is only once it stands.
+ */
+export function agentsFor(
+  proxyEnv: ProxyEnv,
+  maxSockets = Number.POSITIVE_INFINITY,
+  tunnelMs: number | undefined = undefined,
+): Agents {
+  const options = { keepAlive: true, maxSockets, proxyEnv, ...(tunnelMs === undefined ? {} : { timeout: tunnelMs }) };
   return { http: new http.Agent(options), https: new https.Agent(options) };
 }
 
@@ -123,7 +130,8 @@ interface TunnelError extends Error {
 }
 
 function tunnelError(error: unknown): TunnelError | undefined {
-  return [...causesOf(error)].find((at) => (at as { code?: unknown }).code === 'ERR_PROXY_TUNNEL');
+  // The innermost: got copies the code of a cause, and not its status.
+  return [...causesOf(error)].findLast((at) => (at as { code?: unknown }).code === 'ERR_PROXY_TUNNEL');
 }
 
 function whyOfProxy(error: unknown, proxyEnv: ProxyEnv, host: string): string | undefined {

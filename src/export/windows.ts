@@ -42,7 +42,8 @@ export class WindowRunner {
 
   constructor(options: WindowOptions) {
     this.#options = options;
-    this.#agents = agentsFor(options.amplitude.proxyEnv);
+    const { proxyEnv, connectTimeoutMs } = options.amplitude;
+    this.#agents = agentsFor(proxyEnv, undefined, connectTimeoutMs);
   }
 
   /** Never throws: what fails is told to the tally, what ends the run to `stop`. */
