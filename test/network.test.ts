@@ -148,6 +148,13 @@ describe('networks', function () {
       expect(told(ended).message).to.include(`The proxy http://${host} asks for a user name and a password`);
     });
 
+    it('refuse a password that is not written as in a URL', async () => {
+      const ended = await run({ ...direct(), HTTPS_PROXY: 'http://proxy-user:p%ss-word@127.0.0.1:1' });
+      expect([ended.code, told(ended).code]).to.deep.equal([2, 'CONFIG']);
+      expect(told(ended).message).to.include('HTTPS_PROXY').and.include('%25');
+      expect(ended.stdout + ended.stderr).not.to.include('p%ss-word');
+    });
+
     it('ask the hosts of NO_PROXY without it', async () => {
       const { host, seen } = await proxy({ routes: {} });
       const at = `http://${host}`;
