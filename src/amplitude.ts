@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import type { IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import got, { RequestError, TimeoutError } from 'got';
 import type { ClockCheck } from './amplitude/clock.ts';
 import { type Fault, RequestFault } from './amplitude/faults.ts';
@@ -10,7 +10,7 @@ import { type Spool, type SpoolOptions, spool } from './archive/spool.ts';
 import type { Settings } from './config.ts';
 import { systemCode } from './errors.ts';
 import { formatWindow, onTheWire, type Window } from './hours.ts';
-import type { Agents } from './network.ts';
+import { type Agents, isTransientCause, networkError, proxyRefusal } from './network.ts';
 import type { Redact } from './redaction.ts';
 import { VERSION } from './version.ts';
 
@@ -73,16 +73,25 @@ export async function requestWindow(window: Window, options: ExportApiOptions): 
     },
     signal,
   });
+  request.once('request', (sent: ClientRequest) => {
+    // got counts from the socket on, which a tunnel is only once TLS is agreed on within it.
+    const late = Object.assign(new Error('no TLS within the tunnel'), { code: 'ERR_PROXY_TUNNEL' });
+    const timer = setTimeout(() => request.destroy(late), 2 * settings.connectTimeoutMs);
+    for (const event of ['socket', 'close']) sent.once(event, () => clearTimeout(timer));
+  });
   // Errors are met where the response or its chunks are awaited; one more may come while the stream is torn down.
   request.on('error', () => undefined);
   try {
     const [response] = (await once(request, 'response')) as [IncomingMessage];
     const { statusCode: status = 0, headers } = response;
+    if (status === 407) throw proxyRefusal(settings.proxyEnv[url.startsWith('https:') ? 'HTTPS_PROXY' : 'HTTP_PROXY']);
     options.clock.check(headers.date, sentAt, now());
     if (status === 200) return { kind: 'archive', spool: await keepArchive(request, headers, options, fault) };
     const body = await readErrorBody(request, options.errorBodyMs ?? ERROR_BODY_MS);
     signal.throwIfAborted();
-    if (status !== 404) throw answerFault(window, status, headers, body, { redact, now: now() });
+    if (status !== 404) {
+      throw answerFault(window, status, headers, body, { redact, now: now(), baseUrl: settings.baseUrl });
+    }
     const quote = beginningOf(body, redact);
     const said = statusWith(status, quote);
     switch (readNotFound(headers['content-type'], body)) {
@@ -97,7 +106,10 @@ export async function requestWindow(window: Window, options: ExportApiOptions): 
     }
   } catch (error) {
     signal.throwIfAborted();
-    throw connectionFault(error, fault, `for ${formatWindow(window)}`) ?? error;
+    const network = networkError(error, { proxyEnv: settings.proxyEnv, host: new URL(url).host });
+    if (network === undefined) throw connectionFault(error, fault, `for ${formatWindow(window)}`) ?? error;
+    if (!isTransientCause(error)) throw network;
+    throw fault('proxy', network.message.replace(/^The/, 'the').replace(/\.$/, ''), error);
   } finally {
     request.destroy();
   }
@@ -148,5 +160,5 @@ function connectionFault(error: unknown, fault: MakeFault, what: string): Reques
   if (cut || /aborted|premature|socket hang up|content-length/i.test(error.message)) {
     return fault('truncated', `the connection broke off ${what} (${code})`, error);
   }
-  return fault('unreachable', `${error.message} (${code})`, error);
+  return fault(isTransientCause(error) ? 'unreachable' : 'no-connection', `${error.message} (${code})`, error);
 }

@@ -84,7 +84,7 @@ export interface S3Settings {
 export type ProxyEnv = Readonly<Partial<Record<'HTTPS_PROXY' | 'HTTP_PROXY' | 'NO_PROXY', string>>>;
 
 /** Hosts of the Export API: documented by Amplitude for its US and EU data regions. */
-const HOSTS = {
+export const HOSTS = {
   us: 'https://amplitude.com',
   eu: 'https://analytics.eu.amplitude.com',
 } as const;

@@ -13,6 +13,8 @@ export type ErrorCode =
   | 'AMPLITUDE_REDIRECT'
   | 'AMPLITUDE_DOWN'
   | 'NOT_AMPLITUDE'
+  | 'PROXY'
+  | 'CERTIFICATE'
   | 'ARCHIVE_TRUNCATED'
   | 'ARCHIVE_BROKEN'
   | 'ARCHIVE_REFUSED'
@@ -111,15 +113,27 @@ export class Interrupted extends JobError {
   }
 }
 
-/** The system's own code of an error (`ENOSPC`, `ECONNREFUSED`, …), wherever in the chain of causes it stands. */
+/** The system's own code of an error (`ENOSPC`, `EAI_AGAIN`, …), wherever in the chain of causes it stands. */
 export function systemCode(error: unknown): string | undefined {
-  for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
+  return codeOf(error, /^E(?!RR_)[A-Z0-9_]+$/);
+}
+
+/** The first code that matches, along the chain of causes. */
+export function codeOf(error: unknown, pattern: RegExp): string | undefined {
+  for (const at of causesOf(error)) {
     const { code } = at as { code?: unknown };
-    if (typeof code === 'string' && /^E[A-Z0-9]+$/.test(code)) return code;
-    const [first] = at instanceof AggregateError ? at.errors : [];
-    if (first !== undefined && at.cause === undefined) return systemCode(first);
+    if (typeof code === 'string' && pattern.test(code)) return code;
   }
   return undefined;
+}
+
+/** An error and its causes. Of several at once (each address of a host fails by itself) the first one is the cause. */
+export function* causesOf(error: unknown): Generator<Error> {
+  let at = error;
+  for (let depth = 0; at instanceof Error && depth < 8; depth++) {
+    yield at;
+    at = at.cause ?? (at instanceof AggregateError ? at.errors[0] : undefined);
+  }
 }
 
 /** A local disk or folder that cannot be written, told by the system's code; undefined for any other error. */

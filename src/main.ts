@@ -33,8 +33,9 @@ try {
 } finally {
   output.close();
 }
-// What an interrupted request leaves behind may still hold a socket; all that had to be said is said.
-if (stopper.signal.aborted) output.flushed(() => process.exit());
+// What a request leaves behind may still hold a socket: one that was interrupted, or a tunnel in which nobody answers. All
+// that had to be said is said.
+output.flushed(() => process.exit());
 
 /** Each command loads what it needs itself: an hourly run must not wait for the simulator's code. */
 async function run(invocation: ReturnType<typeof readArguments>, out: Output): Promise<number> {

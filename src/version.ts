@@ -6,10 +6,15 @@ export const VERSION = (createRequire(import.meta.url)('../package.json') as { v
 /** As manifests name the program that wrote them. */
 export const TOOL = `amplitude-to-s3 ${VERSION}`;
 
-const OLDEST_NODE = 24;
+/** The first one whose agents know proxies and that takes more certificates while it runs. */
+const OLDEST_NODE = [24, 5] as const;
 
 /** What is wrong with a version of Node.js, such as `v20.19.5`; undefined for one that runs this program. */
 export function nodeProblem(version: string): string | undefined {
-  if (Number(/^v?(\d+)\./.exec(version)?.[1] ?? 0) >= OLDEST_NODE) return undefined;
-  return `This is Node.js ${version}; amplitude-to-s3 needs Node.js ${OLDEST_NODE} or newer.`;
+  const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(version)?.map(Number) ?? [];
+  const [oldest, atLeast] = OLDEST_NODE;
+  if (major !== undefined && minor !== undefined && (major > oldest || (major === oldest && minor >= atLeast))) {
+    return undefined;
+  }
+  return `This is Node.js ${version}; amplitude-to-s3 needs Node.js ${OLDEST_NODE.join('.')} or newer.`;
 }

@@ -30,6 +30,7 @@ const EXAMPLE = text('.env.example');
 const PAGES = {
   'README.md': README,
   'requirements-free.md': REQUIREMENTS,
+  'docs/networks.md': page('docs/networks.md'),
   'kestra/README.md': page('kestra/README.md'),
   'infra/README.md': page('infra/README.md'),
   'infra/aws/README.md': page('infra/aws/README.md'),

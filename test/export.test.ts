@@ -238,6 +238,7 @@ describe('export', function () {
       'reset*2',
       'rate-limit*1',
       'rate-limit-date*1',
+      'rate-limit-silent*3',
       'html*2',
       'empty-body*2',
       'truncated-length*2',
@@ -312,9 +313,53 @@ describe('export', function () {
 
     it('never halves for a rate limit', async () => {
       faults('rate-limit');
-      const { code, report } = await run([], { EXPORT_MAX_ATTEMPTS: '2' });
+      const { code, report } = await run([], { EXPORT_MAX_ATTEMPTS: '1', EXPORT_RATE_LIMIT_WAIT_S: '1' });
       expect([code, report().requests]).to.deep.equal([1, 2]);
       expect(windows()).to.deep.equal(['06-11', '06-11']);
+    });
+  });
+
+  describe('where the limit of the API use is reached', () => {
+    const hourly = { REQUEST_HOURS: '1', EXPORT_MAX_ATTEMPTS: '1' };
+
+    it('waits for it without any Retry-After, and counts no attempt', async () => {
+      faults('rate-limit-silent*8');
+      const { code, report, stderr } = await run([], { ...hourly, EXPORT_RATE_LIMIT_WAIT_S: '30' });
+      expect(code).to.equal(0);
+      expect(report()).to.include({ retries: 8, requests: 14 });
+      expect(stderr).to.include("the limit of this project's API use is reached (HTTP 429");
+      await expectWhole();
+    });
+
+    it('gives up once a window has waited long enough, for all at once, and calls nothing down', async () => {
+      faults('rate-limit-silent');
+      const { code, report, stdout, stderr } = await run([], {
+        ...hourly,
+        REQUEST_CONCURRENCY: '1',
+        EXPORT_RATE_LIMIT_WAIT_S: '1.5',
+      });
+      expect(code).to.equal(1);
+      const [first, ...others] = report().hours.failed;
+      expect(first).to.include({ hour: `${day}T06`, code: 'AMPLITUDE_RATE_LIMIT' });
+      expect(first?.message)
+        .to.include("the limit of this project's API use is reached (HTTP 429")
+        .and.include('after waiting for 1.5 s')
+        .and.include('other programs')
+        .and.include('EXPORT_RATE_LIMIT_WAIT_S');
+      expect(others.map((failure) => failure.code)).to.deep.equal(Array(5).fill('NOT_ATTEMPTED'));
+      expect(others[0]?.message).to.include("limit of this project's API use");
+      expect(report().seconds).to.be.within(1.4, 6);
+      expect(report().requests).to.be.within(2, 4);
+      expect(stdout + stderr).not.to.match(/\bdown\b/);
+    });
+
+    it('gives up on the one window where Amplitude serves the others', async () => {
+      faults(`rate-limit-silent@${TARGET}`);
+      const ended = await run([], { ...hourly, REQUEST_CONCURRENCY: '2', EXPORT_RATE_LIMIT_WAIT_S: '1' });
+      expect(ended.code).to.equal(3);
+      const { failed } = ended.report().hours;
+      expect(failed.map((failure) => [failure.hour, failure.code])).to.deep.equal([[TARGET, 'AMPLITUDE_RATE_LIMIT']]);
+      await expectWhole([TARGET]);
     });
   });
 
@@ -327,6 +372,9 @@ describe('export', function () {
         expect(simulator.requests.length).to.be.at.most(4);
         expect(report().hours.failed).to.have.length(6);
         expect(stderr).to.include('AMPLITUDE_API_KEY').and.include('AMPLITUDE_REGION');
+        expect(stderr)
+          .to.include(`${new URL(simulator.url).host} refused the keys`)
+          .and.include('analytics.eu.');
       });
     }
 

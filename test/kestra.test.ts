@@ -63,16 +63,18 @@ interface Running {
   readonly own: readonly string[];
   readonly files: readonly string[];
 }
+/** A container gets no more of its worker's network than the flow hands in. */
+const NETWORK = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY', 'AWS_CA_BUNDLE'];
 const EXPORTING: Running = {
   required: ['AMP_API_KEY', 'AMP_SECRET_KEY', 'AWS_ACCESS_KEY', 'AWS_SECRET_KEY', 'BUCKET_NAME'],
-  settings: ['AMPLITUDE_BASE_URL', 'AWS_ENDPOINT_URL_S3', 'AWS_REGION', 'S3_KMS_KEY_ID'],
+  settings: ['AMPLITUDE_BASE_URL', 'AWS_ENDPOINT_URL_S3', 'AWS_REGION', 'S3_KMS_KEY_ID', ...NETWORK],
   own: [],
   files: ['run-report.json'],
 };
 /** It asks nothing of Amplitude and writes nothing, so it gets no keys for that. */
 const LOOKING: Running = {
   required: ['AWS_ACCESS_KEY', 'AWS_SECRET_KEY', 'BUCKET_NAME'],
-  settings: ['AWS_ENDPOINT_URL_S3', 'AWS_REGION'],
+  settings: ['AWS_ENDPOINT_URL_S3', 'AWS_REGION', ...NETWORK],
   own: ['DAYS', 'TOLERATED'],
   files: ['status.html', 'status.json'],
 };

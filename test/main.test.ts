@@ -12,7 +12,9 @@ describe('the version of Node.js', () => {
   it('is said where it is too old, before anything fails for that', () => {
     expect(nodeProblem('v20.19.5')).to.include('v20.19.5').and.include('24');
     expect(nodeProblem('v9.0.0')).not.to.equal(undefined);
-    for (const version of [process.version, 'v24.0.0', 'v100.1.2']) expect(nodeProblem(version)).to.equal(undefined);
+    expect(nodeProblem('v24.4.1')).to.include('24.5');
+    for (const version of [process.version, 'v24.5.0', 'v25.0.0', 'v100.1.2'])
+      expect(nodeProblem(version)).to.equal(undefined);
   });
 });
 

@@ -3,11 +3,15 @@ import fc from 'fast-check';
 import { ClockCheck } from '../src/amplitude/clock.ts';
 import type { Fault } from '../src/amplitude/faults.ts';
 import { readNotFound } from '../src/amplitude/not-found.ts';
-import { nextStep, pauseBefore } from '../src/amplitude/policy.ts';
+import { nextStep as next, pauseBefore, pauseForLimit } from '../src/amplitude/policy.ts';
 import { answerFault, kindOf, readRetryAfter } from '../src/amplitude/statuses.ts';
 import { JobError } from '../src/errors.ts';
 import { readHour } from '../src/hours.ts';
 
+type Progress = Parameters<typeof next>[1];
+const NO_LIMIT = { waitedMs: 0, mostMs: 900_000, othersServed: false };
+const nextStep = (kind: Fault, at: Omit<Progress, 'limit'>, limit: Progress['limit'] = NO_LIMIT) =>
+  next(kind, { ...at, limit });
 const window = { start: readHour('2026-11-20T00'), end: readHour('2026-11-21T00') };
 
 describe('policy: what follows a fault', () => {
@@ -31,14 +35,28 @@ describe('policy: what follows a fault', () => {
     expect(nextStep('refused', { attempt: 1, maxAttempts: 5, hours: 1 })).to.equal('give-up');
   });
 
-  it('never halves for a rate limit, a refused connection or the answer to another question', () => {
-    for (const kind of ['rate-limit', 'unreachable', 'refused-archive'] as const) {
+  it('never halves for a refused connection or the answer to another question', () => {
+    for (const kind of ['unreachable', 'refused-archive'] as const) {
       expect(row(kind, 24)).to.equal('retry retry retry retry give-up');
     }
   });
 
-  it('stops the run for refused credentials and retries nothing that is our own error', () => {
-    expect(nextStep('credentials', { attempt: 1, maxAttempts: 5, hours: 24 })).to.equal('stop-run');
+  it('waits for a limit, which is no attempt, as long as the patience lasts', () => {
+    const at = (waitedMs: number, othersServed = false) =>
+      nextStep('rate-limit', { attempt: 5, maxAttempts: 5, hours: 24 }, { waitedMs, mostMs: 900_000, othersServed });
+    expect([at(0), at(899_999)]).to.deep.equal(['wait', 'wait']);
+    expect(at(900_000)).to.equal('stop-run');
+    expect(at(900_000, true)).to.equal('give-up');
+  });
+
+  it('stops the run for a proxy that is not there after all attempts', () => {
+    expect(row('proxy', 24)).to.equal('retry retry retry retry stop-run');
+  });
+
+  it('stops the run for refused credentials and a name that nobody knows, and retries nothing that is our own error', () => {
+    for (const kind of ['credentials', 'no-connection'] as const) {
+      expect(nextStep(kind, { attempt: 1, maxAttempts: 5, hours: 24 })).to.equal('stop-run');
+    }
     for (const kind of ['parameter', 'redirect', 'unexpected', 'not-amplitude'] as const) {
       expect(nextStep(kind, { attempt: 1, maxAttempts: 5, hours: 24 })).to.equal('give-up');
     }
@@ -46,7 +64,7 @@ describe('policy: what follows a fault', () => {
 
   it('makes no more attempts than allowed', () => {
     expect(nextStep('server', { attempt: 1, maxAttempts: 1, hours: 1 })).to.equal('give-up');
-    expect(nextStep('rate-limit', { attempt: 3, maxAttempts: 3, hours: 24 })).to.equal('give-up');
+    expect(nextStep('unreachable', { attempt: 3, maxAttempts: 3, hours: 24 })).to.equal('give-up');
   });
 });
 
@@ -69,6 +87,18 @@ describe('policy: pauses', () => {
     );
   });
 
+  it('for a limit double from half of the range up to a minute, also where back-off is switched off', () => {
+    const pauses = (random: number, changed: { backoffMs?: number; retryAfterMs?: number; leftMs?: number } = {}) =>
+      [1, 2, 3, 7, 8].map((nth) =>
+        pauseForLimit(nth, { backoffMs: 1000, retryAfterMs: undefined, leftMs: 900_000, random, ...changed }),
+      );
+    expect(pauses(0)).to.deep.equal([500, 1000, 2000, 30_000, 30_000]);
+    expect(pauses(1)).to.deep.equal([1000, 2000, 4000, 60_000, 60_000]);
+    expect(pauses(0, { backoffMs: 0 })).to.deep.equal(pauses(0));
+    expect(pauses(0, { retryAfterMs: 90_000 })).to.deep.equal(Array(5).fill(90_000));
+    expect(pauses(0, { retryAfterMs: 90_000, leftMs: 700 })).to.deep.equal(Array(5).fill(700));
+  });
+
   it('read Retry-After as seconds or a date, up to 300 s', () => {
     const now = new Date('2026-11-21T12:00:00Z');
     expect(readRetryAfter('7', now)).to.equal(7000);
@@ -81,9 +111,9 @@ describe('policy: pauses', () => {
 });
 
 describe('policy: what a status means', () => {
-  const fault = (status: number, headers: Record<string, string>, text: string) => {
+  const fault = (status: number, headers: Record<string, string>, text: string, baseUrl = 'https://amplitude.com') => {
     const body = { text, whole: true, broken: undefined };
-    return answerFault(window, status, headers, body, { redact: (shown) => shown, now: new Date() });
+    return answerFault(window, status, headers, body, { redact: (shown) => shown, now: new Date(), baseUrl });
   };
 
   for (const [body, kind] of [
@@ -124,10 +154,23 @@ describe('policy: what a status means', () => {
     expect(message).not.to.include('\n');
   });
 
-  it('names key, secret and region for 401 and 403, the host for a redirect', () => {
-    const { hint, exitCode, endsRun } = fault(403, {}, '');
-    expect(hint).to.include('AMPLITUDE_API_KEY').and.include('AMPLITUDE_SECRET_KEY').and.include('AMPLITUDE_REGION');
-    expect([exitCode, endsRun]).to.deep.equal([4, true]);
+  it('names the host, its region and the host of the other for 401 and 403', () => {
+    for (const status of [401, 403]) {
+      const { message, hint, exitCode, endsRun } = fault(status, {}, '');
+      expect(message).to.include(`amplitude.com (region us) refused the keys, HTTP ${status}`);
+      expect(hint).to.include('AMPLITUDE_API_KEY').and.include('AMPLITUDE_SECRET_KEY');
+      expect(hint).to.include('Region eu is at analytics.eu.amplitude.com: AMPLITUDE_REGION=eu.');
+      expect([exitCode, endsRun]).to.deep.equal([4, true]);
+    }
+    const eu = fault(403, {}, '', 'https://analytics.eu.amplitude.com');
+    expect(eu.message).to.include('analytics.eu.amplitude.com (region eu) refused');
+    expect(eu.hint).to.include('Region us is at amplitude.com: AMPLITUDE_REGION=us.').and.not.include('Region eu');
+    const other = fault(403, {}, '', 'http://127.0.0.1:8300');
+    expect(other.message).to.include('127.0.0.1:8300 refused');
+    expect(other.hint).to.include('Region us').and.include('Region eu');
+  });
+
+  it('names the host for a redirect', () => {
     const redirect = fault(302, { location: 'https://other.example/login?token=1' }, '');
     expect(redirect.message).to.include('https://other.example').and.not.include('token');
   });

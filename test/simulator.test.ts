@@ -375,6 +375,7 @@ describe('simulator', () => {
       ['text-404', 404, /^(?!.*raw data).+/i],
       ['empty-404', 404, /^$/],
       ['rate-limit', 429, /Rate limit/],
+      ['rate-limit-silent', 429, /Rate limit/],
       ['rate-limit-date', 429, /Rate limit/],
       ['server-error', 500, /Internal/],
       ['bad-gateway', 502, /Bad Gateway/],

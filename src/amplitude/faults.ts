@@ -1,5 +1,6 @@
 import { type ErrorCode, EXIT, JobError, RUN_AGAIN } from '../errors.ts';
 import { formatWindow, type Window } from '../hours.ts';
+import { PROXY_HINT } from '../network.ts';
 
 /** What a request can meet, as far as the next step differs. */
 export type Fault =
@@ -9,6 +10,8 @@ export type Fault =
   | 'refused'
   | 'rate-limit'
   | 'unreachable'
+  | 'no-connection'
+  | 'proxy'
   | 'server'
   | 'gateway-timeout'
   | 'stall'
@@ -31,7 +34,7 @@ const CONNECTION = 'Check the network, proxies and AMPLITUDE_BASE_URL; then run 
 const KINDS: Readonly<Record<Fault, Kind>> = {
   credentials: {
     code: 'AMPLITUDE_CREDENTIALS',
-    hint: 'Check AMPLITUDE_API_KEY and AMPLITUDE_SECRET_KEY (both of this one project) and AMPLITUDE_REGION: a project of the EU region is refused by the US host, and the other way round.',
+    hint: 'Check AMPLITUDE_API_KEY and AMPLITUDE_SECRET_KEY (both of this one project) and AMPLITUDE_REGION: a project of one region is refused by the host of the other.',
   },
   parameter: {
     code: 'AMPLITUDE_BAD_REQUEST',
@@ -47,9 +50,11 @@ const KINDS: Readonly<Record<Fault, Kind>> = {
   },
   'rate-limit': {
     code: 'AMPLITUDE_RATE_LIMIT',
-    hint: 'Lower REQUEST_CONCURRENCY, or look for other programs that use the REST APIs of this project; then run the same command again.',
+    hint: `Look for other programs that ask the APIs of this project, with any of its keys: they all share one limit. ${AGAIN} Do so later, perhaps with a lower REQUEST_CONCURRENCY; EXPORT_RATE_LIMIT_WAIT_S sets how long is waited.`,
   },
   unreachable: { code: 'AMPLITUDE_UNREACHABLE', hint: CONNECTION },
+  'no-connection': { code: 'AMPLITUDE_UNREACHABLE', hint: CONNECTION },
+  proxy: { code: 'PROXY', hint: PROXY_HINT },
   server: { code: 'AMPLITUDE_SERVER', hint: AGAIN },
   'gateway-timeout': { code: 'AMPLITUDE_SERVER', hint: AGAIN },
   stall: {
@@ -80,26 +85,30 @@ const KINDS: Readonly<Record<Fault, Kind>> = {
   },
 };
 
+/** What every other window would meet too. */
+const ENDING: readonly Fault[] = ['credentials', 'no-connection', 'proxy'];
+
 /** A request that brought no usable answer. */
 export class RequestFault extends JobError {
   override name = 'RequestFault';
   readonly kind: Fault;
+  readonly why: string;
   readonly retryAfterMs: number | undefined;
 
   constructor(
     kind: Fault,
     window: Window,
     why: string,
-    details: { cause?: unknown; retryAfterMs?: number | undefined } = {},
+    details: { cause?: unknown; retryAfterMs?: number | undefined; hint?: readonly string[]; endsRun?: boolean } = {},
   ) {
-    const stops = kind === 'credentials';
     super(KINDS[kind].code, `Amplitude's export of ${formatWindow(window)} failed: ${why}.`, {
-      hint: KINDS[kind].hint,
+      hint: [KINDS[kind].hint, ...(details.hint ?? [])].join(' '),
       cause: details.cause,
-      endsRun: stops,
-      exitCode: stops ? EXIT.credentials : EXIT.failed,
+      endsRun: details.endsRun ?? ENDING.includes(kind),
+      exitCode: kind === 'credentials' ? EXIT.credentials : EXIT.failed,
     });
     this.kind = kind;
+    this.why = why;
     this.retryAfterMs = details.retryAfterMs;
   }
 }

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { HOSTS } from '../config.ts';
 import type { Window } from '../hours.ts';
 import type { Redact } from '../redaction.ts';
 import { type Fault, RequestFault } from './faults.ts';
@@ -16,12 +17,31 @@ export function answerFault(
   status: number,
   headers: IncomingHttpHeaders,
   body: ErrorBody,
-  { redact, now }: { redact: Redact; now: Date },
+  { redact, now, baseUrl }: { redact: Redact; now: Date; baseUrl: string },
 ): RequestFault {
   const retryAfterMs = readRetryAfter(headers['retry-after'], now);
   const location = status >= 300 && status < 400 ? ` to ${redact(hostOf(headers.location))}` : '';
-  const why = statusWith(status, beginningOf(body, redact), location);
-  return new RequestFault(kindOf(status, body.text), window, why, { retryAfterMs });
+  const said = statusWith(status, beginningOf(body, redact), location);
+  const kind = kindOf(status, body.text);
+  if (kind === 'credentials') return refusedKeys(window, baseUrl, said);
+  const why = kind === 'rate-limit' ? `the limit of this project's API use is reached (${said})` : said;
+  return new RequestFault(kind, window, why, { retryAfterMs });
+}
+
+/** Keys of a project of the other region are the commonest slip. */
+function refusedKeys(window: Window, baseUrl: string, said: string): RequestFault {
+  const region = regionOf(baseUrl);
+  const asked = `${new URL(baseUrl).host}${region === undefined ? '' : ` (region ${region})`}`;
+  const hint = REGIONS.filter((other) => other !== region).map(
+    (other) => `Region ${other} is at ${new URL(HOSTS[other]).host}: AMPLITUDE_REGION=${other}.`,
+  );
+  return new RequestFault('credentials', window, `${asked} refused the keys, ${said}`, { hint });
+}
+
+const REGIONS = ['us', 'eu'] as const;
+
+function regionOf(baseUrl: string): 'us' | 'eu' | undefined {
+  return REGIONS.find((region) => new URL(HOSTS[region]).host === new URL(baseUrl).host);
 }
 
 export function kindOf(status: number, body: string): Fault {

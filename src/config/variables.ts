@@ -71,6 +71,11 @@ const proxyUrl = makeValidator<string>((input) => {
   const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(input) ? input : `http://${input}`;
   const url = URL.parse(full);
   if (url === null || !/^https?:$/.test(url.protocol)) throw new EnvError('must be an http:// or https:// URL');
+  try {
+    decodeURIComponent(`${url.username}${url.password}`);
+  } catch {
+    throw new EnvError('must have a % in its user name or password as %25');
+  }
   return full;
 });
 

@@ -1,5 +1,6 @@
 import type { S3Settings } from '../config.ts';
 import { type ErrorCode, EXIT, JobError, RUN_AGAIN, systemCode } from '../errors.ts';
+import { networkError } from '../network.ts';
 import { redaction } from '../redaction.ts';
 import {
   codeOf,
@@ -39,6 +40,8 @@ const PERMISSION: Readonly<Record<string, string>> = {
 export function explain(error: unknown, at: Attempted): unknown {
   if (error instanceof JobError) return error;
   const { bucket, name, action, key, settings } = at;
+  const network = networkError(error, { proxyEnv: settings.proxyEnv, host: settings.endpoint ?? 'S3' });
+  if (network !== undefined) return network;
   const what = `${action} of ${key === '' ? name : `${name}/${key}`.replaceAll('//', '/').replace('s3:/', 's3://')}`;
   const tries = at.attempts === undefined || at.attempts === 1 ? '' : ` after ${at.attempts} attempts`;
   const said = wordsOf(error, settings);

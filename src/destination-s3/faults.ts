@@ -1,4 +1,4 @@
-import { systemCode } from '../errors.ts';
+import { isTransientCause } from '../network.ts';
 import type { Dialect } from './dialect.ts';
 
 /** What the SDK throws for an answer that is no success. */
@@ -35,10 +35,7 @@ export function isTransient(error: unknown): boolean {
   if (error instanceof NotS3) return true;
   const code = status(error);
   if (code !== undefined && (code >= 500 || code === 429 || code === 408 || code === 409)) return code !== 501;
-  if (named(error, 'TimeoutError', 'RequestTimeout', 'IncompleteBody')) return true;
-  const system = systemCode(error);
-  if (system !== undefined) return system !== 'ENOTFOUND';
-  return code === undefined && error instanceof Error && /socket hang up|request was closed/.test(error.message);
+  return named(error, 'TimeoutError', 'RequestTimeout', 'IncompleteBody') || isTransientCause(error);
 }
 
 /** The region in which S3 says the bucket is, of an answer that it is not the one asked. */

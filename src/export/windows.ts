@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type PQueue from 'p-queue';
 import { ClockCheck } from '../amplitude/clock.ts';
 import { type Fault, isAnswer, RequestFault } from '../amplitude/faults.ts';
-import { nextStep, pauseBefore } from '../amplitude/policy.ts';
+import { nextStep, pauseBefore, pauseForLimit } from '../amplitude/policy.ts';
 import { requestWindow } from '../amplitude.ts';
 import type { SpoolOptions } from '../archive/spool.ts';
 import { openArchive } from '../archive.ts';
@@ -37,11 +37,13 @@ export class WindowRunner {
   readonly #clock = new ClockCheck();
   readonly #agents: Agents;
   #usedUp = 0;
+  #answered = 0;
   #quotedNotFound = false;
 
   constructor(options: WindowOptions) {
     this.#options = options;
-    this.#agents = agentsFor(options.amplitude.proxyEnv);
+    const { proxyEnv, connectTimeoutMs } = options.amplitude;
+    this.#agents = agentsFor(proxyEnv, undefined, connectTimeoutMs);
   }
 
   /** Never throws: what fails is told to the tally, what ends the run to `stop`. */
@@ -89,8 +91,10 @@ export class WindowRunner {
 
   async #tryWindow(window: Window): Promise<Outcome> {
     const { amplitude, log, signal, tally } = this.#options;
+    const { maxAttempts, backoffMs, rateLimitWaitMs } = amplitude;
     const hours = window.end - window.start;
-    for (let attempt = 1; ; attempt++) {
+    const limit = { times: 0, waitedMs: 0, mostMs: rateLimitWaitMs, since: 0 };
+    for (let attempt = 1; ; ) {
       try {
         await this.#requestAndLand(window);
         return 'landed';
@@ -98,14 +102,23 @@ export class WindowRunner {
         signal.throwIfAborted();
         const fault = asFault(error, window);
         if (fault === undefined) throw this.#ending(error, window);
-        if (isAnswer(fault.kind)) this.#usedUp = 0;
-        const next = nextStep(fault.kind, { attempt, maxAttempts: amplitude.maxAttempts, hours });
-        if (next === 'stop-run') throw this.#ending(fault, window);
+        if (isAnswer(fault.kind)) this.#answers();
+        const othersServed = this.#answered > limit.since;
+        const next = nextStep(fault.kind, { attempt, maxAttempts, hours, limit: { ...limit, othersServed } });
+        if (next === 'stop-run') throw this.#ending(givenUp(fault, window, limit.waitedMs, true), window);
         if (next === 'give-up') this.#noteUsedUp(fault);
-        if (next !== 'retry') return { fault, next };
-        const { backoffMs } = amplitude;
-        const ms = pauseBefore(attempt, { backoffMs, retryAfterMs: fault.retryAfterMs, random: Math.random() });
-        log.warn(`${fault.message} Attempt ${attempt + 1} of ${amplitude.maxAttempts} follows in ${seconds(ms)}.`);
+        if (next === 'give-up' || next === 'halve') return { fault: givenUp(fault, window, limit.waitedMs), next };
+        const pacing = { backoffMs, retryAfterMs: fault.retryAfterMs, random: Math.random() };
+        let ms: number;
+        if (next === 'wait') {
+          if (limit.times++ === 0) limit.since = this.#answered;
+          ms = pauseForLimit(limit.times, { ...pacing, leftMs: limit.mostMs - limit.waitedMs });
+          limit.waitedMs += ms;
+          log.warn(`${fault.message} It is asked for again in ${seconds(ms)}.`);
+        } else {
+          ms = pauseBefore(attempt++, pacing);
+          log.warn(`${fault.message} Attempt ${attempt} of ${maxAttempts} follows in ${seconds(ms)}.`);
+        }
         tally.retries++;
         await pause(ms, undefined, { signal });
       }
@@ -125,7 +138,7 @@ export class WindowRunner {
     const api = { settings: amplitude, keep, signal, now, clock: this.#clock, agents: this.#agents, redact, onBytes };
     const answer = await requestWindow(window, api);
     tally.timings.downloadMs += performance.now() - started;
-    this.#usedUp = 0;
+    this.#answers();
     if (answer.kind === 'no-data') {
       if (answer.quote !== undefined) this.#tellNotFound(window, answer.quote);
       await landAnswer(window, undefined, requestedAt, this.#options);
@@ -137,6 +150,11 @@ export class WindowRunner {
     } finally {
       await archive.close();
     }
+  }
+
+  #answers(): void {
+    this.#usedUp = 0;
+    this.#answered++;
   }
 
   /** Ends the run before the window's place is free, so that no further request begins. */
@@ -200,7 +218,14 @@ function kindOfArchive({ code, retry }: JobError): Fault | undefined {
 
 /** Faults whose attempts can be used up without an answer. */
 function usesUp(kind: Fault): boolean {
-  return ['server', 'gateway-timeout', 'stall', 'truncated', 'rate-limit', 'unreachable'].includes(kind);
+  return ['server', 'gateway-timeout', 'stall', 'truncated', 'unreachable'].includes(kind);
+}
+
+/** As a window's last word; of a limit, with how long it was waited for. */
+function givenUp(fault: RequestFault, window: Window, waitedMs: number, endsRun = false): RequestFault {
+  if (fault.kind !== 'rate-limit') return fault;
+  const why = `${fault.why}, also after waiting for ${seconds(waitedMs)}`;
+  return new RequestFault('rate-limit', window, why, { cause: fault, endsRun });
 }
 
 function seconds(ms: number): string {

@@ -86,6 +86,8 @@ export function answerOf(fault: Exclude<AnswerFault, Silence>, now: Date): Answe
       return text(404, '');
     case 'rate-limit':
       return text(429, 'Rate limit exceeded', { 'Retry-After': '1' });
+    case 'rate-limit-silent':
+      return text(429, 'Rate limit exceeded');
     case 'rate-limit-date':
       return text(429, 'Rate limit exceeded', {
         // The date has whole seconds: one second from now could round down to now.

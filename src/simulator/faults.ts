@@ -21,6 +21,7 @@ const CATALOGUE = {
   'text-404': ['answer', '404 in plain text of other words'],
   'empty-404': ['answer', '404 without a body'],
   'rate-limit': ['answer', '429 with Retry-After: 1'],
+  'rate-limit-silent': ['answer', '429 without Retry-After'],
   'rate-limit-date': ['answer', '429 with a date as Retry-After'],
   'server-error': ['answer', '500'],
   'bad-gateway': ['answer', '502'],
