@@ -1,3 +1,5 @@
+import { command } from './command-line.ts';
+
 /** What can go wrong, as a person who reads the log or a script that reads the JSON report tells it apart. */
 export type ErrorCode =
   | 'USAGE'
@@ -89,7 +91,7 @@ export class JobError extends Error {
 /** A mistake on the command line: one line and exit code 2. */
 export class UsageError extends JobError {
   override name = 'UsageError';
-  constructor(message: string, hint = 'amplitude-to-s3 --help lists commands and flags.') {
+  constructor(message: string, hint = `\`${command('--help')}\` lists commands and flags.`) {
     super('USAGE', message, { hint, endsRun: true, exitCode: EXIT.usage });
   }
 }

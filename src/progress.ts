@@ -1,7 +1,7 @@
 import { MultiBar, Presets } from 'cli-progress';
 import type { Plan } from './export/plan.ts';
 import type { Tally } from './export/tally.ts';
-import { size } from './report.ts';
+import { size } from './format.ts';
 
 /** A line on the terminal that shows how far the run is: hours, bytes and rate. */
 export interface Progress {
