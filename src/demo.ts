@@ -66,6 +66,6 @@ async function samples(folder: string): Promise<string[]> {
     'Look at them:',
     `  head -n 1 '${at(event)}'`,
     `  cat '${at(manifestKey(hour))}'`,
-    `Run it again, ${command('demo')}: what is sealed is skipped.`,
+    `Run it again (${command('demo')}): what is sealed is skipped.`,
   ];
 }

@@ -11,29 +11,29 @@ import { MAIN, runProgram, STARTED } from './program.ts';
 
 describe('commands that are printed', () => {
   afterEach(() => startedBy('/usr/bin/amplitude-to-s3', {}));
-  const after = (script: string, env: Record<string, string>, args = 'verify --deep') => {
+  const printed = (script: string, env: Record<string, string>, args = 'verify --deep') => {
     startedBy(script, env);
     return command(args);
   };
 
   it('are those that this start understands', () => {
     const main = join(process.cwd(), 'dist/main.js');
-    expect(after(main, { npm_lifecycle_event: 'start' })).to.equal('npm start -- verify --deep');
-    expect(after(main, { npm_lifecycle_event: 'demo' })).to.equal('npm start -- verify --deep');
-    expect(after(main, { npm_lifecycle_event: 'demo' }, 'demo --data x')).to.equal('npm run demo -- --data x');
-    expect(after(main, { npm_lifecycle_event: 'demo' }, 'demo')).to.equal('npm run demo');
-    expect(after(main, { npm_lifecycle_event: 'test' })).to.equal('node dist/main.js verify --deep');
-    expect(after('/build/dist/main.js', { LOG_FORMAT: 'kestra' })).to.equal('node /build/dist/main.js verify --deep');
-    expect(after("/my job's/main.js", {})).to.equal("node '/my job'\\''s/main.js' verify --deep");
-    expect(after('/usr/local/bin/amplitude-to-s3', {})).to.equal('amplitude-to-s3 verify --deep');
+    expect(printed(main, { npm_lifecycle_event: 'start' })).to.equal('npm start -- verify --deep');
+    expect(printed(main, { npm_lifecycle_event: 'demo' })).to.equal('npm start -- verify --deep');
+    expect(printed(main, { npm_lifecycle_event: 'demo' }, 'demo --data x')).to.equal('npm run demo -- --data x');
+    expect(printed(main, { npm_lifecycle_event: 'demo' }, 'demo')).to.equal('npm run demo');
+    expect(printed(main, { npm_lifecycle_event: 'test' })).to.equal('node dist/main.js verify --deep');
+    expect(printed('/build/dist/main.js', { LOG_FORMAT: 'kestra' })).to.equal('node /build/dist/main.js verify --deep');
+    expect(printed("/my job's/main.js", {})).to.equal("node '/my job'\\''s/main.js' verify --deep");
+    expect(printed('/usr/local/bin/amplitude-to-s3', {})).to.equal('amplitude-to-s3 verify --deep');
   });
 
   it('run the image where it is one, and leave the mounts of a folder to whoever knows them', () => {
     const image = { AMPLITUDE_TO_S3_IMAGE: 'amplitude-to-s3' };
     const whole = 'docker run --rm --env-file .env amplitude-to-s3 verify --deep';
-    expect(after('/app/dist/main.js', image)).to.equal(whole);
-    expect(after('/app/dist/main.js', { ...image, DESTINATION: 's3://b/p' })).to.equal(whole);
-    const folder = after('/app/dist/main.js', { ...image, DESTINATION: '/data' });
+    expect(printed('/app/dist/main.js', image)).to.equal(whole);
+    expect(printed('/app/dist/main.js', { ...image, DESTINATION: 's3://b/p' })).to.equal(whole);
+    const folder = printed('/app/dist/main.js', { ...image, DESTINATION: '/data' });
     expect(folder).to.equal('docker run … amplitude-to-s3 verify --deep');
     const dockerfile = readFileSync(new URL('../Dockerfile', import.meta.url), 'utf8');
     expect(dockerfile).to.match(/^ENV AMPLITUDE_TO_S3_IMAGE=/m);

@@ -2,7 +2,7 @@ import { command } from '../command-line.ts';
 import { FAULTS } from '../simulator.ts';
 import { VERSION } from '../version.ts';
 
-const EXPORT = `${command('[export] [flags]')}
+const exportHelp = () => `${command('[export] [flags]')}
 
   Asks Amplitude's Export API for the hours that have not landed yet, puts every member into the
   destination and seals each hour with a manifest. Run again, it takes up what is missing.
@@ -19,7 +19,7 @@ const EXPORT = `${command('[export] [flags]')}
 
   Settings come from the environment; .env.example lists them all.`;
 
-const STATUS = `${command('status [flags]')}
+const statusHelp = () => `${command('status [flags]')}
 
   What has landed, hour by hour: complete, empty, missing, pending, unsettled, shrunk; the gaps, each
   with the command that fills it. Needs no keys of Amplitude.
@@ -33,7 +33,7 @@ const STATUS = `${command('status [flags]')}
   --fail-on-gaps[=AGE] exit 3 where hours are missing; only those older than AGE (36h, 2d)
   --json               one JSON document on stdout`;
 
-const VERIFY = `${command('verify [flags]')}
+const verifyHelp = () => `${command('verify [flags]')}
 
   Compares every manifest with what is stored: objects and sizes by listing. Exit 3 where they differ,
   and where nothing has landed. Names what no manifest names.
@@ -45,7 +45,7 @@ const VERIFY = `${command('verify [flags]')}
   --sweep              delete what no manifest names, once it is a day old
   --json               one JSON document on stdout`;
 
-const RECONCILE = `${command('reconcile DIR [flags]')}
+const reconcileHelp = () => `${command('reconcile DIR [flags]')}
 
   For a folder of export files from older scripts: deletes those whose content the destination
   confirms, and moves all others to failed_uploads/ beside DIR, with the reasons in reasons.jsonl.
@@ -56,12 +56,12 @@ const RECONCILE = `${command('reconcile DIR [flags]')}
 
   Exit code 3: files were moved. Needs no Amplitude keys.`;
 
-const DEMO = `${command('demo [--data DIR] [--force] [--json]')}
+const demoHelp = () => `${command('demo [--data DIR] [--force] [--json]')}
 
   The whole job without any account: starts the simulator, exports its last day into DIR (./data)
   and shows its status.`;
 
-const SIMULATE = `${command('simulate [flags]')}
+const simulateHelp = () => `${command('simulate [flags]')}
 
   A local Export API with realistic events, the same for the same seed, until it is stopped. It prints
   the settings that point an export at it.
@@ -94,22 +94,22 @@ const CODES = `Exit codes
   4 credentials refused           130/143 interrupted`;
 
 export function helpText(of: string | undefined): string {
-  if (of === 'export') return `${EXPORT}\n\n${CODES}`;
-  if (of === 'status') return `${STATUS}\n\n${CODES}`;
-  if (of === 'verify') return `${VERIFY}\n\n${CODES}`;
-  if (of === 'reconcile') return RECONCILE;
-  if (of === 'demo') return DEMO;
-  if (of === 'simulate') return `${SIMULATE}\n\nFaults\n${faultList()}`;
+  if (of === 'export') return `${exportHelp()}\n\n${CODES}`;
+  if (of === 'status') return `${statusHelp()}\n\n${CODES}`;
+  if (of === 'verify') return `${verifyHelp()}\n\n${CODES}`;
+  if (of === 'reconcile') return reconcileHelp();
+  if (of === 'demo') return demoHelp();
+  if (of === 'simulate') return `${simulateHelp()}\n\nFaults\n${faultList()}`;
   const intro = `amplitude-to-s3 ${VERSION}: Amplitude's raw events in S3 or a folder, every hour, once, complete.`;
   return [
     intro,
     ['Examples', ...EXAMPLES.map((example) => `  ${command(example)}`)].join('\n'),
-    EXPORT,
-    STATUS,
-    VERIFY,
-    RECONCILE,
-    DEMO,
-    SIMULATE,
+    exportHelp(),
+    statusHelp(),
+    verifyHelp(),
+    reconcileHelp(),
+    demoHelp(),
+    simulateHelp(),
     `  Faults: ${command('simulate --help')}`,
     CODES,
   ].join('\n\n');
