@@ -37,6 +37,8 @@ export function terminalProgress(stream: NodeJS.WriteStream): Progress {
     },
     stop() {
       clearInterval(timer);
+      // Lines of the log wait for the next redraw, and none comes after the last.
+      bars?.update();
       bars?.stop();
       bars = undefined;
     },

@@ -4,7 +4,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { expect } from 'chai';
+import type { Plan } from '../src/export/plan.ts';
+import { Tally } from '../src/export/tally.ts';
+import { terminalProgress } from '../src/progress.ts';
 import { FAULTS, parseFault, type Simulator, startSimulator } from '../src/simulator.ts';
 import { nodeProblem, VERSION } from '../src/version.ts';
 import { type ExportReport, filesOf, manifestsOf, runProgram } from './program.ts';
@@ -248,6 +252,17 @@ describe('what is said', () => {
     const { code, stdout } = await run({ DESTINATION: join(file, 'below') });
     expect(code).to.equal(1);
     expect(stdout).to.include('DESTINATION');
+  });
+});
+
+describe('the progress display', () => {
+  it('loses no line of the log that is written right before it stops', () => {
+    const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 80 });
+    const progress = terminalProgress(stream as unknown as NodeJS.WriteStream);
+    progress.start({ hours: new Map([[0, 'gap']]) } as unknown as Plan, new Tally());
+    progress.line('The last words.');
+    progress.stop();
+    expect(stream.read().toString()).to.include('The last words.\n');
   });
 });
 
