@@ -41,4 +41,6 @@ LABEL org.opencontainers.image.title="${TITLE}" \
 # By number: an orchestrator that asks for a user other than root can see it without reading the image.
 USER 1000:1000
 WORKDIR /data
+# The program prints commands that can be copied: this is the name that they run.
+ENV AMPLITUDE_TO_S3_IMAGE=${TITLE}
 ENTRYPOINT ["/usr/local/bin/node", "/app/dist/main.js"]

@@ -6,7 +6,7 @@ import { passwordsOf, readCredentials, readProxies, secretsOf } from './config/c
 import { type Found, find, inSecretVariables, missing, misspelt } from './config/names.ts';
 import { readTimes, type TimeFlags } from './config/range.ts';
 import { choose, VARIABLES, type Variable, type VariableName } from './config/variables.ts';
-import { EXIT, JobError, SEE_HELP, UsageError } from './errors.ts';
+import { EXIT, JobError, seeHelp, UsageError } from './errors.ts';
 import { type Redact, redaction } from './redaction.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -260,7 +260,7 @@ export function loadSettings(env: Environment, needs: Needs = { amplitude: true 
 }
 
 function refuse(problems: readonly string[], wrong: readonly JobError[], redact: Redact): void {
-  const told = ({ message, hint }: JobError) => redact(hint === SEE_HELP ? message : `${message} ${hint}`);
+  const told = ({ message, hint }: JobError) => redact(hint === seeHelp() ? message : `${message} ${hint}`);
   const lines = [...problems, ...wrong.map(told)];
   if (lines.length === 0) return;
   if (problems.length > 0 || !wrong.every((error) => error instanceof UsageError)) throw new ConfigError(lines);

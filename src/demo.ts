@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
+import { command } from './command-line.ts';
 import { type Environment, loadSettings } from './config.ts';
 import { hourOfKey } from './landing/keys.ts';
 import type { DemoFlags } from './main/arguments.ts';
@@ -41,7 +42,6 @@ export async function runDemo(
     if (exitCode !== 0 || out.json) return exitCode;
     const look = {
       lookbackDays: 2,
-      sinceFirst: true,
       events: true,
       files: false,
       html: undefined,
@@ -66,6 +66,6 @@ async function samples(folder: string): Promise<string[]> {
     'Look at them:',
     `  head -n 1 '${at(event)}'`,
     `  cat '${at(manifestKey(hour))}'`,
-    'Run it again: what is sealed is skipped.',
+    `Run it again (${command('demo')}): what is sealed is skipped.`,
   ];
 }

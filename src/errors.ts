@@ -1,3 +1,5 @@
+import { command } from './command-line.ts';
+
 /** What can go wrong, as a person who reads the log or a script that reads the JSON report tells it apart. */
 export type ErrorCode =
   | 'USAGE'
@@ -89,12 +91,12 @@ export class JobError extends Error {
   }
 }
 
-export const SEE_HELP = 'amplitude-to-s3 --help lists commands and flags.';
+export const seeHelp = () => `\`${command('--help')}\` lists commands and flags.`;
 
 /** A mistake on the command line: one line and exit code 2. */
 export class UsageError extends JobError {
   override name = 'UsageError';
-  constructor(message: string, hint = SEE_HELP) {
+  constructor(message: string, hint = seeHelp()) {
     super('USAGE', message, { hint, endsRun: true, exitCode: EXIT.usage });
   }
 }

@@ -6,7 +6,7 @@ import type { Mode } from './export/decide.ts';
 import { type ExportFlags, type Plan, planHours, planRepair, rangeOf } from './export/plan.ts';
 import { Tally } from './export/tally.ts';
 import { WindowRunner } from './export/windows.ts';
-import { type Hour, hourFolder, hoursOf, LONGEST_REQUEST_HOURS } from './hours.ts';
+import { type Hour, hourFolder, hoursOf, LONGEST_REQUEST_HOURS, type Window } from './hours.ts';
 import { firstLanded, nothingLanded, sealedIn } from './landing/listing.ts';
 import type { Log } from './log.ts';
 import { PrefixProject } from './manifest/project.ts';
@@ -24,6 +24,8 @@ export interface ExportOptions {
   readonly signal: AbortSignal;
   /** Called once the plan is known, before the first request. */
   readonly onPlan: (plan: Plan, tally: Tally) => void;
+  /** Called for each window whose answer has landed. */
+  readonly onWindow: (window: Window, plan: Plan, tally: Tally) => void;
 }
 
 export interface ExportResult {
@@ -85,6 +87,7 @@ export async function runExport(options: ExportOptions): Promise<ExportResult> {
           workDir: settings.workDir,
         },
         signal: either,
+        onDone: (window) => options.onWindow(window, plan, tally),
         stop,
       });
       await runner.run(plan.windows);
@@ -115,12 +118,10 @@ async function sweepDays({ range, hours }: Plan, destination: Destination): Prom
   }
 }
 
-/** Hours that were planned and neither sealed nor tried to the end are named too, with what ended the run. */
+/** Hours that were planned and neither sealed nor tried to the end are named too. What ended the run is said once, at its end. */
 function nameTheRest(plan: Plan, tally: Tally, ended: JobError): void {
   if (ended.code === 'INTERRUPTED') return;
-  const error = new JobError('NOT_ATTEMPTED', `Not attempted, since the run ended before: ${ended.message}`, {
-    ...(ended.hint === undefined ? {} : { hint: ended.hint }),
-  });
+  const error = new JobError('NOT_ATTEMPTED', `Not attempted: the run ended before (${ended.code}).`);
   for (const window of plan.windows) {
     for (const hour of hoursOf(window)) {
       if (!tally.sealed.has(hour) && !tally.failed.has(hour)) tally.fail(hour, error);

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { startedBy } from './command-line.ts';
 import { loadSettings, processEnvironment, processMounts } from './config.ts';
 import { EXIT, Interrupted, JobError, UsageError } from './errors.ts';
 import { readArguments } from './main/arguments.ts';
@@ -11,6 +12,7 @@ import { nodeProblem, VERSION } from './version.ts';
 const DEADLINE_MS = 8000;
 
 const env = processEnvironment();
+startedBy(process.argv[1] ?? '', env);
 const stopper = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {

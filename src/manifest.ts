@@ -1,3 +1,4 @@
+import { command } from './command-line.ts';
 import { JobError } from './errors.ts';
 import { formatHour, type Hour, hourFolder, readHour } from './hours.ts';
 
@@ -117,7 +118,7 @@ export function readManifest(content: Buffer, hour: Hour): Manifest {
   const name = manifestKey(hour);
   const refuse = (why: string, hint: string, { cause, newer = false }: { cause?: unknown; newer?: boolean } = {}) =>
     new JobError(newer ? 'MANIFEST_NEWER' : 'MANIFEST_UNREADABLE', `The manifest ${name} ${why}.`, { hint, cause });
-  const again = 'Look at it, then land the hour again: export --force writes it anew.';
+  const again = `Look at it, then land the hour again: \`${command(`export --start ${formatHour(hour)} --end ${formatHour(hour + 1)} --force`)}\` writes it anew.`;
   let manifest: Manifest;
   try {
     manifest = JSON.parse(content.toString('utf8')) as Manifest;

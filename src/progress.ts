@@ -1,7 +1,7 @@
 import { MultiBar, Presets } from 'cli-progress';
 import type { Plan } from './export/plan.ts';
 import type { Tally } from './export/tally.ts';
-import { size } from './report.ts';
+import { size } from './format.ts';
 
 /** A line on the terminal that shows how far the run is: hours, bytes and rate. */
 export interface Progress {
@@ -37,6 +37,8 @@ export function terminalProgress(stream: NodeJS.WriteStream): Progress {
     },
     stop() {
       clearInterval(timer);
+      // Lines of the log wait for the next redraw, and none comes after the last.
+      bars?.update();
       bars?.stop();
       bars = undefined;
     },

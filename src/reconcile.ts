@@ -3,13 +3,14 @@ import { dirname, join } from 'node:path';
 import type { Settings } from './config.ts';
 import { type Destination, openDestination } from './destination.ts';
 import { JobError, systemCode } from './errors.ts';
+import { count, printableName } from './format.ts';
 import { formatHour, type Hour } from './hours.ts';
 import type { Log } from './log.ts';
 import { PrefixProject } from './manifest/project.ts';
 import { ChangedMeanwhile, FailedUploads } from './reconcile/failed-uploads.ts';
 import { type Folder, type Found, findFiles, openFolder } from './reconcile/folder.ts';
 import { Judge, unlessChanged } from './reconcile/judge.ts';
-import { readLocalName, shownPath } from './reconcile/names.ts';
+import { readLocalName } from './reconcile/names.ts';
 import { keep, type MoveCode, type Verdict } from './reconcile/verdict.ts';
 
 export interface ReconcileFlags {
@@ -56,7 +57,7 @@ export async function runReconcile(options: ReconcileOptions): Promise<Reconcile
   const found = await Array.fromAsync(findFiles(folder.dir, signal));
   const destination = openDestination(settings.destination, { s3: settings.s3, signal, log });
   try {
-    log.info(`${found.length} files in ${folder.dir} are held against ${destination.name}.`);
+    log.info(`Holding ${count(found.length, 'file')} in ${printableName(folder.dir)} against ${destination.name}.`);
     const { id: project } = await PrefixProject.of(destination);
     return await new Reconciliation(folder, destination, project, options).run(found);
   } finally {
@@ -137,20 +138,20 @@ class Reconciliation {
     const { log } = this.#options;
     if (verdict.kind === 'keep') {
       kept.push({ file, code: verdict.code, reason: verdict.reason });
-      log.debug(`kept ${shownPath(file)}: ${verdict.reason}`);
+      log.debug(`kept ${printableName(file)}: ${verdict.reason}`);
       return;
     }
     if (verdict.kind === 'safe') {
       const { key, bytes } = verdict.landed.object;
       if (!dryRun) await unlink(join(dir, file));
       deleted.push({ file, hour: verdict.hour, key, bytes });
-      log.debug(`deleted ${shownPath(file)}: it is stored as ${key}`);
+      log.debug(`deleted ${printableName(file)}: it is stored as ${key}`);
     } else {
       const { hour = null, code, reason } = verdict;
       const written = { hour: hour === null ? null : formatHour(hour), code, reason };
       const to = dryRun ? await this.#failedUploads.placeFor(file) : await this.#failedUploads.move(dir, file, written);
       moved.push({ file, to, hour, code, reason });
-      log.debug(`moved ${shownPath(file)}: ${reason}`);
+      log.debug(`moved ${printableName(file)}: ${reason}`);
     }
     if (!dryRun) this.#emptied.add(dirname(file));
   }

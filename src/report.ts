@@ -1,8 +1,9 @@
-import { type PlannedRequest, plannedRequests } from './export/plan.ts';
-import type { Timings } from './export/tally.ts';
+import { type Plan, type PlannedRequest, plannedRequests } from './export/plan.ts';
+import type { Tally, Timings } from './export/tally.ts';
 import type { ExportResult } from './export.ts';
-import { formatHour, formatWindow, type Hour, joinHours } from './hours.ts';
-import { kestraLine } from './log.ts';
+import { agreeing, count, number, size } from './format.ts';
+import { formatHour, formatWindow, type Hour, hoursOf, joinHours, type Window } from './hours.ts';
+import { type Fields, kestraLine } from './log.ts';
 import { MANIFESTS } from './manifest.ts';
 
 /** The run report, the one document on stdout with `--json`. Hours as `2026-11-20T05`, the range's end left out. */
@@ -88,6 +89,23 @@ export function dryRunReport({ plan, destination }: ExportResult): DryRunReport 
   };
 }
 
+/** How far a run is, once the answer for a window has landed: a message and its fields. */
+export function windowDone(window: Window, plan: Plan, tally: Tally): [string, Fields] {
+  const hours = hoursOf(window);
+  const manifests = hours.flatMap((hour) => tally.sealed.get(hour) ?? []);
+  const events = manifests.reduce((sum, manifest) => sum + manifest.events, 0);
+  const bytes = manifests.reduce((sum, manifest) => sum + manifest.bytes, 0);
+  const failed = hours.filter((hour) => tally.failed.has(hour)).length;
+  const left = plan.hours.size - tally.done;
+  const landed = `${count(hours.length, 'hour')}, ${count(events, 'event')}, ${size(bytes)}`;
+  const lost = failed === 0 ? '' : `; ${count(failed, 'hour')} of these failed`;
+  const are = agreeing(left, 'is', 'are');
+  return [
+    `${formatHour(window.start)} to ${formatHour(window.end)}: ${landed}${lost}. ${number(left)} of ${count(plan.hours.size, 'hour')} ${are} left.`,
+    { hours: hours.length, events, bytes, failed, left, of: plan.hours.size },
+  ];
+}
+
 /** Outputs and metrics in Kestra's protocol: counts and places, no lists that could grow without bound. */
 export function kestraReport(report: ExportReport): string[] {
   const { hours, events, bytes, requests, retries, seconds } = report;
@@ -124,14 +142,21 @@ export function summary(report: ExportReport): string {
   const { hours, range } = report;
   const rows: [string, string][] = [
     ['range', `${range.start} to ${range.end} (UTC, the end left out)`],
-    ['landed', `${count(hours.sealed.length, 'hour')}, ${number(report.events)} events, ${size(report.bytes)}`],
+    ['landed', `${count(hours.sealed.length, 'hour')}, ${count(report.events, 'event')}, ${size(report.bytes)}`],
   ];
   if (hours.empty.length > 0)
     rows.push(['empty', `${count(hours.empty.length, 'hour')} for which Amplitude has no data`]);
   if (hours.unchanged.length > 0)
-    rows.push(['unchanged', `${count(hours.unchanged.length, 'hour')} of these, as they were`]);
+    rows.push([
+      'unchanged',
+      `${count(hours.unchanged.length, 'hour')} of these, as ${agreeing(hours.unchanged.length, 'it was', 'they were')}`,
+    ]);
   if (hours.shrunk.length > 0) rows.push(['shrunk', `${joinedHours(hours.shrunk)}: the larger landing stays`]);
-  if (report.quarantined > 0) rows.push(['quarantine', `${count(report.quarantined, 'line')} that are no events`]);
+  if (report.quarantined > 0)
+    rows.push([
+      'quarantine',
+      `${count(report.quarantined, 'line')} that ${agreeing(report.quarantined, 'is no event', 'are no events')}`,
+    ]);
   if (hours.skipped > 0) rows.push(['skipped', `${count(hours.skipped, 'hour')} sealed before`]);
   if (hours.pending.length > 0) rows.push(['pending', `${joinedHours(hours.pending)}: not ready at Amplitude yet`]);
   const retried = report.retries === 0 ? '' : `, ${count(report.retries, 'retry', 'retries')}`;
@@ -141,9 +166,9 @@ export function summary(report: ExportReport): string {
   ]);
   const lines = [report.destination, ...rows.map(([name, text]) => `  ${name.padEnd(10)} ${text}`)];
   if (hours.failed.length > 0) {
-    lines.push(`  ${'failed'.padEnd(10)} ${count(hours.failed.length, 'hour')}`);
-    for (const [message, failed] of grouped(hours.failed)) lines.push(`    ${joinedHours(failed)}: ${message}`);
-    lines.push('  Run the same command again: it asks again for each of these hours that is in its range by then.');
+    lines.push(`  ${'failed'.padEnd(10)} ${count(hours.failed.length, 'hour')}`, ...failedLines(hours.failed));
+    const these = agreeing(hours.failed.length, 'this hour, if it is', 'each of these hours that is');
+    lines.push(`  Run the same command again: it asks again for ${these} in its range by then.`);
   }
   return lines.join('\n');
 }
@@ -173,14 +198,10 @@ const WHY = {
   differs: 'what is stored differs',
 } as const;
 
-function grouped(failed: ExportReport['hours']['failed']): Map<string, string[]> {
-  const groups = new Map<string, string[]>();
-  for (const { hour, message } of failed) {
-    const group = groups.get(message);
-    if (group === undefined) groups.set(message, [hour]);
-    else group.push(hour);
-  }
-  return groups;
+/** Which hours failed by what. The log has said the whole of it. */
+export function failedLines(failed: ExportReport['hours']['failed']): string[] {
+  const byCode = Map.groupBy(failed, ({ code }) => code);
+  return [...byCode].map(([code, of]) => `    ${code}: ${joinedHours(of.map(({ hour }) => hour))}`);
 }
 
 /** `2026-11-20T05, 2026-11-20T08 to 2026-11-20T11 (3 hours)`; at most a dozen runs of hours. */
@@ -193,20 +214,4 @@ export function joinedHours(hours: readonly string[]): string {
 
 function sorted(hours: ReadonlySet<Hour>): string[] {
   return [...hours].sort((a, b) => a - b).map(formatHour);
-}
-
-export function number(value: number): string {
-  return value.toLocaleString('en-US');
-}
-
-/** `1 hour`, `24 hours` */
-export function count(value: number, one: string, many = `${one}s`): string {
-  return `${number(value)} ${value === 1 ? one : many}`;
-}
-
-/** Bytes in the units of a hand-held calculator: 43.9 MB is 43.9 million bytes. */
-export function size(bytes: number): string {
-  const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
-  const power = Math.min(units.length - 1, bytes < 1000 ? 0 : Math.floor(Math.log10(bytes) / 3));
-  return power === 0 ? `${bytes} bytes` : `${(bytes / 1000 ** power).toFixed(1)} ${units[power]}`;
 }

@@ -16,8 +16,8 @@ export interface RangeFlags {
   readonly start?: string | undefined;
   readonly end?: string | undefined;
   readonly lookbackDays?: number | undefined;
-  /** Hours before the first one that has landed are left out. */
-  readonly sinceFirst?: boolean | undefined;
+  /** Also the hours before the first one that has landed. */
+  readonly all?: boolean | undefined;
 }
 
 export interface HourStatus {
@@ -132,9 +132,11 @@ async function rangeToShow({ destination, flags, settings, now }: StatusOptions)
   const given = givenTimes(flags, settings.range);
   const end = given.end ?? hourOf(now) + 1;
   const days = flags.lookbackDays ?? DEFAULT_DAYS;
-  const { start } = windowOf(given.start ?? end - days * 24, end);
-  const first = flags.sinceFirst === true ? await firstLanded(destination) : undefined;
-  return { start: Math.min(Math.max(start, first ?? start), end - 1), end };
+  const range = windowOf(given.start ?? end - days * 24, end);
+  if (given.start !== undefined || flags.all === true) return range;
+  // Whatever came before it was never to land. What is missing since, also before the range, is a gap.
+  const first = (await firstLanded(destination)) ?? range.start;
+  return first > range.start && first < end ? { start: first, end } : range;
 }
 
 function filesOf(stored: Stored | undefined, manifest: Manifest | undefined): StoredFile[] {

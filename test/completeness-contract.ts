@@ -10,7 +10,7 @@ import { expectedHour, parseFault, type Simulator, startSimulator } from '../src
 import type { StatusReport } from '../src/status/report.ts';
 import type { VerifyReport } from '../src/verify/report.ts';
 import { sweep } from '../src/verify/sweep.ts';
-import { runProgram } from './program.ts';
+import { runProgram, STARTED } from './program.ts';
 
 /** A destination that is empty at first: the settings that lead the program there, and a way round the program. */
 export interface Place {
@@ -124,7 +124,7 @@ export function completenessContract(
       expect(code).to.equal(0);
       expect(told.totals).to.include({ missing: 6, complete: 0, events: 0, objects: 0 });
       expect(told).to.include({ firstLanded: null, lastLanded: null, project: null });
-      const command = 'amplitude-to-s3 export --start 2026-03-04T06 --end 2026-03-04T12';
+      const command = `${STARTED} export --start 2026-03-04T06 --end 2026-03-04T12`;
       expect(told.gaps).to.deep.equal([{ start: '2026-03-04T06', end: '2026-03-04T12', hours: 6, command }]);
     });
 
@@ -151,7 +151,7 @@ export function completenessContract(
       expect(told.totals.events).to.equal(sum(left));
       expect(told).to.include({ firstLanded: '2026-03-04T06', lastLanded: '2026-03-04T11', project: '100011471' });
       expect(told.gaps).to.have.length(2);
-      for (const { command } of told.gaps) await land(...command.split(' ').slice(2));
+      for (const { command } of told.gaps) await land(...command.slice(`${STARTED} export `.length).split(' '));
       expect((await status()).status.gaps).to.deep.equal([]);
     });
 
@@ -209,11 +209,33 @@ export function completenessContract(
       expect((await status('--fail-on-gaps=90000h')).code).to.equal(0);
     });
 
-    it('leaves out the hours before the first one with --since-first', async () => {
+    it('begins at the first hour that has landed, unless a start or --all says otherwise', async () => {
       await land('--start', '2026-03-04T08', '--end', '2026-03-04T12');
-      const { code, status: told } = await status('--since-first', '--fail-on-gaps');
-      expect(code).to.equal(0);
-      expect(told.range).to.deep.equal({ start: '2026-03-04T08', end: '2026-03-04T12' });
+      const look = async (...args: string[]) => {
+        const given = ['status', '--json', '--end', '2026-03-04T12', '--fail-on-gaps', ...args];
+        const ended = await runProgram(given, { ...place.env });
+        const { range: shown, totals } = ended.report<StatusReport>();
+        return [ended.code, shown.start, totals.missing];
+      };
+      expect(await look()).to.deep.equal([0, '2026-03-04T08', 0]);
+      expect(await look('--lookback-days', '1')).to.deep.equal([0, '2026-03-04T08', 0]);
+      expect(await look('--lookback-days', '1', '--all')).to.deep.equal([3, '2026-03-03T12', 20]);
+      expect(await look('--start', '2026-03-04T06')).to.deep.equal([3, '2026-03-04T06', 2]);
+    });
+
+    it('counts the gaps after the first hour that has landed, also where that was before the look-back', async () => {
+      await land('--start', '2026-03-02T00', '--end', '2026-03-02T01');
+      await land('--start', '2026-03-04T08', '--end', '2026-03-04T12');
+      const look = ['status', '--json', '--end', '2026-03-04T12', '--lookback-days', '1'];
+      const told = (await runProgram(look, { ...place.env })).report<StatusReport>();
+      expect([told.range.start, told.totals.missing]).to.deep.equal(['2026-03-03T12', 20]);
+    });
+
+    it('shows the whole look-back where nothing has landed in it', async () => {
+      await land('--start', '2026-03-04T08', '--end', '2026-03-04T09');
+      const look = ['status', '--json', '--end', '2026-03-04T08', '--lookback-days', '1'];
+      const told = (await runProgram(look, { ...place.env })).report<StatusReport>();
+      expect([told.range.start, told.totals.missing]).to.deep.equal(['2026-03-03T08', 24]);
     });
 
     const spoilt: readonly [string, (hour: number) => Promise<unknown>, string, RegExp][] = [

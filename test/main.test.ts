@@ -1,10 +1,17 @@
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { expect } from 'chai';
+import type { Plan } from '../src/export/plan.ts';
+import { Tally } from '../src/export/tally.ts';
+import { terminalProgress } from '../src/progress.ts';
 import { FAULTS, parseFault, type Simulator, startSimulator } from '../src/simulator.ts';
 import { nodeProblem, VERSION } from '../src/version.ts';
-import { filesOf, manifestsOf, runProgram } from './program.ts';
+import { type ExportReport, filesOf, manifestsOf, runProgram } from './program.ts';
 
 const RANGE = ['--start', '2026-03-04T06', '--end', '2026-03-04T08'];
 
@@ -43,13 +50,15 @@ describe('the command line', () => {
     [['export', '--start'], '--start'],
     [['export', 'yesterday'], 'yesterday'],
     [['simulate', '--port', 'x'], '--port is "x"'],
+    [['status', '--since-first'], '--all'],
     [['simulate', '--fault', 'no-such-fault'], 'no-such-fault'],
   ] as const) {
-    it(`refuses ${args.join(' ')} with one line and exit code 2`, async () => {
+    it(`refuses ${args.join(' ')} with one line, the next step and exit code 2`, async () => {
       const { code, stdout, stderr } = await runProgram(args, { LOG_FORMAT: 'pretty' });
       expect([code, stdout]).to.deep.equal([2, '']);
       expect(stderr).to.include(words);
-      expect(stderr.trim().split('\n')).to.have.length(1);
+      expect(stderr.trim().split('\n')).to.have.length(2);
+      expect(stderr).to.match(/^ +→ /m);
     });
   }
 
@@ -67,7 +76,7 @@ describe('the command line', () => {
     it(`asks whether ${args.join(' ')} means ${meant}`, async () => {
       const { code, stderr } = await runProgram(args, { LOG_FORMAT: 'pretty' });
       expect(code).to.equal(2);
-      expect(stderr).to.include(` Did you mean ${meant}? `);
+      expect(stderr).to.include(` Did you mean ${meant}?`);
     });
   }
 
@@ -168,9 +177,12 @@ describe('what is said', () => {
     simulator.faults.push(parseFault('server-error@2026-03-04T07'));
     const { code, stdout, stderr } = await run({ LOG_FORMAT: 'pretty', EXPORT_MAX_ATTEMPTS: '2' });
     expect([code, stdout]).to.deep.equal([3, '']);
-    expect(stderr).to.include('landed     1 hour').and.include('failed     1 hour').and.include('2026-03-04T07: ');
     expect(stderr)
-      .to.include('Run the same command again: it asks again for each of these hours')
+      .to.include('landed     1 hour')
+      .and.include('failed     1 hour')
+      .and.include('    AMPLITUDE_SERVER: 2026-03-04T07\n');
+    expect(stderr)
+      .to.include('Run the same command again: it asks again for this hour, if it is in its range by then.')
       .and.include('HTTP 500');
     expect(stderr).not.to.include('\u001b');
     expect(stderr).not.to.match(/^\s+at /m);
@@ -200,6 +212,57 @@ describe('what is said', () => {
       'retries counter',
       'seconds timer',
     ]);
+  });
+
+  for (const format of ['pretty', 'json', 'kestra']) {
+    it(`says once what concerns many hours, then the hours: ${format}`, async () => {
+      const refused = { AMPLITUDE_SECRET_KEY: 'wrong-secret', REQUEST_HOURS: '1', REQUEST_CONCURRENCY: '1' };
+      const { code, stdout, stderr } = await run({ ...refused, LOG_FORMAT: format });
+      const said = stdout + stderr;
+      expect(code).to.equal(4);
+      expect(said.split('Check AMPLITUDE_API_KEY')).to.have.length(2);
+      expect(said.split('HTTP 403')).to.have.length(2);
+      expect(said).to.include('AMPLITUDE_CREDENTIALS: 2026-03-04T06').and.include('NOT_ATTEMPTED: 2026-03-04T07');
+    });
+  }
+
+  it('names for each hour of the report what ended the run, without its words', async () => {
+    const refused = { AMPLITUDE_SECRET_KEY: 'wrong-secret', REQUEST_HOURS: '1', REQUEST_CONCURRENCY: '1' };
+    const { report } = await run(refused, [...RANGE, '--json']);
+    expect(report().hours.failed[1]).to.deep.equal({
+      hour: '2026-03-04T07',
+      code: 'NOT_ATTEMPTED',
+      message: 'Not attempted: the run ended before (AMPLITUDE_CREDENTIALS).',
+    });
+  });
+
+  it('says of each window that has landed what it held, and how many hours are left', async () => {
+    const { stdout } = await run({ REQUEST_HOURS: '1', REQUEST_CONCURRENCY: '1' });
+    const said = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+      .filter(({ left }) => left !== undefined);
+    expect(said.map(({ level, hours, left, of }) => [level, hours, left, of])).to.deep.equal([
+      ['info', 1, 1, 2],
+      ['info', 1, 0, 2],
+    ]);
+    expect(said[0].msg).to.match(/^2026-03-04T06 to 2026-03-04T07: 1 hour, \d+ events?, .* 1 of 2 hours is left\.$/);
+    expect(said[1].msg).to.match(/ 0 of 2 hours are left\.$/);
+  });
+
+  it('keeps what is quoted in REPORT_FILE printable too', async () => {
+    const file = join(folder, 'report.json');
+    const server = createServer((_, response) => response.writeHead(400).end('no \u001b[31m\u202e\u009b such'));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { stdout } = await run({ AMPLITUDE_BASE_URL: url, REPORT_FILE: file }, [...RANGE, '--json']);
+    server.close();
+    const [failed] = (JSON.parse(stdout) as ExportReport).hours.failed;
+    expect(failed?.message).to.include('\\u{1b}[31m\\u{202e}\\u{9b} such');
+    for (const text of [stdout, await readFile(file, 'utf8')]) {
+      for (const sign of ['\u001b', '\u202e', '\u009b', '\\u001b']) expect(text).not.to.include(sign);
+    }
   });
 
   it('keeps its report in REPORT_FILE, whatever else it prints', async () => {
@@ -254,6 +317,17 @@ describe('what is said', () => {
     const { code, stdout } = await run({ DESTINATION: join(file, 'below') });
     expect(code).to.equal(1);
     expect(stdout).to.include('DESTINATION');
+  });
+});
+
+describe('the progress display', () => {
+  it('loses no line of the log that is written right before it stops', () => {
+    const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 80 });
+    const progress = terminalProgress(stream as unknown as NodeJS.WriteStream);
+    progress.start({ hours: new Map([[0, 'gap']]) } as unknown as Plan, new Tally());
+    progress.line('The last words.');
+    progress.stop();
+    expect(stream.read().toString()).to.include('The last words.\n');
   });
 });
 

@@ -1,11 +1,14 @@
 import { spawn } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Manifest } from '../src/manifest.ts';
 import type { DryRunReport, ExportReport } from '../src/report.ts';
 
 export const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+
+/** What a command line that the program prints begins with, when it is started as here. */
+export const STARTED = `node ${relative('', MAIN)}`;
 
 export interface Ended {
   readonly code: number | null;
@@ -16,8 +19,12 @@ export interface Ended {
 }
 
 /** Runs the built program with nothing in its environment but what is given. */
-export function runProgram(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Ended> {
-  const child = spawn(process.execPath, [MAIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+export function runProgram(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  main = MAIN,
+): Promise<Ended> {
+  const child = spawn(process.execPath, [main, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (data) => {

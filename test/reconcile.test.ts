@@ -21,12 +21,13 @@ import zlib from 'node:zlib';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { loadSettings } from '../src/config.ts';
+import { count, number } from '../src/format.ts';
 import { hourFolder } from '../src/hours.ts';
 import { type Manifest, manifestKey } from '../src/manifest.ts';
 import { FailedUploads } from '../src/reconcile/failed-uploads.ts';
 import type { ReconcileReport } from '../src/reconcile/report.ts';
 import { runReconcile } from '../src/reconcile.ts';
-import { MAIN, runProgram } from './program.ts';
+import { MAIN, runProgram, STARTED } from './program.ts';
 import {
   at,
   DAY,
@@ -235,14 +236,16 @@ describe('reconcile', function () {
       const why = (file: string) => said.moved.find((each) => each.file === file)?.reason;
       const { name, json } = onlyOf(at('06'));
       expect(why(`differs/${name}`)).to.match(/^its JSON has CRC-32 [0-9a-f]{8}; what landed has [0-9a-f]{8}$/);
-      expect(why(`longer/${name}`)).to.equal(`its JSON has ${json.length * 2} bytes; what landed has ${json.length}`);
+      expect(why(`longer/${name}`)).to.equal(
+        `its JSON has ${count(json.length * 2, 'byte')}; what landed has ${number(json.length)}`,
+      );
       expect(why(`cut/${name}.gz`)).to.equal('it is no whole gzip file (unexpected end of file)');
       expect(said.gaps).to.deep.equal([
         {
           start: `${DAY}T03`,
           end: `${DAY}T04`,
           hours: 1,
-          command: `amplitude-to-s3 export --start ${DAY}T03 --end ${DAY}T04`,
+          command: `${STARTED} export --start ${DAY}T03 --end ${DAY}T04`,
         },
       ]);
     });
@@ -296,8 +299,10 @@ describe('reconcile', function () {
     expect(code).to.equal(3);
     expect(stdout).to.include('  deleted: 1 file ').and.include(`moved: 23 files, to ${local.failed}`);
     expect(stdout).to.include('the content differs from what landed: 4 files').and.include('and 1 more; --json lists');
-    expect(stdout).to.include(`1 missing hour; to land them:\n    amplitude-to-s3 export --start ${DAY}T03 --end`);
-    expect(stdout).to.include(`amplitude-to-s3 verify --repair --start ${DAY}T06 --end ${DAY}T07`);
+    expect(stdout).to.include(`1 missing hour; to land it:\n    ${STARTED} export --start ${DAY}T03 --end`);
+    expect(stdout).to.include(
+      `this hour lands again with: ${STARTED} verify --repair --start ${DAY}T06 --end ${DAY}T07`,
+    );
     expect(stdout).not.to.include('\u001b');
   });
 

@@ -223,6 +223,7 @@ describe('requests', function () {
         keep,
         signal,
         redact,
+        onDone: () => undefined,
         stop: (reason) => void ended.push(reason),
       });
       await runner.run(

@@ -156,7 +156,7 @@ describe('the page of a status: what comes from outside', () => {
       states: { '2026-11-20T05': 'unreadable' },
     });
     const shown =
-      's3://&quot;&gt;&lt;img src=x onerror=alert(1)&gt;&lt;/script&gt;&lt;!--\u2028\u202e&#39;&amp;amp;\ufffd';
+      's3://&quot;&gt;&lt;img src=x onerror=alert(1)&gt;&lt;/script&gt;&lt;!--\\u{2028}\\u{202e}&#39;&amp;amp;\\u{0}';
     expect(page.split(`<bdi>${shown}</bdi>`)).to.have.length(5);
     expect(page).to.include(`<title>1 hour without proof: ${shown}</title>`);
     expect(page).not.to.match(/<img|<!--/);

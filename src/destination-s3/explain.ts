@@ -1,3 +1,4 @@
+import { command } from '../command-line.ts';
 import type { S3Settings } from '../config.ts';
 import { type ErrorCode, EXIT, JobError, RUN_AGAIN, systemCode } from '../errors.ts';
 import { networkError } from '../network.ts';
@@ -105,7 +106,7 @@ export function explain(error: unknown, at: Attempted): unknown {
   if (isCorrupt(error)) {
     return new JobError('BAD_DIGEST', `${what} brought other bytes than S3 has the checksum of.`, {
       cause: error,
-      hint: 'Ask once more; where it stays so, land the hour again: amplitude-to-s3 verify --deep --repair.',
+      hint: `Ask once more; where it stays so, land the hour again: \`${command('verify --deep --repair')}\`.`,
     });
   }
   if (isTransient(error) || systemCode(error) === 'ENOTFOUND') {

@@ -1,3 +1,4 @@
+import { command } from '../command-line.ts';
 import type { Destination } from '../destination.ts';
 import { JobError } from '../errors.ts';
 import { formatHour, type Hour, hourFolder } from '../hours.ts';
@@ -67,6 +68,6 @@ export function repairShrunk(hour: Hour, what: string, members: number): JobErro
   const name = formatHour(hour);
   const force = members === 0 ? '--force=empty' : '--force';
   return new JobError('REPAIR_SHRUNK', `Amplitude now returns ${what} for ${name} than have landed. They stay.`, {
-    hint: `If the smaller answer is better than what is there: amplitude-to-s3 export --start ${name} --end ${formatHour(hour + 1)} ${force}, then verify again.`,
+    hint: `If the smaller answer is better than what is there: \`${command(`export --start ${name} --end ${formatHour(hour + 1)} ${force}`)}\`, then verify again.`,
   });
 }

@@ -1,9 +1,11 @@
 import type PQueue from 'p-queue';
 import { examine } from '../archive/inflate.ts';
 import { hold, refused } from '../archive.ts';
+import { command } from '../command-line.ts';
 import type { OutputFormat } from '../config.ts';
 import type { Destination } from '../destination.ts';
 import { JobError } from '../errors.ts';
+import { agreeing, count, number } from '../format.ts';
 import { formatHour, type Hour, hourFolder } from '../hours.ts';
 import type { Log } from '../log.ts';
 import type { PrefixProject } from '../manifest/project.ts';
@@ -124,7 +126,10 @@ export class HourLanding {
     if (decision.kind === 'refuse') throw repairShrunk(this.#hour, 'fewer events or members', this.#members.length);
     if (old === undefined) return await this.#land(new Map());
     if (decision.kind === 'land') {
-      log.info(`Replacing ${this.#name}: ${old.events} events have landed.`, { hour: this.#name });
+      log.info(
+        `Replacing ${this.#name}: ${count(old.events, 'event')} ${agreeing(old.events, 'has', 'have')} landed.`,
+        { hour: this.#name },
+      );
       return await this.#land(decision.kept);
     }
     const { shrunk: _, ...kept } = old;
@@ -203,9 +208,8 @@ export class HourLanding {
     } catch (error) {
       if (!(error instanceof JobError) || error.code === 'INTERRUPTED') throw error;
       const what = `Objects of ${this.#name} that no manifest names any more could not be deleted: ${error.message}`;
-      log.warn(`${what} ${error.hint ?? ''} verify --sweep deletes them once they are a day old.`, {
-        hour: this.#name,
-      });
+      const sweep = `\`${command('verify --sweep')}\` deletes them once they are a day old.`;
+      log.warn([what, error.hint, sweep].filter((part) => part !== undefined).join(' '), { hour: this.#name });
     }
   }
 
@@ -220,12 +224,12 @@ export class HourLanding {
       tally.shrunk.add(this.#hour);
       const force = decision.events === 0 ? '--force=empty' : '--force';
       log.warn(
-        `${name} shrank: Amplitude now returns ${decision.events} events, ${manifest.events} have landed. The landing stays. export ${force} takes the smaller answer.`,
+        `${name} shrank: Amplitude now returns ${count(decision.events, 'event')}, ${number(manifest.events)} ${agreeing(manifest.events, 'has', 'have')} landed. The landing stays. \`${command(`export --start ${name} --end ${formatHour(this.#hour + 1)} ${force}`)}\` takes the smaller answer.`,
         { hour: name },
       );
     } else {
       log.debug(
-        `Sealed ${name}: ${manifest.status}, ${manifest.events} events${old === undefined ? '' : `, ${old.events} before`}.`,
+        `Sealed ${name}: ${manifest.status}, ${count(manifest.events, 'event')}${old === undefined ? '' : `, ${number(old.events)} before`}.`,
         {
           hour: name,
           events: manifest.events,
@@ -236,7 +240,7 @@ export class HourLanding {
     }
     if (manifest.quarantined > 0 && decision.kind === 'land') {
       log.warn(
-        `${name} holds ${manifest.quarantined} lines that are no events. They are in quarantine/${hourFolder(this.#hour)}/; the rest has landed.`,
+        `${name} holds ${count(manifest.quarantined, 'line')} that ${agreeing(manifest.quarantined, 'is no event. It is', 'are no events. They are')} in quarantine/${hourFolder(this.#hour)}/; the rest has landed.`,
         { hour: name },
       );
     }

@@ -6,7 +6,6 @@ import { formatHour, formatWindow, type Hour, hoursOf, type Window } from '../ho
 import { sealedIn } from '../landing/listing.ts';
 import { HourLanding, type LandingOptions, wholeSeconds } from './hour-landing.ts';
 import type { NamedMember } from './member.ts';
-import type { Tally } from './tally.ts';
 
 /** A window may have thousands of hours, and a process only so many open files. */
 const SEALS_AT_ONCE = 16;
@@ -24,7 +23,7 @@ export async function landAnswer(
   requestedAt: Date,
   options: LandingOptions,
 ): Promise<void> {
-  const { destination, tally } = options;
+  const { destination, tally, log } = options;
   const byHour =
     archive === undefined ? new Map<Hour, NamedMember[]>() : membersByHour(window, archive.members, options);
   // Asked anew, not taken from the plan: while the answer came, another run may have sealed hours of it.
@@ -32,28 +31,33 @@ export async function landAnswer(
   const request = { start: formatHour(window.start), end: formatHour(window.end), at: wholeSeconds(requestedAt) };
   const landings = new Map<Hour, HourLanding>();
 
-  await forEachHour(hoursOf(window), tally, async (hour) => {
+  await forEachHour(hoursOf(window), { tally, log }, async (hour) => {
     const landing = new HourLanding(hour, byHour.get(hour) ?? [], request, options);
     await landing.prepare({ sealed: sealed.has(hour) });
     landings.set(hour, landing);
   });
   const atOnce = new PQueue({ concurrency: SEALS_AT_ONCE });
-  await forEachHour([...landings.keys()], tally, (hour) => atOnce.add(async () => landings.get(hour)?.seal()));
+  await forEachHour([...landings.keys()], { tally, log }, (hour) => atOnce.add(async () => landings.get(hour)?.seal()));
 }
 
 /**
  * Runs `work` for all at once and waits for all, also when one fails: the archive must not be closed under a reader. An
  * hour that fails by itself is told to the tally; anything graver is thrown at the end.
  */
-async function forEachHour(hours: readonly Hour[], tally: Tally, work: (hour: Hour) => Promise<void>): Promise<void> {
+async function forEachHour(
+  hours: readonly Hour[],
+  { tally, log }: Pick<LandingOptions, 'tally' | 'log'>,
+  work: (hour: Hour) => Promise<void>,
+): Promise<void> {
   const results = await Promise.allSettled(hours.map(work));
   let gravest: unknown;
   results.forEach((result, at) => {
     if (result.status === 'fulfilled') return;
     const { reason } = result;
     const ofOneHour = reason instanceof JobError && !reason.endsRun && !isOfAnswer(reason);
-    if (ofOneHour) tally.fail(hours[at] as Hour, reason);
-    else if (gravest === undefined || (reason instanceof JobError && reason.endsRun)) gravest = reason;
+    if (ofOneHour) {
+      if (tally.fail(hours[at] as Hour, reason)) log.failure(reason);
+    } else if (gravest === undefined || (reason instanceof JobError && reason.endsRun)) gravest = reason;
   });
   if (gravest !== undefined) throw gravest;
 }

@@ -22,6 +22,7 @@ export class Tally {
   readonly shrunk = new Set<Hour>();
   readonly unchanged = new Set<Hour>();
   readonly failed = new Map<Hour, Failure>();
+  readonly #told = new Set<string>();
   /** What ended the run before its time. */
   ended: JobError | undefined;
   requests = 0;
@@ -35,10 +36,15 @@ export class Tally {
     this.sealed.set(hour, manifest);
   }
 
-  fail(hour: Hour, error: unknown): void {
-    if (this.sealed.has(hour)) return;
+  /** Whether nothing has been told of this error yet: it may be that of many hours. */
+  fail(hour: Hour, error: unknown): boolean {
+    if (this.sealed.has(hour)) return false;
     const code = error instanceof JobError ? error.code : 'INTERNAL';
-    this.failed.set(hour, { hour, code, message: describe(error) });
+    const message = describe(error);
+    this.failed.set(hour, { hour, code, message });
+    if (this.#told.has(message)) return false;
+    this.#told.add(message);
+    return true;
   }
 
   get done(): number {

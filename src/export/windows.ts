@@ -22,6 +22,8 @@ export interface WindowOptions extends LandingOptions {
   readonly signal: AbortSignal;
   /** Passed by whatever is quoted of an answer. */
   readonly redact: Redact;
+  /** Told of each window whose answer has landed, halves one by one. */
+  readonly onDone: (window: Window) => void;
   /** Ends the run: nothing new is begun, what goes on is given up. */
   readonly stop: (error: JobError) => void;
 }
@@ -97,6 +99,7 @@ export class WindowRunner {
     for (let attempt = 1; ; ) {
       try {
         await this.#requestAndLand(window);
+        this.#options.onDone(window);
         return 'landed';
       } catch (error) {
         signal.throwIfAborted();
@@ -196,9 +199,9 @@ export class WindowRunner {
   #fail(window: Window, error: unknown): void {
     const { tally, log } = this.#options;
     const hours = hoursOf(window).filter((hour) => !tally.sealed.has(hour) && !tally.failed.has(hour));
-    for (const hour of hours) tally.fail(hour, error);
+    const isNew = hours.map((hour) => tally.fail(hour, error)).includes(true);
     // What ends the run is told once, at its end.
-    if (!(error instanceof JobError && error.endsRun)) log.failure(error);
+    if ((isNew || hours.length === 0) && !(error instanceof JobError && error.endsRun)) log.failure(error);
   }
 }
 

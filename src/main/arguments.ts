@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import leven from 'leven';
+import { command } from '../command-line.ts';
 import { localPath, PathError } from '../config/path.ts';
 import { UsageError } from '../errors.ts';
 import type { ExportFlags } from '../export/plan.ts';
@@ -50,7 +51,7 @@ const FLAGS = {
     start: { type: 'string' },
     end: { type: 'string' },
     'lookback-days': { type: 'string' },
-    'since-first': { type: 'boolean' },
+    all: { type: 'boolean' },
     'no-events': { type: 'boolean' },
     files: { type: 'boolean' },
     html: { type: 'string' },
@@ -145,7 +146,7 @@ function readInvocation(args: readonly string[], wrong: UsageError[]): Invocatio
         start: text('start'),
         end: text('end'),
         lookbackDays: days === undefined ? undefined : attempt(() => whole(days, '--lookback-days', 1, 3650, 30)),
-        sinceFirst: flag('since-first'),
+        all: flag('all'),
         events: !flag('no-events'),
         files: flag('files'),
         html: path('html'),
@@ -220,6 +221,12 @@ function parse(args: readonly string[], options: Options, allowPositionals = fal
   try {
     return parseArgs({ args: [...args], options: options ?? {}, strict: true, allowPositionals });
   } catch (error) {
+    if (args.includes('--since-first')) {
+      throw new UsageError(
+        '--since-first is no flag: status begins at the first hour that has landed.',
+        'Leave it out; --all shows the hours before that one too.',
+      );
+    }
     // Node.js adds advice about positional arguments that does not apply here.
     const [problem = ''] = (error as Error).message.split('. ');
     const [, unknown = ''] = /^Un[a-z]+ (?:option|argument) '(?:--)?([^'-][^']*)'/.exec(problem) ?? [];
@@ -253,7 +260,7 @@ function oneFolder(given: readonly string[]): string {
   if (given.length === 1 && dir !== '') return readPath(dir, 'DIR');
   throw new UsageError(
     given.length > 1 ? 'reconcile takes one folder at a time.' : 'reconcile needs the folder that the files lie in.',
-    'For example: amplitude-to-s3 reconcile ./exports --dry-run',
+    `For example: \`${command('reconcile ./exports --dry-run')}\``,
   );
 }
 

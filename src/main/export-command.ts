@@ -1,8 +1,9 @@
 import type { Settings } from '../config.ts';
 import type { ExportFlags } from '../export/plan.ts';
 import { runExport } from '../export.ts';
+import { count } from '../format.ts';
 import { formatWindow } from '../hours.ts';
-import { count, dryRunReport, exportReport, kestraReport, planSummary, summary } from '../report.ts';
+import { dryRunReport, exportReport, kestraReport, planSummary, summary, windowDone } from '../report.ts';
 import { type CommandContext, keepReport } from './command.ts';
 
 /** `export`: runs the job and says what came of it, in the form that the reader takes. Resolves to the exit code. */
@@ -24,6 +25,8 @@ export async function exportCommand(settings: Settings, flags: ExportFlags, cont
       );
       if (flags.dryRun !== true) out.progress?.start(plan, tally);
     },
+    // On a terminal the progress display shows it.
+    onWindow: (...done) => (out.progress === undefined ? log.info : log.debug)(...windowDone(...done)),
   });
   out.progress?.stop();
 

@@ -1,7 +1,8 @@
+import { command } from '../command-line.ts';
 import { FAULTS } from '../simulator.ts';
 import { VERSION } from '../version.ts';
 
-const EXPORT = `amplitude-to-s3 [export] [flags]
+const exportHelp = () => `${command('[export] [flags]')}
 
   Asks Amplitude's Export API for the hours that have not landed yet, puts every member into the
   destination and seals each hour with a manifest. Run again, it takes up what is missing.
@@ -18,21 +19,21 @@ const EXPORT = `amplitude-to-s3 [export] [flags]
 
   Settings come from the environment; .env.example lists them all.`;
 
-const STATUS = `amplitude-to-s3 status [flags]
+const statusHelp = () => `${command('status [flags]')}
 
   What has landed, hour by hour: complete, empty, missing, pending, unsettled, shrunk; the gaps, each
   with the command that fills it. Needs no keys of Amplitude.
 
-  --start T, --end T   as for export; else the last 30 days
+  --start T, --end T   as for export; else the last 30 days, from the first hour that has landed
   --lookback-days N    instead of 30
-  --since-first        leave out the hours before the first one that has landed
+  --all                also the hours before the first one that has landed
   --no-events          listings only: quicker over a year; knows neither events nor shrunk hours
   --files              every object with time, size and checksum
   --html FILE          a page with a heat map, events per hour and the gaps
   --fail-on-gaps[=AGE] exit 3 where hours are missing; only those older than AGE (36h, 2d)
   --json               one JSON document on stdout`;
 
-const VERIFY = `amplitude-to-s3 verify [flags]
+const verifyHelp = () => `${command('verify [flags]')}
 
   Compares every manifest with what is stored: objects and sizes by listing. Exit 3 where they differ,
   and where nothing has landed. Names what no manifest names.
@@ -44,7 +45,7 @@ const VERIFY = `amplitude-to-s3 verify [flags]
   --sweep              delete what no manifest names, once it is a day old
   --json               one JSON document on stdout`;
 
-const RECONCILE = `amplitude-to-s3 reconcile DIR [flags]
+const reconcileHelp = () => `${command('reconcile DIR [flags]')}
 
   For a folder of export files from older scripts: deletes those whose content the destination
   confirms, and moves all others to failed_uploads/ beside DIR, with the reasons in reasons.jsonl.
@@ -55,12 +56,12 @@ const RECONCILE = `amplitude-to-s3 reconcile DIR [flags]
 
   Exit code 3: files were moved. Needs no Amplitude keys.`;
 
-const DEMO = `amplitude-to-s3 demo [--data DIR] [--force] [--json]
+const demoHelp = () => `${command('demo [--data DIR] [--force] [--json]')}
 
   The whole job without any account: starts the simulator, exports its last day into DIR (./data)
   and shows its status.`;
 
-const SIMULATE = `amplitude-to-s3 simulate [flags]
+const simulateHelp = () => `${command('simulate [flags]')}
 
   A local Export API with realistic events, the same for the same seed, until it is stopped. It prints
   the settings that point an export at it.
@@ -76,15 +77,16 @@ const SIMULATE = `amplitude-to-s3 simulate [flags]
   While it runs, PUT /simulator/faults with a JSON array of such SPECs replaces the faults, and
   GET /simulator/requests tells the requests so far.`;
 
-const EXAMPLES = `Examples
-  amplitude-to-s3 demo
-  amplitude-to-s3 --dry-run
-  amplitude-to-s3 export --yesterday
-  amplitude-to-s3 export --start 2026-11-01 --end 2026-12-01
-  amplitude-to-s3 status --html status.html
-  amplitude-to-s3 verify --checksums
-  docker run --rm --env-file .env amplitude-to-s3 export --lookback-days 30
-  amplitude-to-s3 simulate --fault server-error*2 --fault flipped-byte@2026-11-20T05`;
+const EXAMPLES = [
+  'demo',
+  '--dry-run',
+  'export --yesterday',
+  'export --start 2026-11-01 --end 2026-12-01',
+  'export --lookback-days 30',
+  'status --html status.html',
+  'verify --checksums',
+  'simulate --fault server-error*2 --fault flipped-byte@2026-11-20T05',
+];
 
 const CODES = `Exit codes
   0 done (also: nothing to do)    1 failed              2 usage or configuration
@@ -92,23 +94,23 @@ const CODES = `Exit codes
   4 credentials refused           130/143 interrupted`;
 
 export function helpText(of: string | undefined): string {
-  if (of === 'export') return `${EXPORT}\n\n${CODES}`;
-  if (of === 'status') return `${STATUS}\n\n${CODES}`;
-  if (of === 'verify') return `${VERIFY}\n\n${CODES}`;
-  if (of === 'reconcile') return RECONCILE;
-  if (of === 'demo') return DEMO;
-  if (of === 'simulate') return `${SIMULATE}\n\nFaults\n${faultList()}`;
+  if (of === 'export') return `${exportHelp()}\n\n${CODES}`;
+  if (of === 'status') return `${statusHelp()}\n\n${CODES}`;
+  if (of === 'verify') return `${verifyHelp()}\n\n${CODES}`;
+  if (of === 'reconcile') return reconcileHelp();
+  if (of === 'demo') return demoHelp();
+  if (of === 'simulate') return `${simulateHelp()}\n\nFaults\n${faultList()}`;
   const intro = `amplitude-to-s3 ${VERSION}: Amplitude's raw events in S3 or a folder, every hour, once, complete.`;
   return [
     intro,
-    EXAMPLES,
-    EXPORT,
-    STATUS,
-    VERIFY,
-    RECONCILE,
-    DEMO,
-    SIMULATE,
-    `  Faults: amplitude-to-s3 simulate --help`,
+    ['Examples', ...EXAMPLES.map((example) => `  ${command(example)}`)].join('\n'),
+    exportHelp(),
+    statusHelp(),
+    verifyHelp(),
+    reconcileHelp(),
+    demoHelp(),
+    simulateHelp(),
+    `  Faults: ${command('simulate --help')}`,
     CODES,
   ].join('\n\n');
 }

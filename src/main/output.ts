@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { type Environment, logSettings } from '../config.ts';
 import { JobError } from '../errors.ts';
+import { printable, printableJson } from '../format.ts';
 import { createLog, type Log } from '../log.ts';
 import { type Progress, terminalProgress } from '../progress.ts';
 
@@ -19,6 +20,8 @@ export interface Output {
   readonly color: boolean;
   /** What the person asked to see, on stdout. */
   print(text: string): void;
+  /** The same with colours in it; nothing of it may come from outside. */
+  printPainted(text: string): void;
   /** The one document of `--json`. */
   document(content: object): void;
   /** The same document in a file. */
@@ -32,6 +35,9 @@ export interface Output {
   flushed(then: () => void): void;
 }
 
+/** Of files and objects, in documents: a script must find them by these, whatever they hold. */
+const NAMES: readonly string[] = ['file', 'to', 'dir', 'failedUploads', 'key'];
+
 export function openOutput(env: Environment): Output {
   const { stdout, stderr } = process;
   // A reader that goes away (`| head`) is no failure of the run.
@@ -44,7 +50,12 @@ export function openOutput(env: Environment): Output {
   let redact = (text: string) => text;
   let documented = false;
 
-  const textOf = (content: object) => `${redact(JSON.stringify(content, undefined, 2))}\n`;
+  const clean = (text: string) => printable(redact(text));
+  const shown = (name: string, value: unknown) => {
+    if (typeof value !== 'string') return value;
+    return NAMES.includes(name) ? redact(value) : clean(value);
+  };
+  const textOf = (content: object) => `${printableJson(JSON.stringify(content, shown, 2))}\n`;
 
   const output: Output = {
     json: false,
@@ -63,10 +74,14 @@ export function openOutput(env: Environment): Output {
         else if (format === 'pretty' || output.json) stderr.write(`${line}\n`);
         else stdout.write(`${line}\n`);
       };
-      return createLog({ format, level, color, write, redact, now: () => new Date(), run });
+      const columns = () => (terminal ? stderr.columns : undefined);
+      return createLog({ format, level, color, columns, write, redact, now: () => new Date(), run });
     },
     print(text) {
-      stdout.write(`${redact(text)}\n`);
+      stdout.write(`${clean(text)}\n`);
+    },
+    printPainted(text) {
+      stdout.write(`${text}\n`);
     },
     document(content) {
       documented = true;
@@ -88,7 +103,7 @@ export function openOutput(env: Environment): Output {
       });
     },
     note(text) {
-      stderr.write(`${redact(text)}\n`);
+      stderr.write(`${clean(text)}\n`);
     },
     close() {
       progress?.stop();

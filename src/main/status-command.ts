@@ -2,8 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import type { Settings } from '../config.ts';
 import { type Destination, openDestination } from '../destination.ts';
 import { EXIT, JobError } from '../errors.ts';
+import { count, printableName } from '../format.ts';
 import { collectEagerly } from '../memory.ts';
-import { count } from '../report.ts';
 import { calendar } from '../status/calendar.ts';
 import { failure, kestraStatus, type StatusReport, statusReport, statusSummary } from '../status/report.ts';
 import { type RangeFlags, takeStatus } from '../status.ts';
@@ -37,7 +37,7 @@ export async function statusCommand(settings: Settings, flags: StatusFlags, cont
 
   if (out.json) out.document(report);
   else if (out.format === 'pretty') {
-    out.print(calendar(report, out.color));
+    out.printPainted(calendar(report, out.color));
     if (flags.files) for (const line of fileLines(report)) out.print(line);
     out.print(statusSummary(report));
   } else {
@@ -95,7 +95,7 @@ function fileLines(report: StatusReport): string[] {
   return report.hours.flatMap(({ files = [] }) =>
     files.map(
       ({ key, bytes, modifiedAt, crc32 }) =>
-        `${modifiedAt.slice(0, 19)}Z ${String(bytes).padStart(12)}  ${crc32 ?? '(unsealed)'}  ${key}`,
+        `${modifiedAt.slice(0, 19)}Z ${String(bytes).padStart(12)}  ${crc32 ?? '(unsealed)'}  ${printableName(key)}`,
     ),
   );
 }

@@ -3,9 +3,10 @@ import type { Settings } from '../config.ts';
 import { openDestination } from '../destination.ts';
 import { EXIT } from '../errors.ts';
 import { runExport } from '../export.ts';
+import { count } from '../format.ts';
 import { formatHour, type Hour, hourOf, type Window, windowOf } from '../hours.ts';
 import { collectEagerly } from '../memory.ts';
-import { count } from '../report.ts';
+import { windowDone } from '../report.ts';
 import type { Depth } from '../verify/content.ts';
 import { type Difference, repairable } from '../verify/difference.ts';
 import {
@@ -80,6 +81,7 @@ export async function verifyCommand(settings: Settings, flags: VerifyFlags, cont
       signal,
       onPlan: (plan) =>
         log.info(`Landing ${count(hours.size, 'hour')} again in ${count(plan.windows.length, 'request')}.`),
+      onWindow: (...done) => log.info(...windowDone(...done)),
     });
     if (tally.ended !== undefined) log.failure(tally.ended);
     const again = await verifyHours(hours, options);

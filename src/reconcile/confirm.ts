@@ -1,9 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { count } from '../archive/inflate.ts';
+import { count as countStream } from '../archive/inflate.ts';
 import type { DestinationAddress } from '../config.ts';
 import type { Destination } from '../destination.ts';
 import { JobError, systemCode } from '../errors.ts';
+import { count, number } from '../format.ts';
 import { hourFolder } from '../hours.ts';
 import { crcHex, type Manifest } from '../manifest.ts';
 import type { LocalName } from './names.ts';
@@ -47,7 +48,7 @@ export async function doubtsOf(
       return { code: 'STORED_MISSING', reason: `${key} is not in the destination, although its hour is sealed` };
     }
     if (seen === 'corrupt') return differs('is not what the store has the checksum of');
-    if (seen.bytes !== bytes) return differs(`has ${seen.bytes} bytes; the manifest says ${bytes}`);
+    if (seen.bytes !== bytes) return differs(`has ${count(seen.bytes, 'byte')}; the manifest says ${number(bytes)}`);
     if (crcHex(seen.crc32) !== crc32) return differs(`has CRC-32 ${crcHex(seen.crc32)}; the manifest says ${crc32}`);
   }
   return undefined;
@@ -61,7 +62,7 @@ async function looked(key: string, destination: Destination) {
     if (crc32 !== undefined) return { bytes, crc32 };
     // The store has no checksum of the whole object: only its bytes can tell.
     const stream = await destination.stream(key);
-    return stream === undefined ? undefined : await count(stream);
+    return stream === undefined ? undefined : await countStream(stream);
   } catch (error) {
     if (error instanceof JobError && error.code === 'BAD_DIGEST') return 'corrupt';
     const code = systemCode(error);

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, link, lstat, mkdir, open, rename, rm, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { systemCode } from '../errors.ts';
+import { printableJson } from '../format.ts';
 import { sameFile, snapshot, unchanged } from './content.ts';
 
 export const REASONS = 'reasons.jsonl';
@@ -57,7 +58,7 @@ export class FailedUploads {
     const target = join(this.#folder, to);
     try {
       const line = { file, to, ...reason, at: this.#now().toISOString() };
-      await this.#reasons.appendFile(`${JSON.stringify(line)}\n`);
+      await this.#reasons.appendFile(`${printableJson(JSON.stringify(line))}\n`);
       await unlink(source);
     } catch (error) {
       // Another run may have ended what this one began: then the name here is the only one left.

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { DestinationAddress } from '../config.ts';
 import type { Destination } from '../destination.ts';
+import { count, number } from '../format.ts';
 import { formatHour, type Hour } from '../hours.ts';
 import { type Record, readRecord } from '../manifest/records.ts';
 import { crcHex, type Manifest } from '../manifest.ts';
@@ -88,13 +89,13 @@ export class Judge {
     { object: { source } }: Landed,
     before: NonNullable<Snapshot>,
   ): Promise<[MoveCode, string] | undefined> {
-    const length = (bytes: string) =>
-      ['CONTENT_DIFFERS', `its JSON has ${bytes} bytes; what landed has ${source.bytes}`] as [MoveCode, string];
-    if (!gzip && before.size !== BigInt(source.bytes)) return length(`${before.size}`);
+    const length = (has: string) =>
+      ['CONTENT_DIFFERS', `its JSON has ${has}; what landed has ${number(source.bytes)}`] as [MoveCode, string];
+    if (!gzip && before.size !== BigInt(source.bytes)) return length(count(Number(before.size), 'byte'));
     try {
       const { bytes, crc32 } = await countJson(path, { gzip, most: source.bytes, signal: this.#signal });
-      if (bytes > source.bytes) return length(`more than ${source.bytes}`);
-      if (bytes !== source.bytes) return length(`${bytes}`);
+      if (bytes > source.bytes) return length(`more than ${count(source.bytes, 'byte')}`);
+      if (bytes !== source.bytes) return length(count(bytes, 'byte'));
       if (crcHex(crc32) === source.crc32) return undefined;
       return ['CONTENT_DIFFERS', `its JSON has CRC-32 ${crcHex(crc32)}; what landed has ${source.crc32}`];
     } catch (error) {

@@ -23,8 +23,3 @@ export function readLocalName(path: string): LocalName | undefined {
     return undefined;
   }
 }
-
-/** A path as messages show it: whoever named the file must not write on the reader's terminal. */
-export function shownPath(path: string): string {
-  return path.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
-}

@@ -1,9 +1,10 @@
+import { command } from '../command-line.ts';
 import { EXIT } from '../errors.ts';
+import { agreeing, count, printableName, size } from '../format.ts';
 import { formatHour, type Hour, readyEnd } from '../hours.ts';
 import type { Reconciled } from '../reconcile.ts';
-import { count, joinedHours, size } from '../report.ts';
+import { joinedHours } from '../report.ts';
 import { type Gap, gapsOf } from '../status/gaps.ts';
-import { shownPath } from './names.ts';
 import type { MoveCode } from './verdict.ts';
 
 /** What `reconcile --json` prints. `file` is below `dir`, `to` below `failedUploads`; hours as `2026-11-20T05`. */
@@ -92,8 +93,8 @@ const WHY: Readonly<Record<MoveCode, string>> = {
 
 /** What helps, where it is a command. */
 const NEXT: Partial<Record<MoveCode, (start: string, end: string) => string>> = {
-  STORED_MISSING: (start, end) => `amplitude-to-s3 verify --repair --start ${start} --end ${end}`,
-  STORED_DIFFERS: (start, end) => `amplitude-to-s3 verify --checksums --repair --start ${start} --end ${end}`,
+  STORED_MISSING: (start, end) => command(`verify --repair --start ${start} --end ${end}`),
+  STORED_DIFFERS: (start, end) => command(`verify --checksums --repair --start ${start} --end ${end}`),
 };
 
 /** Of each reason, and of what stays, as many files are named. */
@@ -105,28 +106,27 @@ export function reconcileSummary(report: ReconcileReport): string {
   const verb = (done: string) => (dryRun ? `to be ${done}` : done);
   const bytes = deleted.reduce((sum, each) => sum + each.bytes, 0);
   const lines = [
-    `${shownPath(dir)} against ${destination}`,
+    `${printableName(dir)} against ${destination}`,
     `  ${verb('deleted')}: ${count(deleted.length, 'file')} whose content is stored (${size(bytes)}, confirmed by the destination)`,
-    `  ${verb('moved')}: ${count(moved.length, 'file')}${moved.length === 0 ? '' : `, to ${shownPath(report.failedUploads)}`}`,
+    `  ${verb('moved')}: ${count(moved.length, 'file')}${moved.length === 0 ? '' : `, to ${printableName(report.failedUploads)}`}`,
   ];
   for (const [code, files] of grouped(moved)) {
     lines.push(`    ${WHY[code]}: ${count(files.length, 'file')}`, ...named(files));
     const hours = files.flatMap(({ hour }) => (hour === null ? [] : [hour])).sort();
     const [first, last] = [hours[0], hours.at(-1)];
     const next = first === undefined || last === undefined ? undefined : NEXT[code]?.(first, after(last));
-    if (next !== undefined) lines.push(`      these hours land again with: ${next}`);
+    if (next !== undefined)
+      lines.push(`      ${agreeing(new Set(hours).size, 'this hour lands', 'these hours land')} again with: ${next}`);
   }
   if (kept.length > 0) {
-    lines.push(`  ${dryRun ? 'to be left' : 'left'} in place: ${count(kept.length, 'file')}`, ...named(kept));
+    // What stopped the run is said once, by the log, and not for each of the files that it left in place.
+    const told = kept.map((file) => (file.reason === report.error?.message ? { ...file, reason: file.code } : file));
+    lines.push(`  ${dryRun ? 'to be left' : 'left'} in place: ${count(kept.length, 'file')}`, ...named(told));
   }
   if (gaps.length > 0) {
-    lines.push(
-      `  ${count(
-        gaps.reduce((sum, gap) => sum + gap.hours, 0),
-        'missing hour',
-      )}; to land them:`,
-    );
-    for (const { command } of gaps) lines.push(`    ${command}`);
+    const missing = gaps.reduce((sum, gap) => sum + gap.hours, 0);
+    lines.push(`  ${count(missing, 'missing hour')}; to land ${agreeing(missing, 'it', 'them')}:`);
+    for (const gap of gaps) lines.push(`    ${gap.command}`);
   }
   if (pending.length > 0) lines.push(`  not ready at Amplitude yet: ${joinedHours(pending)}`);
   if (dryRun) lines.push('Nothing was deleted or moved.');
@@ -134,7 +134,9 @@ export function reconcileSummary(report: ReconcileReport): string {
 }
 
 function named(files: readonly { readonly file: string; readonly reason: string }[]): string[] {
-  const lines = files.slice(0, NAMED).map(({ file, reason }) => `      ${shownPath(file)}: ${reason}`);
+  const lines = files
+    .slice(0, NAMED)
+    .map(({ file, reason }) => `      ${printableName(file)}: ${printableName(reason)}`);
   return files.length > NAMED ? [...lines, `      and ${files.length - NAMED} more; --json lists them all`] : lines;
 }
 

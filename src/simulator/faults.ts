@@ -1,4 +1,5 @@
 import leven from 'leven';
+import { command } from '../command-line.ts';
 import { UsageError } from '../errors.ts';
 import { formatHour, type Hour, readHour, type Window } from '../hours.ts';
 
@@ -123,7 +124,7 @@ export function parseFault(spec: string): Fault {
   const refuse = (why: string) =>
     new UsageError(
       `The fault "${spec}" cannot be read: ${why}.`,
-      'Write NAME[@HOUR][*TIMES], e.g. truncated-zip@2026-11-20T05*2; amplitude-to-s3 simulate --help lists the names.',
+      `Write NAME[@HOUR][*TIMES], for example truncated-zip@2026-11-20T05*2; \`${command('simulate --help')}\` lists the names.`,
     );
   if (!isFaultName(name)) throw refuse(`there is no fault "${name}", the nearest is "${nearest(name)}"`);
   if (times !== undefined && !/^[1-9]\d{0,8}$/.test(times))

@@ -1,3 +1,4 @@
+import { command } from '../command-line.ts';
 import { UsageError } from '../errors.ts';
 import { formatHour, type Hour, joinHours, startOf, type Window } from '../hours.ts';
 
@@ -15,7 +16,7 @@ export function gapsOf(missing: readonly Hour[]): Gap[] {
 
 /** What asks for the gaps between two hours, and for nothing there that is sealed and settled. */
 export function fillCommand(start: string, end: string): string {
-  return `amplitude-to-s3 export --start ${start} --end ${end}`;
+  return command(`export --start ${start} --end ${end}`);
 }
 
 /** Fills all of them; there is at least one. */

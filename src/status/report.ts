@@ -1,8 +1,9 @@
 import type { Requests } from '../destination.ts';
 import { EXIT } from '../errors.ts';
+import { agreeing, count, number, size } from '../format.ts';
 import { formatHour } from '../hours.ts';
 import { kestraLine } from '../log.ts';
-import { count, joinedHours, number, size } from '../report.ts';
+import { joinedHours } from '../report.ts';
 import type { HourStatus, Status } from '../status.ts';
 import { fillAll, fillCommand, type Gap, gapsOf, olderThan } from './gaps.ts';
 import { type HourState, STATES } from './state.ts';
@@ -136,12 +137,12 @@ export function requestCost({ listings, reads, looks }: Requests): string {
 
 const MEANING: Readonly<Record<HourState, string>> = {
   complete: '',
-  empty: 'Amplitude had no data for them',
-  missing: 'gaps, see below',
+  empty: 'Amplitude had no data',
+  missing: 'not landed, see below',
   pending: 'not ready at Amplitude yet',
-  unsettled: 'sealed early, export asks for them once more',
+  unsettled: 'sealed early, export asks once more',
   shrunk: 'Amplitude held less when asked again; the larger landing stays',
-  unreadable: 'their manifests prove nothing, see below',
+  unreadable: 'the manifest proves nothing, see below',
 };
 
 /** At most so many gaps are listed for people. */
@@ -164,7 +165,7 @@ export function statusSummary(report: StatusReport): string {
   const lines = [report.destination, ...rows.map(([name, text]) => `  ${name.padEnd(10)} ${text}`)];
   for (const warning of report.warnings) lines.push(warning);
   for (const { message, hint } of report.problems.slice(0, SHOWN)) lines.push(`${message} ${hint ?? ''}`.trimEnd());
-  if (report.problems.length > SHOWN) lines.push(`and ${number(report.problems.length - SHOWN)} more such manifests`);
+  if (report.problems.length > SHOWN) lines.push(`and ${count(report.problems.length - SHOWN, 'more such manifest')}`);
   return [...lines, ...gapLines(report)].join('\n');
 }
 
@@ -174,7 +175,9 @@ function gapLines({ gaps, totals }: StatusReport): string[] {
     return ['No gaps.'];
   }
   const hours = gaps.reduce((total, gap) => total + gap.hours, 0);
-  const lines = [`${count(gaps.length, 'gap')} of ${count(hours, 'hour')}; each line fills one:`];
+  const lines = [
+    `${count(gaps.length, 'gap')} of ${count(hours, 'hour')}; ${agreeing(gaps.length, 'this fills it', 'each line fills one')}:`,
+  ];
   // The newest first: that is what somebody who misses data looks for.
   const newest = gaps.toReversed();
   for (const gap of newest.slice(0, SHOWN)) lines.push(`  ${gap.command}    # ${count(gap.hours, 'hour')}`);
@@ -200,7 +203,7 @@ export function failure(status: Status, report: StatusReport, ageHours: number):
       : ` for more than ${ageHours % 24 === 0 ? count(ageHours / 24, 'day') : count(ageHours, 'hour')}`;
   const [first, last] = [Math.min(...old), Math.max(...old) + 1];
   const fill = fillCommand(formatHour(first), formatHour(last));
-  return `${count(old.length, 'hour')} ${old.length === 1 ? 'has' : 'have'} not landed${age}: ${joinedHours(old.map(formatHour))}. To fill them: ${fill}`;
+  return `${count(old.length, 'hour')} ${agreeing(old.length, 'has', 'have')} not landed${age}: ${joinedHours(old.map(formatHour))}. To fill ${agreeing(old.length, 'it', 'them')}: \`${fill}\``;
 }
 
 /** Outputs and metrics in Kestra's protocol. */

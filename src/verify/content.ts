@@ -3,8 +3,9 @@ import { inflate } from '../archive/inflate.ts';
 import { LineScanner } from '../archive/lines.ts';
 import type { Destination } from '../destination.ts';
 import { JobError } from '../errors.ts';
+import { count, number } from '../format.ts';
 import type { Hour } from '../hours.ts';
-import { checksumDifference, type Difference, type Named } from './difference.ts';
+import { checksumDifference, type Difference, type Named, sizeDifference } from './difference.ts';
 
 export type Depth = 'listing' | 'checksums' | 'deep';
 
@@ -23,7 +24,7 @@ async function lookAt(hour: Hour, named: Named, destination: Destination): Promi
   const { key } = named;
   const found = await destination.look(key);
   if (found === undefined) return [missing(hour, key)];
-  if (found.bytes !== named.bytes) return [size(hour, named, found.bytes)];
+  if (found.bytes !== named.bytes) return [sizeDifference(hour, named, found.bytes)];
   if (found.crc32 === undefined) {
     const message = `The store keeps no checksum of ${key}: it was written there by something else, a copy perhaps.`;
     const hint = '--deep reads it back and computes it.';
@@ -59,11 +60,11 @@ async function readBack(hour: Hour, named: Named, destination: Destination): Pro
     if (!spoilt) throw error;
     return [{ kind: 'content', hour, key, message: `${key} cannot be read back: ${error.message}` }];
   }
-  if (bytes !== named.bytes) return [size(hour, named, bytes)];
+  if (bytes !== named.bytes) return [sizeDifference(hour, named, bytes)];
   const difference = checksumDifference(hour, named, crc32);
   if (difference !== undefined) return [difference];
   if (scanner.events === named.lines) return [];
-  const message = `${key} holds ${scanner.events} lines; its manifest says ${named.lines}.`;
+  const message = `${key} holds ${count(scanner.events, 'line')}; its manifest says ${number(named.lines)}.`;
   return [{ kind: 'events', hour, key, message }];
 }
 
@@ -71,8 +72,4 @@ class Gone extends Error {}
 
 function missing(hour: Hour, key: string): Difference {
   return { kind: 'missing', hour, key, message: `${key} is not there, though its hour is sealed.` };
-}
-
-function size(hour: Hour, { key, bytes }: Named, found: number): Difference {
-  return { kind: 'size', hour, key, message: `${key} has ${found} bytes; ${bytes} have landed.` };
 }

@@ -1,5 +1,7 @@
+import { command } from '../command-line.ts';
 import type { Destination, StoredObject } from '../destination.ts';
 import type { JobError } from '../errors.ts';
+import { agreeing, count, printableName } from '../format.ts';
 import type { Hour } from '../hours.ts';
 import { hourOfKey, readKey } from '../landing/keys.ts';
 import { nothingLanded } from '../landing/listing.ts';
@@ -48,11 +50,15 @@ export function compareListing(hour: Hour, manifest: Manifest, stored: readonly 
     if (object === undefined) {
       differences.push({ kind: 'missing', hour, key, message: `${key} is not there, though its hour is sealed.` });
     } else if (object.bytes !== bytes) {
-      const message = `${key} has ${object.bytes} bytes; ${bytes} have landed.`;
-      differences.push({ kind: 'size', hour, key, message });
+      differences.push(sizeDifference(hour, { key, bytes }, object.bytes));
     }
   }
   return differences;
+}
+
+export function sizeDifference(hour: Hour, { key, bytes }: Pick<Named, 'key' | 'bytes'>, found: number): Difference {
+  const message = `${key} has ${count(found, 'byte')}; ${count(bytes, 'byte')} ${agreeing(bytes, 'has', 'have')} landed.`;
+  return { kind: 'size', hour, key, message };
 }
 
 /** What lies in an hour's folders and its manifest does not name. */
@@ -77,7 +83,7 @@ function compareCounts(hour: Hour, manifest: Manifest): Difference[] {
         kind: 'counts',
         hour,
         key,
-        message: `${key} says ${what}: ${said}, its objects have ${counted}.`,
+        message: `${key} says ${what}: ${said}; of its objects it is ${counted}.`,
       }),
     );
   const isEmpty = manifest.objects.length + manifest.quarantine.length === 0;
@@ -119,14 +125,20 @@ export function unnamedDifference(
   const hour = hourOfKey(key);
   const name = readKey(key);
   if (name === undefined) {
-    const message = `${key} is no object of this program. Who reads the folder reads it too.`;
+    const message = `${printableName(key)} is no object of this program. Who reads the folder reads it too.`;
     return { kind: 'unsealed', hour, key, message, hint: 'Look at it, and move it out of this prefix.' };
   }
   const isOld = now.getTime() - modifiedAt.getTime() > LANDING_MS;
   const isPast = manifest !== undefined && name.generation <= manifest.generation;
   if (!isOld && !isPast) return undefined;
   const message = `${key} is named by no manifest: a landing was not finished, or its deletion failed.`;
-  return { kind: 'unsealed', hour, key, message, hint: 'verify --sweep deletes it once it is a day old.' };
+  return {
+    kind: 'unsealed',
+    hour,
+    key,
+    message,
+    hint: `\`${command('verify --sweep')}\` deletes it once it is a day old.`,
+  };
 }
 
 export function checksumDifference(hour: Hour, named: Named, crc32: number): Difference | undefined {

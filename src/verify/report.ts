@@ -1,8 +1,10 @@
+import { command } from '../command-line.ts';
 import type { Requests } from '../destination.ts';
+import { agreeing, count, number, size } from '../format.ts';
 import { formatHour, type Hour, joinHours, type Window } from '../hours.ts';
 import { hourOfKey } from '../landing/keys.ts';
 import { kestraLine } from '../log.ts';
-import { count, joinedHours, number, size } from '../report.ts';
+import { failedLines, joinedHours } from '../report.ts';
 import { requestCost } from '../status/report.ts';
 import type { Verification } from '../verify.ts';
 import type { Depth } from './content.ts';
@@ -115,7 +117,7 @@ export function verifySummary(report: VerifyReport, differences: readonly Differ
   if (differences.length > SHOWN) lines.push(`  and ${number(differences.length - SHOWN)} more, see --json`);
   if (waiting > 0) {
     lines.push(
-      `${count(waiting, 'object')} that no manifest names yet. A run is landing them now, or was killed within the hour.`,
+      `${count(waiting, 'object')} that no manifest names yet. A run is landing ${agreeing(waiting, 'it', 'them')} now, or was killed within the hour.`,
     );
   }
   if (report.swept !== null) lines.push(`Swept: ${count(report.swept.length, 'object')} that no manifest named.`);
@@ -129,16 +131,16 @@ function repairCommand(hours: readonly Hour[]): string[] {
   const [first = 0, last = 0] = [hours[0], hours.at(-1)];
   return [
     `Land ${count(hours.length, 'hour')} again (${count(joinHours(hours, 24).length, 'request')}):`,
-    `  amplitude-to-s3 verify --repair --start ${formatHour(first)} --end ${formatHour(last + 1)}`,
+    `  ${command(`verify --repair --start ${formatHour(first)} --end ${formatHour(last + 1)}`)}`,
   ];
 }
 
 function repairLines({ repaired, failed, differences }: ReportedRepair): string[] {
   const lines: string[] = [];
   if (repaired.length > 0) lines.push(`Landed again: ${joinedHours(repaired)}.`);
-  for (const { hour, message } of failed) lines.push(`Not landed again: ${hour}. ${message}`);
+  if (failed.length > 0) lines.push('Not landed again:', ...failedLines(failed));
   if (differences.length === 0) lines.push('Nothing differs any more.');
-  else lines.push(`${count(differences.length, 'difference')} left:`);
+  else lines.push(`${count(differences.length, 'difference')} ${agreeing(differences.length, 'is', 'are')} left:`);
   for (const { message, hint } of differences.slice(0, SHOWN)) lines.push(`  ${message} ${hint ?? ''}`.trimEnd());
   return lines;
 }

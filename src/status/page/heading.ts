@@ -1,4 +1,4 @@
-import { count } from '../../report.ts';
+import { agreeing, count } from '../../format.ts';
 import { fillAll } from '../gaps.ts';
 import type { StatusReport } from '../report.ts';
 import { html, type Markup, outside } from './markup.ts';
@@ -12,7 +12,7 @@ interface Verdict {
 export function verdict({ totals, firstLanded, hours }: StatusReport): Verdict {
   const { missing, unreadable, pending } = totals;
   if (missing > 0) {
-    const title = `${count(missing, 'hour')} ${missing === 1 ? 'is' : 'are'} missing`;
+    const title = `${count(missing, 'hour')} ${agreeing(missing, 'is', 'are')} missing`;
     return { title: firstLanded === null ? 'Nothing has landed in this range' : title, good: false };
   }
   if (unreadable > 0) return { title: `${count(unreadable, 'hour')} without proof`, good: false };

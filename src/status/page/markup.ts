@@ -1,3 +1,5 @@
+import { printable } from '../../format.ts';
+
 /** Text that is HTML already. Everything else that goes into a page is escaped. */
 export class Markup {
   readonly source: string;
@@ -28,9 +30,8 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** Control characters show as what they are: characters that cannot be shown. */
 function escaped(text: string): string {
-  return text.replace(/[^\P{Cc}\t\n]/gu, '\ufffd').replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
+  return printable(text).replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
 }
 
 /** Text from outside as an island: a right-to-left mark in it does not turn the sentence around it. */

@@ -1,4 +1,4 @@
-import { count, number, size } from '../../report.ts';
+import { count, number, size } from '../../format.ts';
 import { fillAll } from '../gaps.ts';
 import { requestCost, type StatusReport } from '../report.ts';
 import { type HourState, STATES } from '../state.ts';
@@ -50,7 +50,7 @@ export function heatMaps(report: StatusReport, top: number): Markup {
   const shades =
     top === 0
       ? ''
-      : html`Shades go from few to many ${metric}; the last is for ${metric === 'bytes' ? size(top) : `${number(top)} events`} and more. `;
+      : html`Shades go from few to many ${metric}; the last is for ${metric === 'bytes' ? size(top) : count(top, 'event')} and more. `;
   const figures = monthsOf(report)
     .reverse()
     .map(({ month, from, to }) => {

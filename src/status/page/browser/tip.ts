@@ -19,9 +19,9 @@ export function hourLines(data: PageData, at: number): { title: string; lines: s
   const lines = [`state: ${data.states[state]}`];
   if (sealedAt !== null) {
     lines.push(`events: ${events === null ? 'not known, the manifest was not read' : number(events)}`);
-    lines.push(`objects: ${number(objects)}`, `size: ${number(bytes)} bytes`);
-    if (quarantined > 0) lines.push(`quarantine: ${number(quarantined)} lines`);
-    if (shrunkTo !== null) lines.push(`asked again: ${number(shrunkTo)} events`);
+    lines.push(`objects: ${number(objects)}`, `size: ${number(bytes)} ${bytes === 1 ? 'byte' : 'bytes'}`);
+    if (quarantined > 0) lines.push(`quarantine: ${number(quarantined)} ${quarantined === 1 ? 'line' : 'lines'}`);
+    if (shrunkTo !== null) lines.push(`asked again: ${number(shrunkTo)} ${shrunkTo === 1 ? 'event' : 'events'}`);
     lines.push(`sealed: ${new Date(sealedAt * 1000).toISOString().slice(0, 19).replace('T', ' ')} UTC`);
   }
   return {
