@@ -72,6 +72,10 @@ async function run(invocation: Invocation, out: Output): Promise<number> {
     out.forPeople();
     log = out.log(redaction([]));
   }
+  if (command === 'doctor') {
+    const { doctorCommand } = await import('./main/doctor-command.ts');
+    return await doctorCommand(env, context);
+  }
   const settings = loadSettings(env, { amplitude: asks });
   log = out.log(redaction(settings.secrets));
   trust(settings.caBundle);

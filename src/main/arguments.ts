@@ -28,6 +28,7 @@ export type Invocation =
   | { readonly command: 'status'; readonly flags: StatusFlags; readonly json: boolean }
   | { readonly command: 'verify'; readonly flags: VerifyFlags; readonly json: boolean }
   | { readonly command: 'reconcile'; readonly flags: ReconcileFlags; readonly json: boolean }
+  | { readonly command: 'doctor'; readonly json: boolean }
   | { readonly command: 'simulate'; readonly flags: SimulateFlags }
   | { readonly command: 'demo'; readonly flags: DemoFlags; readonly json: boolean };
 
@@ -66,6 +67,9 @@ const FLAGS = {
   },
   reconcile: {
     'dry-run': { type: 'boolean', short: 'n' },
+    json: { type: 'boolean' },
+  },
+  doctor: {
     json: { type: 'boolean' },
   },
   simulate: {
@@ -137,6 +141,7 @@ export function readArguments(args: readonly string[]): Invocation {
   if (command === 'reconcile') {
     return { command, flags: { dir: oneFolder(positionals), dryRun: flag('dry-run') }, json: flag('json') };
   }
+  if (command === 'doctor') return { command, json: flag('json') };
   if (command === 'simulate') {
     const tooLarge = text('too-large-hours');
     return {

@@ -55,6 +55,14 @@ const RECONCILE = `amplitude-to-s3 reconcile DIR [flags]
 
   Exit code 3: files were moved. Needs no Amplitude keys.`;
 
+const DOCTOR = `amplitude-to-s3 doctor [--json]
+
+  Tries what a run needs: settings, proxies and certificates, Amplitude's host and keys, the clock, the
+  rights at the destination, WORK_DIR. A line for each, with the remedy where it fails. It asks Amplitude
+  once and leaves nothing behind.
+
+  --json               one JSON document on stdout`;
+
 const DEMO = `amplitude-to-s3 demo [--data DIR] [--force] [--json]
 
   The whole job without any account: starts the simulator, exports its last day into DIR (./data)
@@ -78,6 +86,7 @@ const SIMULATE = `amplitude-to-s3 simulate [flags]
 
 const EXAMPLES = `Examples
   amplitude-to-s3 demo
+  amplitude-to-s3 doctor
   amplitude-to-s3 --dry-run
   amplitude-to-s3 export --yesterday
   amplitude-to-s3 export --start 2026-11-01 --end 2026-12-01
@@ -96,6 +105,7 @@ export function helpText(of: string | undefined): string {
   if (of === 'status') return `${STATUS}\n\n${CODES}`;
   if (of === 'verify') return `${VERIFY}\n\n${CODES}`;
   if (of === 'reconcile') return RECONCILE;
+  if (of === 'doctor') return `${DOCTOR}\n\n${CODES}`;
   if (of === 'demo') return DEMO;
   if (of === 'simulate') return `${SIMULATE}\n\nFaults\n${faultList()}`;
   const intro = `amplitude-to-s3 ${VERSION}: Amplitude's raw events in S3 or a folder, every hour, once, complete.`;
@@ -106,6 +116,7 @@ export function helpText(of: string | undefined): string {
     STATUS,
     VERIFY,
     RECONCILE,
+    DOCTOR,
     DEMO,
     SIMULATE,
     `  Faults: amplitude-to-s3 simulate --help`,

@@ -23,6 +23,7 @@ export type FaultName =
   | 'method'
   | 'other-md5'
   | 'opaque-etag'
+  | 'ignored-condition'
   | 'lost-answer'
   | 'conflict'
   | 'signature'
