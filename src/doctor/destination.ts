@@ -54,6 +54,7 @@ export async function* destinationChecks(settings: Settings, options: Options): 
     const answers = yield* probe(destination, {
       signal,
       how: isFolder ? 'synced and renamed' : sentence(s3),
+      warnings,
       conditions: !isFolder,
       reopen,
       onLeft: (message) => log.warn(message),

@@ -22,6 +22,8 @@ export interface ProbeOptions {
   readonly signal: AbortSignal;
   /** Completes what is said of a write. */
   readonly how: string;
+  /** What the destination has warned of so far. What a person has asked for it does not warn of. */
+  readonly warnings: readonly string[];
   /** A folder swaps under its lock and knows no conditions. */
   readonly conditions: boolean;
   /** The same destination under another signal, for cleaning up after an interruption. */
@@ -32,7 +34,7 @@ export interface ProbeOptions {
 
 /** Tries every right that a run needs on objects of its own, which are gone at the end. Returns whether the destination answers. */
 export async function* probe(destination: Destination, options: ProbeOptions): AsyncGenerator<Check, boolean> {
-  const { signal, how, conditions } = options;
+  const { signal, how, warnings, conditions } = options;
   const name = `${PROBES}probe-${randomBytes(8).toString('hex')}`;
   const plain = `${name}.json`;
   const swapped = `${name}.swapped.json`;
@@ -47,10 +49,15 @@ export async function* probe(destination: Destination, options: ProbeOptions): A
     const write = await tried('write', signal, async () => {
       await destination.put(plain, contentOf(content));
       stands = true;
-      if (!destination.lacks.has('checksums')) return ok('write', `${content.length} bytes, ${how}`);
+      const said = `${content.length} bytes, ${how}`;
+      if (!destination.lacks.has('checksums')) return ok('write', said);
+      const proof = 'the length and, where the ETag is an MD5, that MD5 prove an object';
+      if (warnings.length === 0) {
+        return ok('write', `${said}; without its checksum, as AWS_REQUEST_CHECKSUM_CALCULATION asks: ${proof}`);
+      }
       return warned(
         'write',
-        'the store refuses x-amz-checksum-crc32; without it the length and an MD5 as ETag prove an object',
+        `${said}; the store refuses x-amz-checksum-crc32: without it ${proof}`,
         'Set AWS_REQUEST_CHECKSUM_CALCULATION=when_required: then no run tries it first.',
       );
     });
