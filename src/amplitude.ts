@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import got, { RequestError, TimeoutError } from 'got';
 import type { ClockCheck } from './amplitude/clock.ts';
 import { type Fault, RequestFault } from './amplitude/faults.ts';
@@ -43,16 +43,35 @@ export type Answer =
 const ERROR_BODY_MS = 30_000;
 const RATE_PERIOD_MS = 5 * 60_000;
 
+/** What stands before the body of an answer, and that body as it comes. */
+export interface Head {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: AsyncIterable<Buffer>;
+  readonly sentAt: Date;
+  readonly cameAt: Date;
+}
+
+type AskOptions = Pick<ExportApiOptions, 'settings' | 'signal' | 'now' | 'agents' | 'redact' | 'errorBodyMs'>;
+
 /**
  * One request of the Export API for `window`. Throws a RequestFault for whatever is no answer, a JobError where the
  * answer cannot be kept or the clock is wrong, and the signal's reason once that aborts. Never retries: only the caller
  * can tell whether an archive that came whole also opens.
  */
 export async function requestWindow(window: Window, options: ExportApiOptions): Promise<Answer> {
-  const { settings, signal, now, redact } = options;
+  return await askFor(window, options, async (head) => {
+    options.clock.check(head.headers.date, head.sentAt, head.cameAt);
+    if (head.status !== 200) return await readRefusal(window, head, options);
+    return { kind: 'archive', spool: await keepArchive(head.body, head.headers, options, faultOf(window)) };
+  });
+}
+
+/** Asks for `window` and hands the head of the answer to `read`; what that leaves of the body is thrown away. */
+export async function askFor<T>(window: Window, options: AskOptions, read: (head: Head) => Promise<T>): Promise<T> {
+  const { settings, signal, now } = options;
   const { start, end } = onTheWire(window);
   const url = `${settings.baseUrl}/api/2/export?start=${start}&end=${end}`;
-  const fault: MakeFault = (kind, message, cause) => new RequestFault(kind, window, message, { cause });
   signal.throwIfAborted();
 
   const sentAt = now();
@@ -85,27 +104,10 @@ export async function requestWindow(window: Window, options: ExportApiOptions): 
     const [response] = (await once(request, 'response')) as [IncomingMessage];
     const { statusCode: status = 0, headers } = response;
     if (status === 407) throw proxyRefusal(settings.proxyEnv[url.startsWith('https:') ? 'HTTPS_PROXY' : 'HTTP_PROXY']);
-    options.clock.check(headers.date, sentAt, now());
-    if (status === 200) return { kind: 'archive', spool: await keepArchive(request, headers, options, fault) };
-    const body = await readErrorBody(request, options.errorBodyMs ?? ERROR_BODY_MS);
-    signal.throwIfAborted();
-    if (status !== 404) {
-      throw answerFault(window, status, headers, body, { redact, now: now(), baseUrl: settings.baseUrl });
-    }
-    const quote = beginningOf(body, redact);
-    const said = statusWith(status, quote);
-    switch (readNotFound(headers['content-type'], body)) {
-      case 'no-data':
-        return { kind: 'no-data' };
-      case 'other-words':
-        return { kind: 'no-data', quote };
-      case 'foreign':
-        throw fault('not-amplitude', `${said}, which is no answer of the Export API`);
-      case 'unknown':
-        throw fault(body.broken === 'late' ? 'stall' : 'truncated', `${said}, and the answer did not end`);
-    }
+    return await read({ status, headers, body: request, sentAt, cameAt: now() });
   } catch (error) {
     signal.throwIfAborted();
+    const fault = faultOf(window);
     const network = networkError(error, { proxyEnv: settings.proxyEnv, host: new URL(url).host });
     if (network === undefined) throw connectionFault(error, fault, `for ${formatWindow(window)}`) ?? error;
     if (!isTransientCause(error)) throw network;
@@ -114,6 +116,37 @@ export async function requestWindow(window: Window, options: ExportApiOptions): 
     request.destroy();
   }
 }
+
+/** What an answer that is no archive says: that there is no data, else it throws the fault. */
+export async function readRefusal(
+  window: Window,
+  { status, headers, body: rest }: Head,
+  { settings, signal, now, redact, errorBodyMs = ERROR_BODY_MS }: AskOptions,
+): Promise<Answer & { kind: 'no-data' }> {
+  const fault = faultOf(window);
+  const body = await readErrorBody(rest, errorBodyMs);
+  signal.throwIfAborted();
+  if (status !== 404) {
+    throw answerFault(window, status, headers, body, { redact, now: now(), baseUrl: settings.baseUrl });
+  }
+  const quote = beginningOf(body, redact);
+  const said = statusWith(status, quote);
+  switch (readNotFound(headers['content-type'], body)) {
+    case 'no-data':
+      return { kind: 'no-data' };
+    case 'other-words':
+      return { kind: 'no-data', quote };
+    case 'foreign':
+      throw fault('not-amplitude', `${said}, which is no answer of the Export API`);
+    case 'unknown':
+      throw fault(body.broken === 'late' ? 'stall' : 'truncated', `${said}, and the answer did not end`);
+  }
+}
+
+const faultOf =
+  (window: Window): MakeFault =>
+  (kind, message, cause) =>
+    new RequestFault(kind, window, message, { cause });
 
 type MakeFault = (kind: Fault, message: string, cause?: unknown) => RequestFault;
 

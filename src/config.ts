@@ -89,14 +89,16 @@ export const HOSTS = {
   eu: 'https://analytics.eu.amplitude.com',
 } as const;
 
-class ConfigError extends JobError {
+export class ConfigError extends JobError {
   override name = 'ConfigError';
+  readonly problems: readonly string[];
   constructor(problems: readonly string[]) {
     super('CONFIG', `The settings cannot be used:\n${listed(problems)}`, {
       hint: 'Set them in the environment (docker run --env-file, .env for npm start); .env.example lists them all.',
       endsRun: true,
       exitCode: EXIT.usage,
     });
+    this.problems = problems;
   }
 }
 

@@ -18,7 +18,7 @@ const MULTIPART = { aboveBytes: 5 * 2 ** 30, partBytes: 8 * 2 ** 20 };
  */
 export function openS3Destination(
   { bucket, prefix }: { bucket: string; prefix: string },
-  { s3: settings, signal, log, multipart = MULTIPART }: DestinationOptions,
+  { s3: settings, signal, log, onDate, multipart = MULTIPART }: DestinationOptions,
 ): Destination {
   const folder = prefix === '' ? '' : `${prefix}/`;
   const name = `s3://${bucket}/${prefix}`;
@@ -29,7 +29,7 @@ export function openS3Destination(
   const dialect = new Dialect(log);
 
   async function inRegion(region: string | undefined): Promise<S3Client> {
-    const { client, checksums } = await makeClient(settings, region, agents);
+    const { client, checksums } = await makeClient(settings, region, agents, onDate);
     if (!checksums) dialect.toldWithoutChecksums();
     return client;
   }

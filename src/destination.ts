@@ -1,6 +1,7 @@
 import zlib from 'node:zlib';
 import type { DestinationAddress, S3Settings } from './config.ts';
 import { openFileDestination } from './destination-file.ts';
+import type { DateListener } from './destination-s3/client.ts';
 import { openS3Destination } from './destination-s3.ts';
 import type { Log } from './log.ts';
 
@@ -102,6 +103,8 @@ export interface DestinationOptions {
   readonly s3: S3Settings;
   readonly signal: AbortSignal;
   readonly log: Log;
+  /** A folder has no clock of its own. */
+  readonly onDate?: DateListener;
   /** One PUT up to this size (S3's own limit: 5 GiB), parts of `partBytes` above. A test lowers it. */
   readonly multipart?: {
     readonly aboveBytes: number;

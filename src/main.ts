@@ -75,6 +75,12 @@ async function run(invocation: ReturnType<typeof readArguments>, out: Output): P
     out.forPeople();
     log = out.log(redaction([]));
   }
+  if (command === 'doctor') {
+    const { doctorCommand, settingsOf } = await import('./main/doctor-command.ts');
+    const settings = settingsOf(env, { amplitude: true, mounts: processMounts() });
+    log = out.log(redaction('problems' in settings ? [] : settings.secrets));
+    return await doctorCommand(settings, env, { ...context, log });
+  }
   // Of reconcile no flag says a time.
   const flags = command === 'reconcile' ? {} : invocation.flags;
   const { wrong } = invocation;

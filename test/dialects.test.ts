@@ -92,7 +92,7 @@ describe('a store that speaks a dialect', () => {
   }
 
   it('says so where the store takes conditions and ignores them, and looks before it swaps from then on', async () => {
-    server.faults.push({ fault: 'ignores-conditions', operation: 'PutObject' });
+    server.faults.push({ fault: 'ignored-condition', operation: 'PutObject' });
     const destination = open();
     expect(await destination.swap('manifests/a.json', Buffer.from('{}'), undefined)).to.equal('swapped');
     expect(await destination.swap('manifests/a.json', Buffer.from('{ }'), undefined)).to.equal('lost');

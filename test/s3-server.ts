@@ -95,9 +95,6 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
 
   async function perform(seen: S3Request, request: IncomingMessage, response: ServerResponse, waits: boolean) {
     const fault = takeFault(wholeRequest(faults, seen.operation), seen);
-    if (fault === 'ignores-conditions') {
-      for (const name of ['if-match', 'if-none-match']) delete seen.headers[name];
-    }
     const invite = () => {
       if (waits) response.writeContinue();
     };
@@ -127,7 +124,9 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
     if (fault === 'bad-digest') await callOf(seen, request, invite).receive();
     const refusal = fault === undefined ? undefined : faultError(fault);
     if (refusal !== undefined) throw refusal;
-    return await operate(callOf(seen, request, invite), store, faults);
+    const { 'if-match': _, 'if-none-match': __, ...unconditional } = seen.headers;
+    const taken = fault === 'ignored-condition' ? { ...seen, headers: unconditional } : seen;
+    return await operate(callOf(taken, request, invite), store, faults);
   }
 
   const server = createServer((request, response) => void serve(request, response, false));

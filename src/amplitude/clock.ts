@@ -15,20 +15,32 @@ export class ClockCheck {
    * may be under way.
    */
   check(date: string | undefined, sentAt: Date, cameAt: Date): void {
-    const theirs = Date.parse(date ?? '');
-    if (!this.#decided && !Number.isNaN(theirs)) {
+    const told = this.#decided ? undefined : clocksApart(date, sentAt, cameAt);
+    if (told !== undefined) {
       this.#decided = true;
-      const apart = Math.max(sentAt.getTime() - theirs, theirs - cameAt.getTime());
-      if (apart > CLOCKS_APART_MS) this.#skew = skewed(new Date(theirs), cameAt, apart);
+      if (told.apartMs > CLOCKS_APART_MS) this.#skew = skewed("Amplitude's", told, cameAt);
     }
     if (this.#skew !== undefined) throw this.#skew;
   }
 }
 
-function skewed(theirs: Date, ours: Date, apart: number): JobError {
+interface Told {
+  readonly theirs: Date;
+  readonly apartMs: number;
+}
+
+/** What the `Date` of an answer says, and how far that is from any moment while the request was under way. */
+export function clocksApart(date: string | undefined, sentAt: Date, cameAt: Date): Told | undefined {
+  const theirs = Date.parse(date ?? '');
+  if (Number.isNaN(theirs)) return undefined;
+  const apartMs = Math.max(sentAt.getTime() - theirs, theirs - cameAt.getTime(), 0);
+  return { theirs: new Date(theirs), apartMs };
+}
+
+export function skewed(whose: string, { theirs, apartMs }: Told, ours: Date): JobError {
   return new JobError(
     'CLOCK_SKEW',
-    `This machine's clock says ${at(ours)}, Amplitude's says ${at(theirs)}: they are ${long(apart)} apart.`,
+    `This machine's clock says ${at(ours)}, ${whose} says ${at(theirs)}: they are ${long(apartMs)} apart.`,
     {
       endsRun: true,
       hint: "Set the clock (NTP), also that of the host if this is a container: it shows the host's. Then run the same command again.",

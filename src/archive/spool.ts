@@ -99,7 +99,7 @@ export async function spool(body: AsyncIterable<Buffer>, options: SpoolOptions):
  * A temporary file that nothing can leave behind: on Linux it never has a name (O_TMPFILE), elsewhere and on file
  * systems without that it loses its name as soon as it is open.
  */
-async function openNameless(folder: string): Promise<FileHandle> {
+export async function openNameless(folder: string): Promise<FileHandle> {
   if (process.platform === 'linux') {
     // Node.js has no constant for it; Linux defines it as this bit and O_DIRECTORY together.
     const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;

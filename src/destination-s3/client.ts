@@ -4,6 +4,9 @@ import type { Agents } from '../network.ts';
 
 export const MOST_SOCKETS = 128;
 
+/** Hears the `Date` of each answer, whatever its status, and how long that answer took. */
+export type DateListener = (date: string | undefined, tookMs: number) => void;
+
 /**
  * A client of the store for `region`, or for the region of the SDK's chain, or for us-east-1. `checksums`: whether the store
  * is to be told them, which AWS's own AWS_REQUEST_CHECKSUM_CALCULATION and profiles turn off.
@@ -12,6 +15,7 @@ export async function makeClient(
   settings: S3Settings,
   region: string | undefined,
   agents: Agents,
+  onDate?: DateListener,
 ): Promise<{ client: S3Client; checksums: boolean }> {
   const { credentials, endpoint, addressing, maxAttempts } = settings;
   const options = {
@@ -40,7 +44,22 @@ export async function makeClient(
   const checksums = (await client.config.requestChecksumCalculation()) !== 'WHEN_REQUIRED';
   // Whichever it is, every checksum is ours: where none is told, the SDK must not add one by itself.
   client.config.requestChecksumCalculation = async () => 'WHEN_REQUIRED';
+  if (onDate !== undefined) hear(client, onDate);
   return { client, checksums };
+}
+
+function hear(client: S3Client, onDate: DateListener): void {
+  // The innermost place: the SDK corrects a wrong clock by itself, and only the answer tells that it did.
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      const started = performance.now();
+      const result = await next(args);
+      const { headers = {} } = result.response as { headers?: Record<string, string> };
+      onDate(headers.date, performance.now() - started);
+      return result;
+    },
+    { step: 'deserialize', priority: 'low' },
+  );
 }
 
 /** AWS itself, whose dialect is known. */

@@ -31,6 +31,7 @@ export type Invocation =
   | { readonly command: 'status'; readonly flags: StatusFlags; readonly json: boolean }
   | { readonly command: 'verify'; readonly flags: VerifyFlags; readonly json: boolean }
   | { readonly command: 'reconcile'; readonly flags: ReconcileFlags; readonly json: boolean }
+  | { readonly command: 'doctor'; readonly json: boolean }
   | { readonly command: 'simulate'; readonly flags: SimulateFlags }
   | { readonly command: 'demo'; readonly flags: DemoFlags; readonly json: boolean };
 
@@ -69,6 +70,9 @@ const FLAGS = {
   },
   reconcile: {
     'dry-run': { type: 'boolean', short: 'n' },
+    json: { type: 'boolean' },
+  },
+  doctor: {
     json: { type: 'boolean' },
   },
   simulate: {
@@ -169,6 +173,7 @@ function readInvocation(args: readonly string[], wrong: UsageError[]): Invocatio
       json: flag('json'),
     };
   }
+  if (command === 'doctor') return { command, json: flag('json') };
   if (command === 'simulate') {
     const tooLarge = text('too-large-hours');
     return {

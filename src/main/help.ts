@@ -56,6 +56,14 @@ const reconcileHelp = () => `${command('reconcile DIR [flags]')}
 
   Exit code 3: files were moved. Needs no Amplitude keys.`;
 
+const doctorHelp = () => `${command('doctor [--json]')}
+
+  Tries what a run needs: settings, proxies and certificates, Amplitude's host and keys, the clock, the
+  rights at the destination, WORK_DIR. A line for each, with the remedy where it fails. It asks Amplitude
+  once and leaves nothing behind.
+
+  --json               one JSON document on stdout`;
+
 const demoHelp = () => `${command('demo [--data DIR] [--force] [--json]')}
 
   The whole job without any account: starts the simulator, exports its last day into DIR (./data)
@@ -79,6 +87,7 @@ const simulateHelp = () => `${command('simulate [flags]')}
 
 const EXAMPLES = [
   'demo',
+  'doctor',
   '--dry-run',
   'export --yesterday',
   'export --start 2026-11-01 --end 2026-12-01',
@@ -98,6 +107,7 @@ export function helpText(of: string | undefined): string {
   if (of === 'status') return `${statusHelp()}\n\n${CODES}`;
   if (of === 'verify') return `${verifyHelp()}\n\n${CODES}`;
   if (of === 'reconcile') return reconcileHelp();
+  if (of === 'doctor') return `${doctorHelp()}\n\n${CODES}`;
   if (of === 'demo') return demoHelp();
   if (of === 'simulate') return `${simulateHelp()}\n\nFaults\n${faultList()}`;
   const intro = `amplitude-to-s3 ${VERSION}: Amplitude's raw events in S3 or a folder, every hour, once, complete.`;
@@ -108,6 +118,7 @@ export function helpText(of: string | undefined): string {
     statusHelp(),
     verifyHelp(),
     reconcileHelp(),
+    doctorHelp(),
     demoHelp(),
     simulateHelp(),
     `  Faults: ${command('simulate --help')}`,

@@ -23,7 +23,7 @@ export type FaultName =
   | 'method'
   | 'other-md5'
   | 'opaque-etag'
-  | 'ignores-conditions'
+  | 'ignored-condition'
   | 'lost-answer'
   | 'conflict'
   | 'signature'

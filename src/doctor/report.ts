@@ -1,0 +1,39 @@
+import { EXIT } from '../errors.ts';
+import { count } from '../format.ts';
+import { type Check, exitCodeOf } from './check.ts';
+
+/** The one document of `doctor --json`. */
+export interface DoctorReport {
+  readonly command: 'doctor';
+  readonly checks: readonly Check[];
+  readonly exitCode: number;
+}
+
+export function doctorReport(checks: readonly Check[]): DoctorReport {
+  return { command: 'doctor', checks, exitCode: exitCodeOf(checks) };
+}
+
+const STATUS_WIDTH = 8;
+const CHECK_WIDTH = 19;
+const COLORS = { ok: '32', warn: '33', failed: '31', skipped: '90' } as const;
+
+/** A check for people: a line, and the remedy below it. */
+export function checkLines({ check, status, message, code, hint }: Check, color: boolean): string {
+  const shown = status.padEnd(STATUS_WIDTH);
+  const head = (color ? `\u001b[${COLORS[status]}m${shown}\u001b[0m` : shown) + check.padEnd(CHECK_WIDTH);
+  const below = `\n${' '.repeat(STATUS_WIDTH + CHECK_WIDTH)}`;
+  const said = `${code === undefined ? '' : `${code}  `}${message}`.replaceAll('\n', below);
+  return `${head}${said}${hint === undefined ? '' : `${below}→ ${hint}`}`;
+}
+
+/** The sentence at the end. */
+export function doctorSummary({ checks }: DoctorReport): string {
+  const having = (status: Check['status']) => checks.filter((check) => check.status === status).length;
+  const [failed, warned, skipped] = [having('failed'), having('warn'), having('skipped')];
+  const warnings = warned === 0 ? '' : `; ${count(warned, 'warning')}`;
+  if (failed === 0) return `Everything a run needs works${warnings}.`;
+  if (exitCodeOf(checks) === EXIT.usage && checks.length === failed)
+    return 'The settings cannot be used. Nothing else was tried.';
+  const untried = skipped === 0 ? '' : `, ${skipped} could not be tried`;
+  return `${failed} of ${count(checks.length, 'check')} failed${untried}${warnings}. Do what they say, then run doctor again.`;
+}
