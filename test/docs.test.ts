@@ -31,6 +31,7 @@ const PAGES = {
   'README.md': README,
   'requirements-free.md': REQUIREMENTS,
   'docs/networks.md': page('docs/networks.md'),
+  'docs/stores.md': page('docs/stores.md'),
   'kestra/README.md': page('kestra/README.md'),
   'infra/README.md': page('infra/README.md'),
   'infra/aws/README.md': page('infra/aws/README.md'),
