@@ -200,7 +200,7 @@ export function loadSettings(env: Environment, needs: Needs = { amplitude: true 
   const apiKey = require('AMPLITUDE_API_KEY');
   const secretKey = require('AMPLITUDE_SECRET_KEY');
   const prefix = unusable.has('S3_PREFIX') ? '' : clean.S3_PREFIX;
-  const warnings = unknown.map(({ name, meant }) => `${name} is no setting of this program; did you mean ${meant}?`);
+  const warnings = unknown.map(asksFor);
   const given = { found, unusable, get, unknown, redact, mounts: needs.mounts ?? '' };
   const destination = readDestination(given, prefix, problems, warnings);
   const credentials = readCredentials(found, unusable, problems);
@@ -215,6 +215,9 @@ export function loadSettings(env: Environment, needs: Needs = { amplitude: true 
   };
   const wrong: JobError[] = [...(needs.wrong ?? [])];
   readTimes(needs.flags ?? {}, range, wrong);
+  if (problems.length > 0) {
+    for (const at of unknown) if (!problems.some((problem) => problem.includes(at.name))) problems.push(asksFor(at));
+  }
   refuse(problems, wrong, redact);
 
   const proxyEnv = readProxies(get);
@@ -259,6 +262,10 @@ export function loadSettings(env: Environment, needs: Needs = { amplitude: true 
     secrets: [...secretsOf(found, apiKey, secretKey), ...passwordsOf(proxyEnv)],
     warnings,
   };
+}
+
+function asksFor({ name, meant }: { name: string; meant: string }): string {
+  return `${name} is no setting of this program; did you mean ${meant}?`;
 }
 
 function refuse(problems: readonly string[], wrong: readonly JobError[], redact: Redact): void {

@@ -245,6 +245,11 @@ describe('spool', () => {
       await rm(file);
     });
 
+    // No file without a name can be made in /proc, as on NFS and others, nor one with a name.
+    (process.platform === 'linux' ? it : it.skip)('names a WORK_DIR that takes no files', async () => {
+      expect(await refusal('DESTINATION', '/proc')).to.include('ENOENT');
+    });
+
     it('names a WORK_DIR that it may not write in', async () => {
       await chmod(workDir, 0o555);
       const isRoot = process.getuid?.() === 0;
@@ -271,7 +276,7 @@ describe('spool', () => {
       const { open } = fs;
       const names: unknown[] = [];
       const without: typeof open = async (path, flags, mode) => {
-        if (typeof flags === 'number') throw Object.assign(new Error('not supported'), { code: 'EOPNOTSUPP' });
+        if (typeof flags === 'number') throw Object.assign(new Error('not supported'), { code: 'ENOTSUP' });
         names.push(path);
         return open(path, flags, mode);
       };

@@ -681,6 +681,12 @@ describe('settings', () => {
       expect(problems({ ...KEYS, BUKET_NAME: 'x' })[0]).to.match(/BUKET_NAME is set, but is no setting/);
     });
 
+    it('are told with whatever else is wrong', () => {
+      const found = problems({ ...BASE, SETTLE_HOURS: 'x', AMPLITUDE_REGOIN: 'eu' });
+      expect(found).to.have.length(2);
+      expect(found[1]).to.include('AMPLITUDE_REGOIN').and.include('did you mean AMPLITUDE_REGION?');
+    });
+
     it('are warnings where nothing is missing', () => {
       expect(load({ SETLE_HOURS: '0', OUTPUT_FORMATS: 'gzip' }).warnings).to.deep.equal([
         'SETLE_HOURS is no setting of this program; did you mean SETTLE_HOURS?',

@@ -106,7 +106,8 @@ export async function openNameless(folder: string): Promise<FileHandle> {
     try {
       return await open(folder, O_TMPFILE | constants.O_RDWR, 0o600);
     } catch (error) {
-      const unsupported = ['EOPNOTSUPP', 'EISDIR', 'EINVAL'].includes(systemCode(error) ?? '');
+      // Node.js names EOPNOTSUPP by its other name.
+      const unsupported = ['ENOTSUP', 'EOPNOTSUPP', 'EISDIR', 'EINVAL'].includes(systemCode(error) ?? '');
       if (!unsupported) throw error;
     }
   }
