@@ -67,14 +67,22 @@ interface Running {
 const NETWORK = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY', 'AWS_CA_BUNDLE'];
 const EXPORTING: Running = {
   required: ['AMP_API_KEY', 'AMP_SECRET_KEY', 'AWS_ACCESS_KEY', 'AWS_SECRET_KEY', 'BUCKET_NAME'],
-  settings: ['AMPLITUDE_BASE_URL', 'AWS_ENDPOINT_URL_S3', 'AWS_REGION', 'S3_KMS_KEY_ID', ...NETWORK],
+  settings: [
+    'AMPLITUDE_BASE_URL',
+    'AWS_ENDPOINT_URL_S3',
+    'AWS_REGION',
+    'S3_KMS_KEY_ID',
+    'S3_SSE',
+    'S3_ADDRESSING',
+    ...NETWORK,
+  ],
   own: [],
   files: ['run-report.json'],
 };
 /** It asks nothing of Amplitude and writes nothing, so it gets no keys for that. */
 const LOOKING: Running = {
   required: ['AWS_ACCESS_KEY', 'AWS_SECRET_KEY', 'BUCKET_NAME'],
-  settings: ['AWS_ENDPOINT_URL_S3', 'AWS_REGION', ...NETWORK],
+  settings: ['AWS_ENDPOINT_URL_S3', 'AWS_REGION', 'S3_ADDRESSING', ...NETWORK],
   own: ['DAYS', 'TOLERATED'],
   files: ['status.html', 'status.json'],
 };
