@@ -1,10 +1,10 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Destination, DestinationOptions } from './destination.ts';
-import { MOST_SOCKETS, makeClient } from './destination-s3/client.ts';
+import { isAws, MOST_SOCKETS, makeClient } from './destination-s3/client.ts';
 import { deletingOf } from './destination-s3/deleting.ts';
 import { Dialect } from './destination-s3/dialect.ts';
 import { explain } from './destination-s3/explain.ts';
-import { isTransient, NotS3, regionOf } from './destination-s3/faults.ts';
+import { isNewToSdk, isTransient, regionOf } from './destination-s3/faults.ts';
 import { readingOf } from './destination-s3/reading.ts';
 import { backOff, writingOf } from './destination-s3/writing.ts';
 import { agentsFor } from './network.ts';
@@ -26,7 +26,7 @@ export function openS3Destination(
   let client: Promise<S3Client> | undefined;
 
   const agents = agentsFor(settings.proxyEnv, MOST_SOCKETS);
-  const dialect = new Dialect(log);
+  const dialect = new Dialect(log, isAws(settings.endpoint));
 
   async function inRegion(region: string | undefined): Promise<S3Client> {
     const { client, checksums } = await makeClient(settings, region, agents, onDate);
@@ -64,8 +64,8 @@ export function openS3Destination(
         return await withClient({ action, key }, send);
       } catch (error) {
         signal.throwIfAborted();
-        // The SDK repeats requests, not the reading of an answer that breaks off midway or is not S3's.
-        if (!(repeat || error instanceof NotS3) || !isTransient(error) || attempt >= settings.maxAttempts) {
+        // The SDK repeats requests, not the reading of an answer that breaks off midway, nor after every cause that passes.
+        if (!(repeat || isNewToSdk(error)) || !isTransient(error) || attempt >= settings.maxAttempts) {
           throw explain(error, { ...where, action, key });
         }
         await backOff(attempt, signal);

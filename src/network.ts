@@ -73,7 +73,7 @@ const TRANSIENT = new Set([
 export function isTransientCause(error: unknown): boolean {
   if (codeOf(error, CERTIFICATE) !== undefined) return false;
   const tunnel = tunnelError(error);
-  if (tunnel !== undefined) return tunnel.statusCode === undefined || tunnel.statusCode >= 500;
+  if (tunnel !== undefined) return (statusOf(tunnel) ?? 500) >= 500;
   // A proxy or server that speaks broken HTTP or TLS mostly speaks it once.
   if (codeOf(error, /^(?:HPE_|ERR_SSL_)/) !== undefined) return true;
   for (const { code, message } of causesOf(error) as Iterable<Error & { code?: unknown }>) {
@@ -134,10 +134,15 @@ function tunnelError(error: unknown): TunnelError | undefined {
   return [...causesOf(error)].findLast((at) => (at as { code?: unknown }).code === 'ERR_PROXY_TUNNEL');
 }
 
+/** Undefined where the proxy gave none, or one that cannot be read. */
+function statusOf({ statusCode }: TunnelError): number | undefined {
+  return Number.isInteger(statusCode) ? statusCode : undefined;
+}
+
 function whyOfProxy(error: unknown, proxyEnv: ProxyEnv, host: string): string | undefined {
   const tunnel = tunnelError(error);
   if (tunnel !== undefined) {
-    const status = tunnel.statusCode;
+    const status = statusOf(tunnel);
     if (status === 407) return refusedUser(proxyEnv.HTTPS_PROXY);
     const said = status === undefined ? tunnel.message : `HTTP ${status}`;
     return `The proxy ${withoutUser(proxyEnv.HTTPS_PROXY)} opened no connection to ${host} (${said}).`;

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import type { S3Settings } from '../src/config.ts';
 import { contentOf, type DestinationOptions, openDestination } from '../src/destination.ts';
+import { explain } from '../src/destination-s3/explain.ts';
 import type { JobError } from '../src/errors.ts';
 import { failure } from './destination-contract.ts';
 import { runProgram } from './program.ts';
@@ -100,6 +101,31 @@ describe('a store that speaks a dialect', () => {
     expect(said(/Two runs at once are not safe/)).to.have.length(1);
     expect([...destination.lacks]).to.deep.equal(['conditions']);
   });
+
+  it('is not taken to honour If-Match because it honours If-None-Match', async () => {
+    server.faults.push({ fault: 'ignored-condition', operation: 'PutObject', header: /^if-match$/ });
+    const destination = open();
+    await destination.swap('manifests/a.json', Buffer.from('{}'), undefined);
+    expect([...destination.lacks]).to.deep.equal([]);
+    const { version } = (await destination.standing('manifests/a.json')) ?? {};
+    expect(await destination.swap('manifests/a.json', Buffer.from('{ }'), version)).to.equal('swapped');
+    expect([...destination.lacks]).to.deep.equal(['conditions']);
+  });
+
+  for (const fault of ['page-400', 'page-501'] as const) {
+    it(`is not found to lack anything by the page of a proxy (${fault})`, async () => {
+      server.faults.push({ fault });
+      const destination = open();
+      for (const attempt of [
+        destination.put('events/a.json', small),
+        destination.swap('manifests/a.json', Buffer.from('{}'), undefined),
+        destination.delete(['events/a.json']),
+      ]) {
+        expect(await failure(attempt)).to.include({ code: 'NOT_S3', endsRun: true });
+      }
+      expect([...destination.lacks]).to.deep.equal([]);
+    });
+  }
 
   it('is asked once for a condition that does not hold, and keeps it', async () => {
     const destination = open();
@@ -262,6 +288,55 @@ describe('what S3 says in a refusal', () => {
   it('is quoted of a 5xx that stays', async () => {
     const error = await refused('slow-down', { maxAttempts: 1 });
     expect(error.message).to.include('SlowDown, "Please reduce your request rate."');
+  });
+});
+
+describe('a refusal of AWS', () => {
+  const at = { action: 'PutObject', key: 'a', bucket: 'b', name: 's3://b/', settings: s3Settings('') };
+  const refusal = (name: string, message: string, httpStatusCode = 403) =>
+    explain(Object.assign(new Error(message), { name, $metadata: { httpStatusCode } }), at) as JobError;
+
+  for (const [name, message, httpStatusCode] of [
+    ['AccessDenied', 'Not authorized to perform sts:AssumeRoleWithWebIdentity', 403],
+    ['InvalidClientTokenId', 'The security token included in the request is invalid.', 403],
+    ['Unauthorized', 'Unauthorized', 401],
+  ] as const) {
+    it(`is of credentials: ${name}, ${message}`, () => {
+      const error = refusal(name, message, httpStatusCode);
+      expect(error).to.include({ code: 'AWS_CREDENTIALS', exitCode: 4, endsRun: true });
+      expect(error.message).to.include(message.replace(/\.$/, ''));
+    });
+  }
+
+  it('is of the KMS key only where it speaks of KMS, not of a bucket that is named so', () => {
+    const denied = (on: string) => refusal('AccessDenied', `User: x is not authorized to perform: ${on}`);
+    expect(denied('s3:PutObject on resource: "arn:aws:s3:::acme-kms-logs/a"').code).to.equal('ACCESS_DENIED');
+    expect(denied('kms:GenerateDataKey on this resource').code).to.equal('KMS_KEY');
+  });
+
+  it('is one line of at most 300 characters', () => {
+    const error = refusal('AccessDenied', `one\ntwo ${'x'.repeat(400)}`);
+    expect(error.message).to.include('one two').and.not.include('\n');
+    expect(error.message.length).to.be.below(400);
+  });
+});
+
+describe('a pause between attempts at S3', () => {
+  it('ends with the reason of the signal', async () => {
+    const server = await startS3Server();
+    try {
+      server.faults.push({ fault: 'html' });
+      const stopper = new AbortController();
+      const destination = openDestination(
+        { kind: 's3', bucket: 'bucket', prefix: 'p' },
+        { s3: s3Settings(server.url, { maxAttempts: 50 }), signal: stopper.signal, log: hearingLog() },
+      );
+      const listing = failure(Array.fromAsync(destination.list('')));
+      setTimeout(() => stopper.abort(new Error('stop')), 1500);
+      expect(await listing).to.have.property('message', 'stop');
+    } finally {
+      await server.close();
+    }
   });
 });
 

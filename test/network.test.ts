@@ -198,6 +198,12 @@ describe('networks', function () {
       expect(seen.length).to.be.at.least(5);
     });
 
+    it('try again also a listing of the store, which the SDK takes for failed', async () => {
+      const { host, seen } = await proxy({ first: [503, 503] }, 'https');
+      expectLanded(await run({ ...hosts('https'), AMPLITUDE_BASE_URL: simulator.url, HTTPS_PROXY: host }));
+      expect(seen.length).to.be.at.least(3);
+    });
+
     it('end at once where it does not open tunnels to this host', async () => {
       const { host, seen } = await proxy({ first: [403] }, 'https');
       const ended = await run({ ...hosts('https'), HTTPS_PROXY: host });

@@ -18,6 +18,12 @@ export async function makeClient(
   onDate?: DateListener,
 ): Promise<{ client: S3Client; checksums: boolean }> {
   const { credentials, endpoint, addressing, maxAttempts } = settings;
+  const requestHandler = {
+    connectionTimeout: 10_000,
+    socketTimeout: 60_000,
+    httpsAgent: agents.https,
+    httpAgent: agents.http,
+  };
   const options = {
     ...(credentials === undefined ? {} : { credentials }),
     ...(endpoint === undefined ? {} : { endpoint }),
@@ -27,12 +33,9 @@ export async function makeClient(
     maxAttempts,
     // The SDK would print to the console that a stream cannot be sent twice; we send it twice ourselves.
     logger: { debug() {}, info() {}, warn() {}, error() {} },
-    requestHandler: {
-      connectionTimeout: 10_000,
-      socketTimeout: 60_000,
-      httpsAgent: agents.https,
-      httpAgent: agents.http,
-    },
+    requestHandler,
+    // The chain hands it to the clients that bring credentials (SSO, STS): they are behind the same proxy.
+    clientConfig: { requestHandler },
   };
   let client = new S3Client({ ...options, ...(region === undefined ? {} : { region }) });
   try {

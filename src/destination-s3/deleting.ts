@@ -52,7 +52,7 @@ export function deletingOf(at: Bucket, dialect: Dialect): Pick<Destination, 'del
                 await together(s3, some);
                 return false;
               } catch (error) {
-                if (refusesDeleteObjects(error)) return true;
+                if (refusesDeleteObjects(error, dialect)) return true;
                 throw error;
               }
             });

@@ -17,10 +17,13 @@ export class Dialect {
   readonly lacks = new Set<Lack>();
   /** The store has taken an object with its checksum. */
   takesChecksums = false;
+  /** AWS itself lacks nothing: what refuses there is something else. */
+  readonly isAws: boolean;
   readonly #log: Log;
 
-  constructor(log: Log) {
+  constructor(log: Log, isAws: boolean) {
     this.#log = log;
+    this.isAws = isAws;
   }
 
   found(lack: Lack): void {

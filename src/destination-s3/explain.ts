@@ -27,6 +27,17 @@ export interface Attempted {
 /** How much of an answer is quoted. */
 const QUOTED = 300;
 
+/** Codes of S3 and of STS for keys that are wrong, or no longer right. */
+const REFUSED = [
+  'InvalidAccessKeyId',
+  'SignatureDoesNotMatch',
+  'ExpiredToken',
+  'InvalidToken',
+  'TokenRefreshRequired',
+  'InvalidClientTokenId',
+  'UnrecognizedClientException',
+];
+
 /** What each request needs of an IAM policy. */
 const PERMISSION: Readonly<Record<string, string>> = {
   ListObjectsV2: 's3:ListBucket on the bucket',
@@ -64,7 +75,7 @@ export function explain(error: unknown, at: Attempted): unknown {
     const hint = `Make it, or correct S3_BUCKET or DESTINATION.${addressing(settings)}`;
     return ends('BUCKET_MISSING', `The bucket ${bucket} does not exist${endpoint(settings)}: ${said}.`, hint);
   }
-  if (codeOf(error)?.startsWith('KMS.') || (status(error) === 403 && /kms/i.test(said))) {
+  if (codeOf(error)?.startsWith('KMS.') || (status(error) === 403 && /\bkms:[A-Z]|:kms:/i.test(said))) {
     return ends(
       'KMS_KEY',
       `${what} was refused because of the KMS key: ${said}.`,
@@ -124,19 +135,17 @@ export function explain(error: unknown, at: Attempted): unknown {
 
 /** Message and hint where it is the credentials that are missing, cannot be had, or are refused. */
 function credentialsProblem(error: unknown, said: string, { profile }: S3Settings): [string, string] | undefined {
-  if (
-    named(error, 'InvalidAccessKeyId', 'SignatureDoesNotMatch', 'ExpiredToken', 'InvalidToken', 'TokenRefreshRequired')
-  ) {
+  if (named(error, ...REFUSED) || (status(error) === 401 && foreignText(error) === undefined)) {
     return [
       `The store refused the AWS credentials: ${said}.`,
       'Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for temporary keys, AWS_SESSION_TOKEN.',
     ];
   }
-  const [, role] = /not authorized to perform: sts:AssumeRole\w* on resource: ([^\s"]+)/.exec(said) ?? [];
-  if (role !== undefined) {
+  const role = /not authorized to perform:? sts:AssumeRole\w*(?: on resource: ([^\s"]+))?/i.exec(said);
+  if (role !== null) {
     return [
-      `The AWS credentials may not assume the role ${role}: ${said}.`,
-      'Check role_arn and external_id of the profile, and whom the trust policy of the role names.',
+      `The AWS credentials may not assume the role${role[1] === undefined ? '' : ` ${role[1]}`}: ${said}.`,
+      'Check role_arn and external_id of the profile, or AWS_ROLE_ARN, and whom the trust policy of the role names.',
     ];
   }
   const ofProfile = profile === undefined ? '' : ` with AWS_PROFILE=${profile}`;
@@ -187,14 +196,13 @@ function wordsOf(error: unknown, { credentials }: S3Settings): string {
   const code = status(error);
   if (error instanceof NotS3 || code === undefined) return message.replace(/\.+\s*$/, '');
   const foreign = foreignText(error);
-  const ours = codeOf(error);
-  if (foreign === undefined && ours !== undefined) return `${ours}, "${message}"`;
-  const redact = redaction(Object.values(credentials ?? {}));
-  const text = redact((foreign ?? '').replace(/<(style|script).*?<\/\1>/gis, ' ').replace(/<[^>]*>/g, ' '))
+  const ours = foreign === undefined ? codeOf(error) : undefined;
+  const bare = (foreign ?? '').replace(/<(style|script).*?<\/\1>/gis, ' ').replace(/<[^>]*>/g, ' ');
+  const text = redaction(Object.values(credentials ?? {}))(ours === undefined ? bare : message)
     .replace(/\s+/g, ' ')
     .trim();
   const cut = text.length > QUOTED ? `${text.slice(0, QUOTED)}…` : text;
-  return `HTTP ${code}${cut === '' ? '' : `, "${cut}"`}`;
+  return `${ours ?? `HTTP ${code}`}${cut === '' ? '' : `, "${cut}"`}`;
 }
 
 function endpoint({ endpoint: at }: S3Settings): string {

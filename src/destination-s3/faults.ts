@@ -1,3 +1,4 @@
+import { systemCode } from '../errors.ts';
 import { isTransientCause } from '../network.ts';
 import type { Dialect } from './dialect.ts';
 
@@ -67,16 +68,29 @@ function textIn(parsed: unknown): string {
   return parsed instanceof Object ? Object.values(parsed).map(textIn).join(' ') : String(parsed ?? '');
 }
 
+/** What the SDK repeats by itself, as its retry strategy lists them. */
+const KNOWN_TO_SDK = /^(ECONNRESET|ECONNREFUSED|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN)$/;
+
+/** An answer that is not S3's, or a cause of the network that the SDK takes for final, such as a proxy that is busy. */
+export function isNewToSdk(error: unknown): boolean {
+  if (error instanceof NotS3) return true;
+  return isTransientCause(error) && !KNOWN_TO_SDK.test(systemCode(error) ?? '');
+}
+
 /** Codes of a refusal that explains itself by its sentence alone, or by nothing. */
 const VAGUE = /^(InvalidArgument|InvalidRequest|BadRequest|ExcessHeaderValues|Unsupported\w*|InvalidHeader\w*)$/;
 
 /**
  * What the store may have refused of a request that AWS takes: named by its sentence, or meant by 501; a 400 that says
- * nothing may mean the checksum. What it has taken before is not meant.
+ * nothing may mean the checksum. What it has taken before is not meant, and a page is no refusal of the store.
  */
-export function refusedFeatures(error: unknown, { takesChecksums }: Dialect): readonly ('checksums' | 'conditions')[] {
+export function refusedFeatures(
+  error: unknown,
+  { isAws, takesChecksums }: Dialect,
+): readonly ('checksums' | 'conditions')[] {
   const code = status(error);
-  if ((code !== 400 && code !== 501) || isWrongDigest(error) || !(error instanceof Error)) return [];
+  if ((code !== 400 && code !== 501) || isAws || isWrongDigest(error) || !(error instanceof Error)) return [];
+  if (foreignText(error) !== undefined) return [];
   if (/if-(none-)?match/i.test(error.message)) return ['conditions'];
   if (/checksum|crc-?32/i.test(error.message)) return ['checksums'];
   if (code === 501) return takesChecksums ? ['conditions'] : ['checksums', 'conditions'];
@@ -84,6 +98,6 @@ export function refusedFeatures(error: unknown, { takesChecksums }: Dialect): re
 }
 
 /** Stores without DeleteObjects answer 501 or 405, those that want a Content-MD5 with it 400. */
-export function refusesDeleteObjects(error: unknown): boolean {
-  return [400, 405, 411, 501].includes(status(error) ?? 0);
+export function refusesDeleteObjects(error: unknown, { isAws }: Dialect): boolean {
+  return [400, 405, 411, 501].includes(status(error) ?? 0) && !isAws && foreignText(error) === undefined;
 }

@@ -4,9 +4,8 @@ import type { S3Settings } from '../config.ts';
 import { type Content, contentOf, type Destination, Miscounted } from '../destination.ts';
 import type { Log } from '../log.ts';
 import { ContentFailure, checksum, sendContent } from './body.ts';
-import { isAws } from './client.ts';
 import type { Dialect } from './dialect.ts';
-import { isAbsent, isPresent, isTransient, isWrongDigest, refusedFeatures } from './faults.ts';
+import { isAbsent, isPresent, isTransient, isWrongDigest, refusedFeatures, status } from './faults.ts';
 import { putInParts } from './multipart.ts';
 import { mustBeThere, mustHaveTag, proved, Sums, took } from './proof.ts';
 import { NO_TAG } from './reading.ts';
@@ -60,7 +59,11 @@ export function writingOf(at: WritingOptions): Pick<Destination, 'put' | 'swap'>
         return proved(s3.send(new PutObjectCommand(input), { abortSignal }), took(told));
       });
       if (sums !== undefined) mustHaveTag(answer, sums.md5());
-      if (answer.ChecksumCRC32 === undefined) await mustBeThere(s3, target, content.bytes, signal);
+      if (answer.ChecksumCRC32 === undefined) {
+        await mustBeThere(s3, target, content.bytes, signal).catch((error: unknown) => {
+          throw status(error) === 403 ? at.explain(error, 'HeadObject', key, 1) : error;
+        });
+      }
       return sums === undefined;
     });
   }
@@ -71,19 +74,20 @@ export function writingOf(at: WritingOptions): Pick<Destination, 'put' | 'swap'>
     content: Content,
     { condition, settled }: { condition: PutCondition; settled: (error: unknown) => Promise<T | undefined> },
   ): Promise<T | undefined> {
-    let checksums = true;
+    let refusal: unknown;
     for (let attempt = 1; ; attempt++) {
       try {
-        const told = await putOnce(key, content, { condition, checksums });
+        const told = await putOnce(key, content, { condition, checksums: refusal === undefined });
         if (told) dialect.takesChecksums = true;
-        else dialect.found('checksums');
+        // Others may have been taken with a checksum meanwhile: then it was not that.
+        else if (refusedFeatures(refusal, dialect).includes('checksums')) dialect.found('checksums');
         return undefined;
       } catch (error) {
         signal.throwIfAborted();
         if (error instanceof ContentFailure) throw error.cause;
-        if (checksums && refusedFeatures(error, dialect).includes('checksums')) {
+        if (refusal === undefined && refusedFeatures(error, dialect).includes('checksums')) {
           // Whether it is the checksum that the store refuses shows by what it says without one.
-          checksums = false;
+          refusal = error;
           attempt--;
           continue;
         }
@@ -101,49 +105,72 @@ export function writingOf(at: WritingOptions): Pick<Destination, 'put' | 'swap'>
     }
   }
 
-  async function swap(key: string, content: Buffer, from: string | undefined): Promise<'swapped' | 'lost'> {
-    // Of this swap: others that began before the store refused a condition are under way beside it.
-    const conditional = !dialect.lacks.has('conditions') && from?.startsWith(NO_TAG) !== true;
-    if (!conditional && (await at.standing(key))?.version !== from) return 'lost';
-    const condition = from === undefined ? { IfNoneMatch: '*' } : { IfMatch: from };
-    const outcome = await putAgain<'swapped' | 'lost' | 'unconditional'>(key, contentOf(content), {
-      condition: conditional ? condition : {},
-      settled: async (error) => {
-        if (conditional && refusedFeatures(error, dialect).includes('conditions')) {
-          dialect.found('conditions');
-          return 'unconditional';
-        }
-        const refused = isPresent(error) || isAbsent(error);
-        if (!refused && !isTransient(error)) return undefined;
-        // The refusal may be of a repetition, and a lost answer may have been a success.
-        const now = await at.standing(key);
-        if (now?.content.equals(content) === true) return 'swapped';
-        return refused || now?.version !== from ? 'lost' : undefined;
-      },
-    });
-    if (outcome === 'unconditional') return await swap(key, content, from);
-    if (conditional && outcome === undefined) {
-      proof ??= proveConditions(key, content);
-      await proof;
-    }
-    return outcome ?? 'swapped';
+  /** What follows the failure of a swap: `undefined` to try again where that may help. */
+  async function settleSwap(
+    error: unknown,
+    { key, content, from }: { key: string; content: Buffer; from: string | undefined },
+  ): Promise<'swapped' | 'lost' | undefined> {
+    const refused = isPresent(error) || isAbsent(error);
+    if (!refused && !isTransient(error)) return undefined;
+    // The refusal may be of a repetition, and a lost answer may have been a success.
+    const now = await at.standing(key);
+    if (now?.content.equals(content) === true) return 'swapped';
+    return refused || now?.version !== from ? 'lost' : undefined;
   }
 
-  let proof = isAws(settings.endpoint) ? Promise.resolve() : undefined;
+  async function swap(key: string, content: Buffer, from: string | undefined): Promise<'swapped' | 'lost'> {
+    if (dialect.lacks.has('conditions') || from?.startsWith(NO_TAG) === true)
+      return await swapAfterLook(key, content, from);
+    const outcome = await putAgain<'swapped' | 'lost' | 'unconditional'>(key, contentOf(content), {
+      condition: from === undefined ? { IfNoneMatch: '*' } : { IfMatch: from },
+      settled: async (error) =>
+        refusedFeatures(error, dialect).includes('conditions')
+          ? 'unconditional'
+          : await settleSwap(error, { key, content, from }),
+    });
+    if (outcome === undefined) await proveConditions(key, content, from === undefined ? 'first' : 'replacement');
+    if (outcome !== 'unconditional') return outcome ?? 'swapped';
+    const looked = await swapAfterLook(key, content, from);
+    // That it was the condition shows by the success without one.
+    if (looked === 'swapped') dialect.found('conditions');
+    return looked;
+  }
+
+  /** Swaps where the store cannot: what another run swaps between the look and the put is lost. */
+  async function swapAfterLook(key: string, content: Buffer, from: string | undefined): Promise<'swapped' | 'lost'> {
+    if ((await at.standing(key))?.version !== from) return 'lost';
+    const settled = (error: unknown) => settleSwap(error, { key, content, from });
+    return (await putAgain(key, contentOf(content), { condition: {}, settled })) ?? 'swapped';
+  }
+
+  /** Conditions that do not hold for what has just been put. */
+  const WRONG = {
+    first: { IfNoneMatch: '*' },
+    replacement: { IfMatch: '"00000000000000000000000000000000"' },
+  } as const;
+  const proofs = new Map<keyof typeof WRONG, Promise<boolean>>();
 
   /**
-   * Some stores take a condition and ignore it: two runs at once would overwrite each other without a word. So once a run
-   * puts again what it has just put, on condition that nothing is there.
+   * Some stores take a condition and ignore it: two runs at once would overwrite each other without a word. So of each
+   * kind a run once puts again what it has just put, on a condition that does not hold.
    */
-  async function proveConditions(key: string, content: Buffer): Promise<void> {
+  async function proveConditions(key: string, content: Buffer, kind: keyof typeof WRONG): Promise<void> {
+    if (dialect.isAws) return;
+    const proof = proofs.get(kind) ?? isRefused(key, content, WRONG[kind]);
+    proofs.set(kind, proof);
+    // Where the answer proves nothing, the next swap asks again.
+    if (!(await proof)) proofs.delete(kind);
+  }
+
+  async function isRefused(key: string, content: Buffer, condition: PutCondition): Promise<boolean> {
     try {
-      await putOnce(key, contentOf(content), {
-        condition: { IfNoneMatch: '*' },
-        checksums: !dialect.lacks.has('checksums'),
-      });
+      await putOnce(key, contentOf(content), { condition, checksums: true });
       dialect.found('conditions');
+      return true;
     } catch (error) {
+      signal.throwIfAborted();
       log.debug(`A condition that does not hold was answered: ${(error as Error).message}`);
+      return isPresent(error) || isAbsent(error);
     }
   }
 
@@ -157,7 +184,10 @@ export function writingOf(at: WritingOptions): Pick<Destination, 'put' | 'swap'>
 
 export async function backOff(attempt: number, signal: AbortSignal): Promise<void> {
   const most = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempt - 1));
-  await pause(Math.random() * most, undefined, { signal });
+  await pause(Math.random() * most, undefined, { signal }).catch((error: unknown) => {
+    signal.throwIfAborted();
+    throw error;
+  });
 }
 
 function contentType(key: string): string {

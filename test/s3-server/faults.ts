@@ -18,7 +18,9 @@ export type FaultName =
   | 'vague'
   | 'explicit-deny'
   | 'quota'
+  | 'page-400'
   | 'page-403'
+  | 'page-501'
   | 'broken-page-403'
   | 'method'
   | 'other-md5'
@@ -77,8 +79,14 @@ export function foreignAnswer(fault: FaultName): Answer | undefined {
       return HTML;
     case 'text':
       return { ...HTML, headers: { 'content-type': 'text/plain' }, body: Buffer.from('It works!') };
+    case 'page-400':
     case 'page-403':
-      return { ...HTML, status: 403, body: Buffer.from('<html><body><h1>Blocked by policy 7</h1></body></html>') };
+    case 'page-501':
+      return {
+        ...HTML,
+        status: Number(fault.slice(-3)),
+        body: Buffer.from('<html><body><h1>Blocked by policy 7</h1></body></html>'),
+      };
     case 'broken-page-403':
       return {
         ...HTML,
