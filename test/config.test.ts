@@ -441,6 +441,27 @@ describe('settings', () => {
     });
   });
 
+  it('do not show what stands before the @ of an address, with a scheme or without', () => {
+    for (const [name, value, shown] of [
+      ['HTTPS_PROXY', 'jane:50%hush@proxy.corp:3128', '[secret]@proxy.corp:3128'],
+      ['HTTPS_PROXY', '//jane:50%hush@proxy.corp:3128', '[secret]@proxy.corp:3128'],
+      ['AWS_ENDPOINT_URL_S3', 'hush:hu@sh@minio:9000', '[secret]@minio:9000'],
+      ['AWS_ENDPOINT_URL_S3', 'http://hush:hu@sh@minio:9000', 'http://[secret]@minio:9000'],
+      ['DESTINATION', 's3:hush:hush@bucket/x', '[secret]@bucket/x'],
+      ['DESTINATION', 'file://hush@host', 'file://[secret]@host'],
+    ] as const) {
+      expect(problem({ [name]: value }), value).to.match(/^\S+ is "/);
+      expect(problem({ [name]: value }), value)
+        .to.include(` is "${shown}": `)
+        .and.not.include('hush');
+    }
+    const { warnings } = load({ DESTINATION: '/data/ana@home', S3_BUCKET: 'landing' });
+    expect(warnings.join()).to.include('DESTINATION=/data/ana@home is used');
+    expect(load({ DESTINATION: 'ana@home', S3_BUCKET: 'landing' }).warnings.join()).to.include(
+      '=[secret]@home is used',
+    );
+  });
+
   it('do not show a secret that stands in the wrong variable', () => {
     const key = 'hush+key/0123456789abcdef';
     const choices = ALL.filter(
