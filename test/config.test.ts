@@ -398,6 +398,18 @@ describe('settings', () => {
       expect(problem({ AMPLITUDE_API_KEY: '', AMPLITUDE_API_KEY_FILE: folder })).to.match(/cannot be read \(EISDIR\)/);
     });
 
+    it('are not shown where one stands in NAME_FILE itself', () => {
+      for (const value of ['hush0123456789abcdef', 'hush/0123+4567', '//hush', '~hush/0123', 'C:\\hush']) {
+        const told = problem({ AMPLITUDE_API_KEY: '', AMPLITUDE_API_KEY_FILE: value });
+        expect(told)
+          .to.match(/^AMPLITUDE_API_KEY_FILE /)
+          .and.not.include('hush');
+      }
+      expect(problem({ AMPLITUDE_API_KEY: '', AMP_API_KEY_FILE: 'hush0123456789abcdef' })).to.equal(
+        'AMP_API_KEY_FILE names a file that cannot be read (ENOENT): it takes the path of a file, not the secret.',
+      );
+    });
+
     it('are read from files only where they are secrets', () => {
       const path = file('bucket', 'landing');
       expect(problems({ ...KEYS, S3_BUCKET_FILE: path })[0]).to.match(/^DESTINATION is not set/);
@@ -801,7 +813,9 @@ describe('settings', () => {
       for (const text of ['$HOME/x', `\${PWD}/x`, '~ana/x']) {
         for (const name of PATHS)
           expect(problem({ [name]: text })).to.match(new RegExp(`^${name} is ".*": it begins with`));
-        expect(problem({ AMPLITUDE_API_KEY: '', AMPLITUDE_API_KEY_FILE: text })).to.include('which begins with');
+        expect(problem({ AMPLITUDE_API_KEY: '', AMPLITUDE_API_KEY_FILE: text })).to.match(
+          /^AMPLITUDE_API_KEY_FILE cannot be used: it begins with/,
+        );
       }
     });
 
