@@ -27,7 +27,7 @@ const output = openOutput(env);
 output.json = process.argv.includes('--json');
 let log = output.log(redaction([]));
 try {
-  process.exitCode = await run(readArguments(process.argv.slice(2)), output);
+  process.exitCode = await run(readArguments(process.argv.slice(2), env), output);
 } catch (error) {
   output.error(error);
   log.failure(error);

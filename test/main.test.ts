@@ -80,6 +80,46 @@ describe('the command line', () => {
     });
   }
 
+  for (const [args, kept, script, written] of [
+    [[], { dry_run: 'true' }, 'start', 'npm start -- --dry-run'],
+    [
+      ['export'],
+      { yesterday: 'true', start: '2026-11-20' },
+      'start',
+      'npm start -- export --start=2026-11-20 --yesterday',
+    ],
+    [['2026-11-20'], { start: 'true' }, 'start', 'npm start -- --start=…'],
+    [['status'], { fail_on_gaps: '1d' }, 'start', 'npm start -- status --fail-on-gaps=1d'],
+    [['status'], { fail_on_gaps: 'true', events: '' }, 'start', 'npm start -- status --no-events --fail-on-gaps'],
+    [['reconcile', './x'], { dry_run: 'true' }, 'start', 'npm start -- reconcile ./x --dry-run'],
+    [['simulate', 'a', 'b'], { fault: 'true\n\ntrue' }, 'start', 'npm start -- simulate --fault=… --fault=…'],
+    [['demo', 'x'], { data: 'true' }, 'demo', 'npm run demo -- --data=…'],
+  ] as const) {
+    it(`refuses to run without what npm has kept: ${written}`, async () => {
+      const config = Object.fromEntries(Object.entries(kept).map(([name, value]) => [`npm_config_${name}`, value]));
+      const env = { LOG_FORMAT: 'pretty', npm_lifecycle_event: script, ...config };
+      const { code, stdout, stderr } = await runProgram(args, env);
+      expect([code, stdout]).to.deep.equal([2, '']);
+      expect(stderr).to.match(/error USAGE: npm kept --\S+( and --\S+)? for itself\.\n/);
+      expect(stderr).to.include(`→ Write \`${written}\`: what stands before -- is npm's.`);
+    });
+  }
+
+  it('takes nothing from npm that an .npmrc says, that is off, or that stands behind -- too', async () => {
+    const npm = { npm_lifecycle_event: 'start', npm_config_force: 'true', npm_config_json: 'true' };
+    for (const [args, more] of [
+      [['status'], {}],
+      [['status', '--all'], { npm_config_all: 'true' }],
+      [['-n'], { npm_config_dry_run: 'true' }],
+      [['status'], { npm_config_all: 'false', npm_config_files: '' }],
+      [['status'], { npm_config_all: 'true', npm_lifecycle_event: 'test' }],
+    ] as const) {
+      const { code, stderr } = await runProgram(args, { LOG_FORMAT: 'pretty', ...npm, ...more });
+      expect(code).to.equal(2);
+      expect(stderr).to.include('DESTINATION is not set').and.not.include('npm kept');
+    }
+  });
+
   it('guesses nothing where no name is near', async () => {
     for (const args of [['--frobnicate'], ['landing'], ['--x'], ['-x']]) {
       expect((await run(...args)).stdout).not.to.include('Did you mean');
