@@ -693,6 +693,19 @@ describe('settings', () => {
       }
     });
 
+    it('are regions with more than a name', () => {
+      for (const name of ['AWS_REGION', 'AWS_DEFAULT_REGION', 'region']) {
+        for (const value of ['eu-central-1 # Frankfurt', 'EU (Frankfurt)', 'eu-central-1,']) {
+          expect(problem({ [name]: value })).to.equal(
+            `${name} is "${value}": it must be the name of a region and nothing else, for example eu-central-1.`,
+          );
+        }
+      }
+      for (const region of ['eu-central-1', 'auto', 'US_EAST', 'garage']) {
+        expect(load({ AWS_REGION: region }).s3.region).to.equal(region);
+      }
+    });
+
     it('are buckets that are none, and prefixes that lead elsewhere', () => {
       for (const bucket of ['ab', 'My-Bucket', 's3://bucket', 'bucket/prefix', '-bucket', 'a'.repeat(64), 'b_c']) {
         const [only, ...more] = problems({ ...KEYS, S3_BUCKET: bucket });

@@ -390,6 +390,15 @@ describe('doctor', () => {
     });
   });
 
+  it('goes on where it cannot tell the way to a side', async () => {
+    const settings = loadSettings(env);
+    const broken = { ...settings, amplitude: { ...settings.amplitude, baseUrl: 'no address' } };
+    const options = { env, log: hearingLog(), now: () => new Date(), signal: new AbortController().signal };
+    const { of } = lookUp(await Array.fromAsync(examine(broken, options)));
+    expect(of('proxy')).to.include({ status: 'failed', code: 'INTERNAL' });
+    expect(of('write').status).to.equal('ok');
+  });
+
   describe('NO_PROXY', () => {
     /** Whether Node.js itself leaves the proxy out; every name leads to this machine. */
     async function left(url: URL, noProxy: string, proxy: string): Promise<boolean> {
