@@ -52,6 +52,9 @@ describe('the command line', () => {
     [['simulate', '--port', 'x'], '--port is "x"'],
     [['status', '--since-first'], '--all'],
     [['simulate', '--fault', 'no-such-fault'], 'no-such-fault'],
+    [['status', '--html', '--files'], "'--html"],
+    [['status', '--fail-on-gaps', '2d'], '→ Write --fail-on-gaps=2d.'],
+    [['--force', 'empty'], '→ Write --force=empty.'],
   ] as const) {
     it(`refuses ${args.join(' ')} with one line, the next step and exit code 2`, async () => {
       const { code, stdout, stderr } = await runProgram(args, { LOG_FORMAT: 'pretty' });

@@ -117,6 +117,7 @@ function readInvocation(args: readonly string[], env: Environment, wrong: UsageE
   if (command === undefined) {
     throw new UsageError(`"${first}" is no command: there are ${COMMANDS.join(', ')}.${didYouMean(first, COMMANDS)}`);
   }
+  refuseApart(given, command);
   const allowPositionals = command === 'reconcile';
   const { values, positionals } = parse(
     given.map((arg) => withValue(arg, command)),
@@ -216,6 +217,15 @@ function withValue(arg: string, command: string): string {
   return arg === '--force' && command === 'export' ? '--force=smaller' : arg;
 }
 
+/** After a space, the value of such a flag would be an argument of its own, and the flag would hold without it. */
+function refuseApart(given: readonly string[], command: string): void {
+  for (const [at, flag] of given.entries()) {
+    const value = given[at + 1] ?? '';
+    if (withValue(flag, command) === flag || !/^[^-]/.test(value)) continue;
+    throw new UsageError(`${flag} takes its value after =, and "${value}" stands apart.`, `Write ${flag}=${value}.`);
+  }
+}
+
 function readForce(text: string | undefined): ExportFlags['force'] {
   if (text === undefined) return false;
   if (text === 'smaller') return true;
@@ -239,7 +249,7 @@ function parse(args: readonly string[], options: Options, allowPositionals = fal
       );
     }
     // Node.js adds advice about positional arguments that does not apply here.
-    const [problem = ''] = (error as Error).message.split('. ');
+    const [problem = ''] = (error as Error).message.split(/\.\s/);
     const [, unknown = ''] = /^Un[a-z]+ (?:option|argument) '(?:--)?([^'-][^']*)'/.exec(problem) ?? [];
     throw new UsageError(`${problem}.${didYouMean(unknown, Object.keys(options ?? {}), '--')}`);
   }
