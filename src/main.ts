@@ -12,7 +12,7 @@ import { nodeProblem, VERSION } from './version.ts';
 const DEADLINE_MS = 8000;
 
 const env = processEnvironment();
-startedBy(process.argv[1] ?? '', env);
+startedBy(process.argv[1] ?? '', env, process.execArgv);
 const stopper = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -389,6 +389,12 @@ describe('demo', () => {
       const manifests = [...manifestsOf(files).values()];
       expect(manifests).to.have.length(24);
       for (const { objects } of manifests) for (const { key } of objects) expect(files.has(key)).to.equal(true);
+      const sealed = [...files.keys()].find((name) => name.startsWith('manifests/')) ?? '';
+      const old = join(data, 'manifests/date=2026-01-02');
+      await mkdir(old, { recursive: true });
+      await rename(join(data, sealed), join(old, 'hour=04.json'));
+      const later = await runProgram(['demo', '--data', data], {});
+      expect(later.stdout).to.include('No gaps.').and.not.include('export --start');
       const again = await runProgram(['demo', '--data', data, '--json'], {});
       expect(again.report()).to.deep.include({ requests: 0, exitCode: 0 });
     } finally {
