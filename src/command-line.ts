@@ -10,9 +10,9 @@ interface Start {
 
 let start: Start = sameFor('amplitude-to-s3');
 
-/** Told once, when the program starts: `script` is the path that it was started by. */
-export function startedBy(script: string, env: Environment): void {
-  start = startOf(script, env);
+/** Told once, when the program starts: `script` is the path that it was started by, `flags` those of Node.js. */
+export function startedBy(script: string, env: Environment, flags: readonly string[] = []): void {
+  start = startOf(script, env, flags);
 }
 
 /** The command line that runs `args` the way in which this program was started, so that it can be copied and run. */
@@ -22,7 +22,7 @@ export function command(args: string): string {
   return rest.length === 0 ? start.demo : `${start.demo} -- ${rest.join(' ')}`;
 }
 
-function startOf(script: string, env: Environment): Start {
+function startOf(script: string, env: Environment, flags: readonly string[]): Start {
   const image = env.AMPLITUDE_TO_S3_IMAGE ?? '';
   if (image !== '') {
     // What of the host is mounted, only the person knows who mounted it: with a folder the command is not whole.
@@ -35,7 +35,20 @@ function startOf(script: string, env: Environment): Start {
   if (/[/\\]amplitude-to-s3$/.test(script)) return sameFor('amplitude-to-s3');
   const below = relative('', script);
   const path = below === '' || below.startsWith('..') ? script : below;
-  return sameFor(`node ${/^[\w./\\:@+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`}`);
+  return sameFor(['node', ...settingsIn(flags), path].map(quoted).join(' '));
+}
+
+/** Without the settings of its env file, the command would be refused or mean another destination. */
+function settingsIn(flags: readonly string[]): string[] {
+  return flags.filter((flag, at) => isEnvFile(flag) || (isEnvFile(flags[at - 1]) && !flags[at - 1]?.includes('=')));
+}
+
+function isEnvFile(flag = ''): boolean {
+  return /^--env-file(-if-exists)?(=|$)/.test(flag);
+}
+
+function quoted(word: string): string {
+  return /^[\w./\\:@+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 function sameFor(usual: string): Start {

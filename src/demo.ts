@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 import { command } from './command-line.ts';
 import { type Environment, loadSettings } from './config.ts';
+import { formatHour, readyEnd } from './hours.ts';
 import { hourOfKey } from './landing/keys.ts';
 import type { DemoFlags } from './main/arguments.ts';
 import type { CommandContext } from './main/command.ts';
@@ -41,7 +42,8 @@ export async function runDemo(
     const exitCode = await exportCommand(settings, { force: flags.force }, { ...context, log });
     if (exitCode !== 0 || out.json) return exitCode;
     const look = {
-      lookbackDays: 2,
+      // Of a folder with days in between that no demo has landed: their commands would run against real keys.
+      start: formatHour(readyEnd(context.now()) - 24),
       events: true,
       files: false,
       html: undefined,

@@ -23,7 +23,7 @@ export async function* examine(settings: Settings, options: DoctorOptions): Asyn
   const { env, signal } = options;
   const clocks = new Clocks();
   yield* settingsChecks(settings, env);
-  yield proxyCheck(settings);
+  yield await tried('proxy', signal, () => proxyCheck(settings));
   yield await tried('certificates', signal, () => certificatesCheck(settings, env));
   yield await tried('amplitude', signal, () => amplitudeCheck(settings, { ...options, clocks }));
   yield* destinationChecks(settings, { ...options, clocks });

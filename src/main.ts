@@ -12,7 +12,7 @@ import { nodeProblem, VERSION } from './version.ts';
 const DEADLINE_MS = 8000;
 
 const env = processEnvironment();
-startedBy(process.argv[1] ?? '', env);
+startedBy(process.argv[1] ?? '', env, process.execArgv);
 const stopper = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
@@ -27,7 +27,7 @@ const output = openOutput(env);
 output.json = process.argv.includes('--json');
 let log = output.log(redaction([]));
 try {
-  process.exitCode = await run(readArguments(process.argv.slice(2)), output);
+  process.exitCode = await run(readArguments(process.argv.slice(2), env), output);
 } catch (error) {
   output.error(error);
   log.failure(error);

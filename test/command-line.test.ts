@@ -1,5 +1,6 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -28,6 +29,23 @@ describe('commands that are printed', () => {
     expect(printed('/usr/local/bin/amplitude-to-s3', {})).to.equal('amplitude-to-s3 verify --deep');
   });
 
+  it('name the env file that Node.js was told, and no other of its flags', () => {
+    for (const [flags, words] of [
+      [['--env-file=.env'], 'node --env-file=.env dist/main.js status'],
+      [['--env-file', '.env', '--inspect'], 'node --env-file .env dist/main.js status'],
+      [['--env-file-if-exists=my job.env'], "node '--env-file-if-exists=my job.env' dist/main.js status"],
+      [
+        ['--max-old-space-size=64', '--env-file=a', '--env-file=b'],
+        'node --env-file=a --env-file=b dist/main.js status',
+      ],
+    ] as const) {
+      startedBy(join(process.cwd(), 'dist/main.js'), {}, flags);
+      expect(command('status')).to.equal(words);
+    }
+    startedBy('', { npm_lifecycle_event: 'start' }, ['--env-file-if-exists=.env']);
+    expect(command('status')).to.equal('npm start -- status');
+  });
+
   it('run the image where it is one, and leave the mounts of a folder to whoever knows them', () => {
     const image = { AMPLITUDE_TO_S3_IMAGE: 'amplitude-to-s3' };
     const whole = 'docker run --rm --env-file .env amplitude-to-s3 verify --deep';
@@ -54,6 +72,10 @@ describe('commands that are printed', () => {
     expect(stdout).to.include(`  ${STARTED} verify --checksums\n`);
     const folder = await mkdtemp(join(tmpdir(), 'installed-'));
     try {
+      const file = join(folder, 'my.env');
+      await writeFile(file, 'LOG_FORMAT=pretty\n');
+      const { stderr } = spawnSync(process.execPath, [`--env-file=${file}`, MAIN, 'exprot'], { env: {} });
+      expect(stderr.toString()).to.include(`→ \`${STARTED.replace('node', `node --env-file=${file}`)} --help`);
       const installed = join(folder, 'amplitude-to-s3');
       await symlink(MAIN, installed);
       const linked = await runProgram(['help'], {}, installed);

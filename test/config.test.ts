@@ -398,6 +398,18 @@ describe('settings', () => {
       expect(problem({ AMPLITUDE_API_KEY: '', AMPLITUDE_API_KEY_FILE: folder })).to.match(/cannot be read \(EISDIR\)/);
     });
 
+    it('are not shown where one stands in NAME_FILE itself', () => {
+      for (const value of ['hush0123456789abcdef', 'hush/0123+4567', '//hush', '~hush/0123', 'C:\\hush']) {
+        const told = problem({ AMPLITUDE_API_KEY: '', AMPLITUDE_API_KEY_FILE: value });
+        expect(told)
+          .to.match(/^AMPLITUDE_API_KEY_FILE /)
+          .and.not.include('hush');
+      }
+      expect(problem({ AMPLITUDE_API_KEY: '', AMP_API_KEY_FILE: 'hush0123456789abcdef' })).to.equal(
+        'AMP_API_KEY_FILE names a file that cannot be read (ENOENT): it takes the path of a file, not the secret.',
+      );
+    });
+
     it('are read from files only where they are secrets', () => {
       const path = file('bucket', 'landing');
       expect(problems({ ...KEYS, S3_BUCKET_FILE: path })[0]).to.match(/^DESTINATION is not set/);
@@ -439,6 +451,27 @@ describe('settings', () => {
         }
       }
     });
+  });
+
+  it('do not show what stands before the @ of an address, with a scheme or without', () => {
+    for (const [name, value, shown] of [
+      ['HTTPS_PROXY', 'jane:50%hush@proxy.corp:3128', '[secret]@proxy.corp:3128'],
+      ['HTTPS_PROXY', '//jane:50%hush@proxy.corp:3128', '[secret]@proxy.corp:3128'],
+      ['AWS_ENDPOINT_URL_S3', 'hush:hu@sh@minio:9000', '[secret]@minio:9000'],
+      ['AWS_ENDPOINT_URL_S3', 'http://hush:hu@sh@minio:9000', 'http://[secret]@minio:9000'],
+      ['DESTINATION', 's3:hush:hush@bucket/x', '[secret]@bucket/x'],
+      ['DESTINATION', 'file://hush@host', 'file://[secret]@host'],
+    ] as const) {
+      expect(problem({ [name]: value }), value).to.match(/^\S+ is "/);
+      expect(problem({ [name]: value }), value)
+        .to.include(` is "${shown}": `)
+        .and.not.include('hush');
+    }
+    const { warnings } = load({ DESTINATION: '/data/ana@home', S3_BUCKET: 'landing' });
+    expect(warnings.join()).to.include('DESTINATION=/data/ana@home is used');
+    expect(load({ DESTINATION: 'ana@home', S3_BUCKET: 'landing' }).warnings.join()).to.include(
+      '=[secret]@home is used',
+    );
   });
 
   it('do not show a secret that stands in the wrong variable', () => {
@@ -660,6 +693,19 @@ describe('settings', () => {
       }
     });
 
+    it('are regions with more than a name', () => {
+      for (const name of ['AWS_REGION', 'AWS_DEFAULT_REGION', 'region']) {
+        for (const value of ['eu-central-1 # Frankfurt', 'EU (Frankfurt)', 'eu-central-1,']) {
+          expect(problem({ [name]: value })).to.equal(
+            `${name} is "${value}": it must be the name of a region and nothing else, for example eu-central-1.`,
+          );
+        }
+      }
+      for (const region of ['eu-central-1', 'auto', 'US_EAST', 'garage']) {
+        expect(load({ AWS_REGION: region }).s3.region).to.equal(region);
+      }
+    });
+
     it('are buckets that are none, and prefixes that lead elsewhere', () => {
       for (const bucket of ['ab', 'My-Bucket', 's3://bucket', 'bucket/prefix', '-bucket', 'a'.repeat(64), 'b_c']) {
         const [only, ...more] = problems({ ...KEYS, S3_BUCKET: bucket });
@@ -780,7 +826,9 @@ describe('settings', () => {
       for (const text of ['$HOME/x', `\${PWD}/x`, '~ana/x']) {
         for (const name of PATHS)
           expect(problem({ [name]: text })).to.match(new RegExp(`^${name} is ".*": it begins with`));
-        expect(problem({ AMPLITUDE_API_KEY: '', AMPLITUDE_API_KEY_FILE: text })).to.include('which begins with');
+        expect(problem({ AMPLITUDE_API_KEY: '', AMPLITUDE_API_KEY_FILE: text })).to.match(
+          /^AMPLITUDE_API_KEY_FILE cannot be used: it begins with/,
+        );
       }
     });
 

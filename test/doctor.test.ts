@@ -239,6 +239,22 @@ describe('doctor', () => {
       });
     }
 
+    it('takes a refused look at the deleted probe for no failed delete', async () => {
+      const options = { env, log: hearingLog(), now: () => new Date(), signal: new AbortController().signal };
+      const checks: Check[] = [];
+      for await (const check of examine(loadSettings(env), options)) {
+        checks.push(check);
+        // As S3 answers for an absent key without s3:ListBucket.
+        if (check.check === 'list') s3.faults.push({ operation: 'GetObject', fault: 'access-denied' });
+      }
+      expect(lookUp(checks).of('delete')).to.deep.equal({
+        check: 'delete',
+        status: 'ok',
+        message: 'deleted; without s3:ListBucket the store does not tell that it is gone',
+      });
+      expect(s3.objects.size).to.equal(0);
+    });
+
     it('names what stays where it may not delete', async () => {
       s3.faults.push({ operation: 'DeleteObjects', fault: 'access-denied' });
       const { code, of, having } = await examined();
@@ -388,6 +404,15 @@ describe('doctor', () => {
       expect(of('write').status).to.equal('ok');
       expect(JSON.stringify(checks)).not.to.include('proxy-password');
     });
+  });
+
+  it('goes on where it cannot tell the way to a side', async () => {
+    const settings = loadSettings(env);
+    const broken = { ...settings, amplitude: { ...settings.amplitude, baseUrl: 'no address' } };
+    const options = { env, log: hearingLog(), now: () => new Date(), signal: new AbortController().signal };
+    const { of } = lookUp(await Array.fromAsync(examine(broken, options)));
+    expect(of('proxy')).to.include({ status: 'failed', code: 'INTERNAL' });
+    expect(of('write').status).to.equal('ok');
   });
 
   describe('NO_PROXY', () => {

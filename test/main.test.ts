@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -52,6 +52,9 @@ describe('the command line', () => {
     [['simulate', '--port', 'x'], '--port is "x"'],
     [['status', '--since-first'], '--all'],
     [['simulate', '--fault', 'no-such-fault'], 'no-such-fault'],
+    [['status', '--html', '--files'], "'--html"],
+    [['status', '--fail-on-gaps', '2d'], '→ Write --fail-on-gaps=2d.'],
+    [['--force', 'empty'], '→ Write --force=empty.'],
   ] as const) {
     it(`refuses ${args.join(' ')} with one line, the next step and exit code 2`, async () => {
       const { code, stdout, stderr } = await runProgram(args, { LOG_FORMAT: 'pretty' });
@@ -79,6 +82,46 @@ describe('the command line', () => {
       expect(stderr).to.include(` Did you mean ${meant}?`);
     });
   }
+
+  for (const [args, kept, script, written] of [
+    [[], { dry_run: 'true' }, 'start', 'npm start -- --dry-run'],
+    [
+      ['export'],
+      { yesterday: 'true', start: '2026-11-20' },
+      'start',
+      'npm start -- export --start=2026-11-20 --yesterday',
+    ],
+    [['2026-11-20'], { start: 'true' }, 'start', 'npm start -- --start=…'],
+    [['status'], { fail_on_gaps: '1d' }, 'start', 'npm start -- status --fail-on-gaps=1d'],
+    [['status'], { fail_on_gaps: 'true', events: '' }, 'start', 'npm start -- status --no-events --fail-on-gaps'],
+    [['reconcile', './x'], { dry_run: 'true' }, 'start', 'npm start -- reconcile ./x --dry-run'],
+    [['simulate', 'a', 'b'], { fault: 'true\n\ntrue' }, 'start', 'npm start -- simulate --fault=… --fault=…'],
+    [['demo', 'x'], { data: 'true' }, 'demo', 'npm run demo -- --data=…'],
+  ] as const) {
+    it(`refuses to run without what npm has kept: ${written}`, async () => {
+      const config = Object.fromEntries(Object.entries(kept).map(([name, value]) => [`npm_config_${name}`, value]));
+      const env = { LOG_FORMAT: 'pretty', npm_lifecycle_event: script, ...config };
+      const { code, stdout, stderr } = await runProgram(args, env);
+      expect([code, stdout]).to.deep.equal([2, '']);
+      expect(stderr).to.match(/error USAGE: npm kept --\S+( and --\S+)? for itself\.\n/);
+      expect(stderr).to.include(`→ Write \`${written}\`: what stands before -- is npm's.`);
+    });
+  }
+
+  it('takes nothing from npm that an .npmrc says, that is off, or that stands behind -- too', async () => {
+    const npm = { npm_lifecycle_event: 'start', npm_config_force: 'true', npm_config_json: 'true' };
+    for (const [args, more] of [
+      [['status'], {}],
+      [['status', '--all'], { npm_config_all: 'true' }],
+      [['-n'], { npm_config_dry_run: 'true' }],
+      [['status'], { npm_config_all: 'false', npm_config_files: '' }],
+      [['status'], { npm_config_all: 'true', npm_lifecycle_event: 'test' }],
+    ] as const) {
+      const { code, stderr } = await runProgram(args, { LOG_FORMAT: 'pretty', ...npm, ...more });
+      expect(code).to.equal(2);
+      expect(stderr).to.include('DESTINATION is not set').and.not.include('npm kept');
+    }
+  });
 
   it('guesses nothing where no name is near', async () => {
     for (const args of [['--frobnicate'], ['landing'], ['--x'], ['-x']]) {
@@ -346,6 +389,12 @@ describe('demo', () => {
       const manifests = [...manifestsOf(files).values()];
       expect(manifests).to.have.length(24);
       for (const { objects } of manifests) for (const { key } of objects) expect(files.has(key)).to.equal(true);
+      const sealed = [...files.keys()].find((name) => name.startsWith('manifests/')) ?? '';
+      const old = join(data, 'manifests/date=2026-01-02');
+      await mkdir(old, { recursive: true });
+      await rename(join(data, sealed), join(old, 'hour=04.json'));
+      const later = await runProgram(['demo', '--data', data], {});
+      expect(later.stdout).to.include('No gaps.').and.not.include('export --start');
       const again = await runProgram(['demo', '--data', data, '--json'], {});
       expect(again.report()).to.deep.include({ requests: 0, exitCode: 0 });
     } finally {

@@ -9,7 +9,7 @@ import { formatHour, hoursOf, readHour } from '../src/hours.ts';
 import { makeManifest, manifestKey, writeManifest } from '../src/manifest.ts';
 import { calendar } from '../src/status/calendar.ts';
 import { gapsOf, olderThan, readAge } from '../src/status/gaps.ts';
-import { type StatusReport, statusReport, statusSummary } from '../src/status/report.ts';
+import { failure, type StatusReport, statusReport, statusSummary } from '../src/status/report.ts';
 import { type HourState, STATES, stateOf } from '../src/status/state.ts';
 import { type HourStatus, type Status, takeStatus } from '../src/status.ts';
 import { runProgram } from './program.ts';
@@ -35,7 +35,11 @@ function hourStatus(hour: number, state: HourState, events = 0): HourStatus {
 }
 
 function report(hours: readonly HourStatus[], withEvents = true): StatusReport {
-  const status: Status = {
+  return statusReport(statusOf(hours, withEvents), { withFiles: false, failOnGapsOlderThan: undefined, seconds: 1 });
+}
+
+function statusOf(hours: readonly HourStatus[], withEvents = true): Status {
+  return {
     destination: 's3://landing/amplitude',
     now: NOW,
     range: { start: hours[0]?.hour ?? START, end: (hours.at(-1)?.hour ?? START) + 1 },
@@ -45,7 +49,6 @@ function report(hours: readonly HourStatus[], withEvents = true): StatusReport {
     warnings: [],
     requests: { listings: 2, reads: 3, looks: 0 },
   };
-  return statusReport(status, { withFiles: false, failOnGapsOlderThan: undefined, seconds: 1 });
 }
 
 describe('the state of an hour', () => {
@@ -134,6 +137,30 @@ describe('gaps', () => {
   it('are told ages as people write them', () => {
     expect(['36h', '2d', '1w', 'P1D', 'PT36H', '0h', '36'].map(readAge)).to.deep.equal([36, 48, 168, 24, 36, 0, 36]);
     for (const wrong of ['', 'd', '-1d', '1.5h', 'P36H', 'PT1D', 'one day']) expect(() => readAge(wrong)).to.throw();
+  });
+});
+
+describe('what --fail-on-gaps fails for', () => {
+  const failed = (states: readonly HourState[], age = 0) => {
+    const status = statusOf(states.map((state, at) => hourStatus(START + at, state)));
+    const options = { withFiles: false, failOnGapsOlderThan: age, seconds: 1 };
+    return failure(status, statusReport(status, options), age);
+  };
+
+  it('is a gap with the command that fills it, and nothing else', () => {
+    expect(failed(['missing', 'complete', 'missing', 'complete'], 48)).to.match(
+      /^2 hours have not landed for more than 2 days: 2026-11-01T00, 2026-11-01T02\. To fill them: `\S.* export --start 2026-11-01T00 --end 2026-11-01T03`$/,
+    );
+    expect(failed(['complete', 'pending'])).to.equal(undefined);
+  });
+
+  it('is an unreadable hour, which no such command mends', () => {
+    expect(failed(['unreadable', 'complete', 'unreadable'])).to.equal(
+      '2 hours have a manifest that proves nothing: 2026-11-01T00, 2026-11-01T02.',
+    );
+    const both = failed(['unreadable', 'missing', 'complete']);
+    expect(both).to.match(/^1 hour has a manifest that proves nothing: 2026-11-01T00\. 1 hour has not landed: /);
+    expect(both).to.include('--start 2026-11-01T01 --end 2026-11-01T02`');
   });
 });
 

@@ -4,7 +4,7 @@ import type { DestinationAddress } from '../config.ts';
 import type { Redact } from '../redaction.ts';
 import { isLostWithContainer } from './container.ts';
 import { type Found, missing } from './names.ts';
-import { localPath, PathError } from './path.ts';
+import { isPath, localPath, PathError } from './path.ts';
 import { VARIABLES, type VariableName } from './variables.ts';
 
 /** `s3://bucket/prefix`, `file:///folder` or a plain path. Throws a RangeError that says what is wrong. */
@@ -35,9 +35,9 @@ export function parseDestination(text: string): DestinationAddress {
   return { kind: 'file', folder };
 }
 
-/** A URL as messages show it: a user name and password in it may be somebody's real ones. */
+/** A URL as messages show it, with its scheme or without: what stands before its last @ may be somebody's password. */
 export function withoutUserinfo(text: string): string {
-  return text.replace(/:\/\/.*@/s, '://[secret]@');
+  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$1[secret]@');
 }
 
 interface Given {
@@ -69,7 +69,7 @@ export function readDestination(
     }
     return { kind: 'file', folder: '' };
   }
-  const shown = withoutUserinfo(redact(text));
+  const shown = isPath(text) ? redact(text) : withoutUserinfo(redact(text));
   try {
     const address = parseDestination(text);
     warnings.push(...beaten(address, given, shown));

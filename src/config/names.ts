@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import leven from 'leven';
 import type { Environment } from '../config.ts';
 import { systemCode } from '../errors.ts';
-import { localPath, PathError } from './path.ts';
+import { isPath, localPath, PathError } from './path.ts';
 import { VARIABLES, type Variable, type VariableName } from './variables.ts';
 
 /** Where each setting was found: `name` is what the person wrote, so that messages speak of that. */
@@ -25,11 +25,10 @@ export function find(canonical: VariableName, env: Environment, problems: string
       try {
         value = readFileSync(localPath(file), 'utf8').trim();
       } catch (error) {
-        const why = error instanceof PathError ? error.message : `cannot be read (${systemCode(error)})`;
-        problems.push(`${name}_FILE names ${file}, which ${why}.`);
+        problems.push(`${name}_FILE ${whyUnread(file, error)}.`);
         return undefined;
       }
-      if (value === '') problems.push(`${name}_FILE names ${file}, which is empty.`);
+      if (value === '') problems.push(`${name}_FILE names ${isPath(file) ? file : 'a file'}, which is empty.`);
     }
     if (value === '') continue;
     if (/^(["']).*\1$/s.test(value)) {
@@ -41,6 +40,15 @@ export function find(canonical: VariableName, env: Environment, problems: string
     return { name, value };
   }
   return undefined;
+}
+
+/** People paste the secret itself where its file is asked for, so nothing is quoted that does not begin as a path. */
+function whyUnread(file: string, error: unknown): string {
+  if (error instanceof PathError) return `cannot be used: it ${error.message}`;
+  const why = `cannot be read (${systemCode(error)})`;
+  return isPath(file)
+    ? `names ${file}, which ${why}`
+    : `names a file that ${why}: it takes the path of a file, not the secret`;
 }
 
 /** The words for a setting that is required and not there. */

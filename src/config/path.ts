@@ -22,6 +22,11 @@ export function localPath(text: string, platform: string = process.platform): st
   return text;
 }
 
+/** Whether it is a path by its beginning alone; whatever else is set may be a secret. `//` begins an address too. */
+export function isPath(text: string): boolean {
+  return /^(\/(?!\/)|\.{1,2}\/|~\/)/.test(text);
+}
+
 /** `C:\…`, `C:/…`, `\\server\share`, `..\…`, `~\…`, `%USERPROFILE%\…`; `/C:/…` is what a file URL makes of the first. */
 function isOfWindows(text: string): boolean {
   return /^(\/?[a-z]:[\\/]|(\.{1,2}|~|%\w+%)?\\)/i.test(text);

@@ -101,6 +101,12 @@ const prefix = makeValidator<string>((input) => {
   return input.replace(/^\/+|\/+$/g, '');
 });
 
+/** It becomes a part of a host's name, and others than AWS have regions of their own. */
+const region = makeValidator<string>((input) => {
+  if (!/^[a-z0-9_-]+$/i.test(input)) throw new EnvError('must be the name of a region and nothing else');
+  return input;
+});
+
 /** The data regions as the connectors for Amplitude name them. */
 const CONNECTOR_REGIONS = { 'Standard Server': 'us', 'EU Residency Server': 'eu' };
 
@@ -173,7 +179,7 @@ export const VARIABLES = {
     aliases: ['AWS_DEFAULT_REGION', 'region'],
     description: "The bucket's region; else that of the SDK's chain, else us-east-1 following the bucket.",
     example: 'eu-central-1',
-    validator: text,
+    validator: region,
   },
   AWS_ENDPOINT_URL_S3: {
     aliases: ['AWS_ENDPOINT_URL'],

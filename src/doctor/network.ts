@@ -8,7 +8,7 @@ import { trust } from '../network.ts';
 import { type Check, ok, warned } from './check.ts';
 
 /** Which proxy each side goes through. Whether it works, the request to that side tells. */
-export function proxyCheck({ amplitude, destination, s3 }: Settings): Check {
+export async function proxyCheck({ amplitude, destination, s3 }: Settings): Promise<Check> {
   const sides = [`Amplitude ${wayTo(amplitude.baseUrl, amplitude.proxyEnv)}`];
   if (destination.kind === 's3') sides.push(`the store ${wayTo(storeUrl(destination.bucket, s3), s3.proxyEnv)}`);
   return ok('proxy', sides.join(', '));

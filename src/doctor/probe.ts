@@ -88,9 +88,6 @@ export async function* probe(destination: Destination, options: ProbeOptions): A
     yield await tried('delete', signal, async () => {
       try {
         await destination.delete(keys);
-        if (read.status === 'ok' && (await destination.read(plain)) !== undefined) {
-          throw new JobError('DESTINATION', `${full(plain)} was deleted and is still there.`);
-        }
       } catch (error) {
         mayStay = signal.aborted;
         if (!stands || mayStay) throw error;
@@ -99,10 +96,11 @@ export async function* probe(destination: Destination, options: ProbeOptions): A
         return { ...check, message: `${message} What was written stays: ${stay}.` };
       }
       if (!stands) return ok('delete', 'allowed');
-      if (!destination.lacks.has('batch-deletes')) return ok('delete', 'the probe is gone');
+      const gone = read.status === 'ok' ? await lookForGone(destination, plain, full(plain)) : 'the probe is deleted';
+      if (!destination.lacks.has('batch-deletes')) return ok('delete', gone);
       return warned(
         'delete',
-        'the probe is gone; the store refuses to delete many objects in one request',
+        `${gone}; the store refuses to delete many objects in one request`,
         'Nothing to do: a run deletes one by one there.',
       );
     });
@@ -122,6 +120,17 @@ export async function* probe(destination: Destination, options: ProbeOptions): A
       await cleaner.close();
     }
   }
+}
+
+/** What a look at a deleted object tells. S3 answers 403 for an absent one where s3:ListBucket is not allowed. */
+async function lookForGone(destination: Destination, key: string, shown: string): Promise<string> {
+  try {
+    if ((await destination.read(key)) === undefined) return 'the probe is gone';
+  } catch (error) {
+    if (!(error instanceof JobError) || error.code !== 'ACCESS_DENIED') throw error;
+    return 'deleted; without s3:ListBucket the store does not tell that it is gone';
+  }
+  throw new JobError('DESTINATION', `${shown} was deleted and is still there.`);
 }
 
 /** Each condition, once where it holds and once where it must not. */

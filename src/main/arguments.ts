@@ -2,10 +2,12 @@ import { parseArgs } from 'node:util';
 import leven from 'leven';
 import { command } from '../command-line.ts';
 import { localPath, PathError } from '../config/path.ts';
+import type { Environment } from '../config.ts';
 import { UsageError } from '../errors.ts';
 import type { ExportFlags } from '../export/plan.ts';
 import type { ReconcileFlags } from '../reconcile.ts';
 import { readAge } from '../status/gaps.ts';
+import { refuseKeptByNpm } from './npm.ts';
 import type { StatusFlags } from './status-command.ts';
 import type { VerifyFlags } from './verify-command.ts';
 
@@ -97,20 +99,25 @@ export const COMMANDS = Object.keys(FLAGS) as (keyof typeof FLAGS)[];
  * Reads the command line. Throws a UsageError of one line for what it does not know; `wrong` is what is wrong with the
  * values of flags that it knows, to be told together with what is wrong with the settings.
  */
-export function readArguments(args: readonly string[]): Invocation & { readonly wrong: readonly UsageError[] } {
+export function readArguments(
+  args: readonly string[],
+  env: Environment,
+): Invocation & { readonly wrong: readonly UsageError[] } {
   const wrong: UsageError[] = [];
-  return { ...readInvocation(args, wrong), wrong };
+  return { ...readInvocation(args, env, wrong), wrong };
 }
 
-function readInvocation(args: readonly string[], wrong: UsageError[]): Invocation {
+function readInvocation(args: readonly string[], env: Environment, wrong: UsageError[]): Invocation {
   const [first = 'export', ...rest] = args;
   const named = !first.startsWith('-');
   const given = named ? rest : args;
   if (first === 'help') return { command: 'help', of: rest[0] };
   const command = COMMANDS.find((name) => name === (named ? first : 'export'));
+  refuseKeptByNpm(args, FLAGS[command ?? 'export'], env);
   if (command === undefined) {
     throw new UsageError(`"${first}" is no command: there are ${COMMANDS.join(', ')}.${didYouMean(first, COMMANDS)}`);
   }
+  refuseApart(given, command);
   const allowPositionals = command === 'reconcile';
   const { values, positionals } = parse(
     given.map((arg) => withValue(arg, command)),
@@ -210,6 +217,15 @@ function withValue(arg: string, command: string): string {
   return arg === '--force' && command === 'export' ? '--force=smaller' : arg;
 }
 
+/** After a space, the value of such a flag would be an argument of its own, and the flag would hold without it. */
+function refuseApart(given: readonly string[], command: string): void {
+  for (const [at, flag] of given.entries()) {
+    const value = given[at + 1] ?? '';
+    if (withValue(flag, command) === flag || !/^[^-]/.test(value)) continue;
+    throw new UsageError(`${flag} takes its value after =, and "${value}" stands apart.`, `Write ${flag}=${value}.`);
+  }
+}
+
 function readForce(text: string | undefined): ExportFlags['force'] {
   if (text === undefined) return false;
   if (text === 'smaller') return true;
@@ -233,7 +249,7 @@ function parse(args: readonly string[], options: Options, allowPositionals = fal
       );
     }
     // Node.js adds advice about positional arguments that does not apply here.
-    const [problem = ''] = (error as Error).message.split('. ');
+    const [problem = ''] = (error as Error).message.split(/\.\s/);
     const [, unknown = ''] = /^Un[a-z]+ (?:option|argument) '(?:--)?([^'-][^']*)'/.exec(problem) ?? [];
     throw new UsageError(`${problem}.${didYouMean(unknown, Object.keys(options ?? {}), '--')}`);
   }

@@ -188,22 +188,31 @@ function gapLines({ gaps, totals }: StatusReport): string[] {
   return lines;
 }
 
-/** `3 hours`, as windows: what `--fail-on-gaps` fails for. */
+/** What `--fail-on-gaps` fails for: the hours as windows. Of an unreadable one its problem says what to do. */
 export function failure(status: Status, report: StatusReport, ageHours: number): string | undefined {
   if (report.exitCode === EXIT.done) return undefined;
-  const hours = status.hours.filter(({ state }) => state === 'missing' || state === 'unreadable');
-  const old = olderThan(
-    hours.map(({ hour }) => hour),
-    ageHours,
-    status.now,
-  );
-  const age =
-    ageHours === 0
-      ? ''
-      : ` for more than ${ageHours % 24 === 0 ? count(ageHours / 24, 'day') : count(ageHours, 'hour')}`;
-  const [first, last] = [Math.min(...old), Math.max(...old) + 1];
-  const fill = fillCommand(formatHour(first), formatHour(last));
-  return `${count(old.length, 'hour')} ${agreeing(old.length, 'has', 'have')} not landed${age}: ${joinedHours(old.map(formatHour))}. To fill ${agreeing(old.length, 'it', 'them')}: \`${fill}\``;
+  const old = (state: HourState) => {
+    const hours = status.hours.filter((hour) => hour.state === state).map(({ hour }) => hour);
+    return olderThan(hours, ageHours, status.now);
+  };
+  const [missing, unreadable] = [old('missing'), old('unreadable')];
+  const sentences: string[] = [];
+  if (unreadable.length > 0) {
+    const have = agreeing(unreadable.length, 'has', 'have');
+    sentences.push(
+      `${count(unreadable.length, 'hour')} ${have} a manifest that proves nothing: ${joinedHours(unreadable.map(formatHour))}.`,
+    );
+  }
+  if (missing.length > 0) {
+    const { length } = missing;
+    const days = ageHours % 24 === 0 ? count(ageHours / 24, 'day') : count(ageHours, 'hour');
+    const age = ageHours === 0 ? '' : ` for more than ${days}`;
+    const fill = fillCommand(formatHour(Math.min(...missing)), formatHour(Math.max(...missing) + 1));
+    sentences.push(
+      `${count(length, 'hour')} ${agreeing(length, 'has', 'have')} not landed${age}: ${joinedHours(missing.map(formatHour))}. To fill ${agreeing(length, 'it', 'them')}: \`${fill}\``,
+    );
+  }
+  return sentences.join(' ');
 }
 
 /** Outputs and metrics in Kestra's protocol. */
