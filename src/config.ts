@@ -189,7 +189,7 @@ export function loadSettings(env: Environment, needs: Needs = { amplitude: true 
     },
   }) as unknown as Record<VariableName, string & number>;
 
-  const unknown = misspelt(env);
+  const unknown = misspelt(env, found);
   // envalid throws where a value that did not pass is looked at.
   const get = (name: VariableName): string | undefined =>
     found.has(name) && !unusable.has(name) ? clean[name] : undefined;

@@ -740,6 +740,19 @@ describe('settings', () => {
       ]);
     });
 
+    it('are noticed in another letter case, as ~/.aws/credentials has it', () => {
+      expect(load({ aws_access_key_id: 'x', Output_Format: 'gzip' }).warnings).to.deep.equal([
+        'aws_access_key_id is no setting of this program; did you mean AWS_ACCESS_KEY_ID?',
+        'Output_Format is no setting of this program; did you mean OUTPUT_FORMAT?',
+      ]);
+    });
+
+    it('are not suspected where the setting is found under a right name', () => {
+      expect(load({ APP_TOKEN: 'x', BUKET_NAME: 'x', BUCKET_NAME: 'landing' }).warnings).to.deep.equal([]);
+      expect(load({ SETTLE_HOURS: '0', SETLE_HOURS: '1' }).warnings).to.deep.equal([]);
+      expect(problems({ ...BASE, AMPLITUDE_API_KEY: '', APP_TOKEN: 'x' })[0]).to.include('APP_TOKEN is set, but');
+    });
+
     it('are not suspected in what other programs read', () => {
       const others = {
         PATH: '/bin',

@@ -64,18 +64,19 @@ export function missing(name: VariableName, unknown: readonly { name: string; me
 const OTHERS = /^(AWS_ENDPOINT_URL_|ftp_proxy$|APP_REGION$)/i;
 
 /** Whether one is the other misspelt: two letters off at the most, one in a short word, where two may be chance. */
-export function isNear(name: string, other: string): boolean {
-  return leven(name, other) <= (name.length > 10 ? 2 : 1);
+function isNear(name: string, other: string): boolean {
+  return leven(name.toLowerCase(), other.toLowerCase()) <= (name.length > 10 ? 2 : 1);
 }
 
-/** Names near to a setting's that are none, and long enough for that to be no chance. */
-export function misspelt(env: Environment): { name: string; meant: string }[] {
+/** Names near to those of a setting that is not found, and long enough for that to be no chance. */
+export function misspelt(env: Environment, found: ReadonlyMap<VariableName, Found>): { name: string; meant: string }[] {
   const known = (Object.keys(VARIABLES) as VariableName[]).flatMap(namesOf);
+  const right = new Set([...found.keys()].flatMap(namesOf));
   const taken = new Set([...known, ...known.map((name) => `${name}_FILE`)]);
   return Object.keys(env).flatMap((name) => {
     if (name.length < 8 || taken.has(name) || OTHERS.test(name) || (env[name] ?? '') === '') return [];
     const meant = known.find((other) => other.length >= 8 && isNear(name, other));
-    return meant === undefined ? [] : [{ name, meant }];
+    return meant === undefined || right.has(meant) ? [] : [{ name, meant }];
   });
 }
 
