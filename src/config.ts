@@ -158,11 +158,12 @@ export function logSettings(env: Environment, isTerminal: boolean) {
  */
 export function loadSettings(env: Environment, needs: Needs = { amplitude: true }): Settings {
   const problems: string[] = [];
+  const warnings: string[] = [];
   const found = new Map<VariableName, Found>();
   const unusable = new Set<VariableName>();
   for (const name of Object.keys(VARIABLES) as VariableName[]) {
     const before = problems.length;
-    const value = find(name, env, problems);
+    const value = find(name, env, problems, warnings);
     if (value !== undefined) found.set(name, value);
     if (problems.length > before) unusable.add(name);
   }
@@ -189,7 +190,7 @@ export function loadSettings(env: Environment, needs: Needs = { amplitude: true 
     },
   }) as unknown as Record<VariableName, string & number>;
 
-  const unknown = misspelt(env);
+  const unknown = misspelt(env, found);
   // envalid throws where a value that did not pass is looked at.
   const get = (name: VariableName): string | undefined =>
     found.has(name) && !unusable.has(name) ? clean[name] : undefined;
@@ -200,7 +201,7 @@ export function loadSettings(env: Environment, needs: Needs = { amplitude: true 
   const apiKey = require('AMPLITUDE_API_KEY');
   const secretKey = require('AMPLITUDE_SECRET_KEY');
   const prefix = unusable.has('S3_PREFIX') ? '' : clean.S3_PREFIX;
-  const warnings = unknown.map(asksFor);
+  warnings.push(...unknown.map(asksFor));
   const given = { found, unusable, get, unknown, redact, mounts: needs.mounts ?? '' };
   const destination = readDestination(given, prefix, problems, warnings);
   const credentials = readCredentials(found, unusable, problems);

@@ -67,7 +67,7 @@ export interface StatusOptions {
 /** What has landed, hour by hour. Throws where the range cannot be read or the destination cannot be listed. */
 export async function takeStatus(options: StatusOptions): Promise<Status> {
   const { destination, settings, now, withEvents, withFiles } = options;
-  const range = await rangeToShow(options);
+  const { range, before } = await rangeToShow(options);
   const sealedAt = await sealedIn(range, destination);
   const nothing = sealedAt.size === 0 && (await firstLanded(destination)) === undefined;
   const stored = await storedIn(sealedAt.keys(), destination, withFiles);
@@ -123,20 +123,28 @@ export async function takeStatus(options: StatusOptions): Promise<Status> {
     project: projects.owner,
     hours,
     withEvents,
-    warnings: nothing ? [nothingLanded(destination)] : warningsOf(hours, now),
+    warnings: nothing ? [nothingLanded(destination)] : [...before, ...warningsOf(hours, now)],
     requests: { ...destination.requests },
   };
 }
 
-async function rangeToShow({ destination, flags, settings, now }: StatusOptions): Promise<Window> {
+/** `before`: the warning of a range that ends before anything has landed. */
+async function rangeToShow({
+  destination,
+  flags,
+  settings,
+  now,
+}: StatusOptions): Promise<{ range: Window; before: string[] }> {
   const given = givenTimes(flags, settings.range);
   const end = given.end ?? hourOf(now) + 1;
   const days = flags.lookbackDays ?? DEFAULT_DAYS;
   const range = windowOf(given.start ?? end - days * 24, end);
-  if (given.start !== undefined || flags.all === true) return range;
+  if (given.start !== undefined || flags.all === true) return { range, before: [] };
   // Whatever came before it was never to land. What is missing since, also before the range, is a gap.
   const first = (await firstLanded(destination)) ?? range.start;
-  return first > range.start && first < end ? { start: first, end } : range;
+  if (first < end) return { range: { start: Math.max(first, range.start), end }, before: [] };
+  const told = `Nothing has landed before ${formatHour(end)}; the first hour is ${formatHour(first)}. --all shows the rest.`;
+  return { range: { start: end, end }, before: [told] };
 }
 
 function filesOf(stored: Stored | undefined, manifest: Manifest | undefined): StoredFile[] {

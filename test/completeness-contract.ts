@@ -231,11 +231,15 @@ export function completenessContract(
       expect([told.range.start, told.totals.missing]).to.deep.equal(['2026-03-03T12', 20]);
     });
 
-    it('shows the whole look-back where nothing has landed in it', async () => {
+    it('has no gaps where it ends before the first hour that has landed, and says so', async () => {
       await land('--start', '2026-03-04T08', '--end', '2026-03-04T09');
-      const look = ['status', '--json', '--end', '2026-03-04T08', '--lookback-days', '1'];
-      const told = (await runProgram(look, { ...place.env })).report<StatusReport>();
-      expect([told.range.start, told.totals.missing]).to.deep.equal(['2026-03-03T08', 24]);
+      const look = ['status', '--json', '--end', '2026-03-04T08', '--lookback-days', '1', '--fail-on-gaps'];
+      const ended = await runProgram(look, { ...place.env });
+      const told = ended.report<StatusReport>();
+      expect([ended.code, told.hours, told.gaps]).to.deep.equal([0, [], []]);
+      expect(told.warnings).to.deep.equal([
+        'Nothing has landed before 2026-03-04T08; the first hour is 2026-03-04T08. --all shows the rest.',
+      ]);
     });
 
     const spoilt: readonly [string, (hour: number) => Promise<unknown>, string, RegExp][] = [

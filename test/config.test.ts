@@ -349,6 +349,31 @@ describe('settings', () => {
       expect(warnings({ AMPLITUDE_API_KEY: 'hush-key', S3_BUCKET: 'hush-key' }).join()).not.to.include('hush');
     });
 
+    it('of names is told where another value loses, without the values', () => {
+      const path = file('hush', 'hush-file');
+      const warnings = (changed: Environment) => load(changed).warnings;
+      expect(warnings({ AMP_API_KEY: 'hush' })).to.deep.equal([
+        'AMPLITUDE_API_KEY is used, and AMP_API_KEY is not: leave one of them out.',
+      ]);
+      expect(warnings({ AMPLITUDE_API_KEY_FILE: path, API_TOKEN: 'hush' })).to.deep.equal([
+        'AMPLITUDE_API_KEY is used, and AMPLITUDE_API_KEY_FILE and API_TOKEN are not: leave all but one of them out.',
+      ]);
+      expect(warnings({ AMPLITUDE_API_KEY: '', AMP_API_KEY_FILE: path, API_TOKEN: 'hush' })).to.deep.equal([
+        'AMP_API_KEY_FILE is used, and API_TOKEN is not: leave one of them out.',
+      ]);
+      expect(warnings({ AMPLITUDE_API_KEY_FILE: join(folder, 'none') })).to.deep.equal([
+        'AMPLITUDE_API_KEY is used, and AMPLITUDE_API_KEY_FILE is not: leave one of them out.',
+      ]);
+      expect(warnings({ HTTPS_PROXY: 'http://a:hush@a', https_proxy: 'http://b' })).to.deep.equal([
+        'HTTPS_PROXY is used, and https_proxy is not: leave one of them out.',
+      ]);
+      const same = file('same', 'the-api-key\n');
+      expect(warnings({ AMPLITUDE_API_KEY_FILE: same, API_TOKEN: ' the-api-key', AMP_API_KEY: '' })).to.deep.equal([]);
+      // The SDK asks its other services there.
+      const services = { AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9000', AWS_ENDPOINT_URL: 'http://127.0.0.1:4566' };
+      expect(warnings(services)).to.deep.equal([]);
+    });
+
     it('lets a file of the canonical name beat an alias, and a value its own file', () => {
       const path = file('api-key', 'from-the-file');
       expect(
@@ -740,6 +765,19 @@ describe('settings', () => {
       ]);
     });
 
+    it('are noticed in another letter case, as ~/.aws/credentials has it', () => {
+      expect(load({ aws_access_key_id: 'x', Output_Format: 'gzip' }).warnings).to.deep.equal([
+        'aws_access_key_id is no setting of this program; did you mean AWS_ACCESS_KEY_ID?',
+        'Output_Format is no setting of this program; did you mean OUTPUT_FORMAT?',
+      ]);
+    });
+
+    it('are not suspected where the setting is found under a right name', () => {
+      expect(load({ APP_TOKEN: 'x', BUKET_NAME: 'x', BUCKET_NAME: 'landing' }).warnings).to.deep.equal([]);
+      expect(load({ SETTLE_HOURS: '0', SETLE_HOURS: '1' }).warnings).to.deep.equal([]);
+      expect(problems({ ...BASE, AMPLITUDE_API_KEY: '', APP_TOKEN: 'x' })[0]).to.include('APP_TOKEN is set, but');
+    });
+
     it('are not suspected in what other programs read', () => {
       const others = {
         PATH: '/bin',
@@ -754,7 +792,7 @@ describe('settings', () => {
         LOG_LEVELS: '',
         APP_REGION: 'eu',
         GCP_REGION: 'europe-west1',
-        AMPLITUDE_SECRET_KEY_FILE: '/unused',
+        AMPLITUDE_SECRET_KEY_FILE: file('same-secret', 'the-secret-key'),
       };
       expect(load(others).warnings).to.deep.equal([]);
     });

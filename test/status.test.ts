@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { contentOf, openDestination } from '../src/destination.ts';
+import { contentOf, type Destination, openDestination } from '../src/destination.ts';
 import { formatHour, hoursOf, readHour } from '../src/hours.ts';
 import { makeManifest, manifestKey, writeManifest } from '../src/manifest.ts';
 import { calendar } from '../src/status/calendar.ts';
 import { gapsOf, olderThan, readAge } from '../src/status/gaps.ts';
 import { failure, type StatusReport, statusReport, statusSummary } from '../src/status/report.ts';
 import { type HourState, STATES, stateOf } from '../src/status/state.ts';
-import { type HourStatus, type Status, takeStatus } from '../src/status.ts';
+import { type HourStatus, type RangeFlags, type Status, takeStatus } from '../src/status.ts';
 import { runProgram } from './program.ts';
 import { hearingLog, s3Settings } from './settings.ts';
 
@@ -85,32 +85,58 @@ describe('the state of an hour', () => {
   });
 });
 
-describe('a clock that is an hour wrong', () => {
-  it('is told by hours that landed before they are ready here, and makes no gap of them', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'status-'));
+describe('a destination', () => {
+  const hour = readHour('2026-11-20T05');
+  let folder: string;
+  let destination: Destination;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'status-'));
     const options = { s3: s3Settings(''), signal: new AbortController().signal, log: hearingLog() };
-    const destination = openDestination({ kind: 'file', folder }, options);
-    const hour = readHour('2026-11-20T05');
+    destination = openDestination({ kind: 'file', folder }, options);
     const seal = { request: { start: '', end: '', at: '' }, sealedAt: '', tool: '' };
     const manifest = makeManifest({ hour, generation: 1, project: null, objects: [], quarantine: [] }, seal);
     await destination.put(manifestKey(hour), contentOf(writeManifest(manifest)));
-    const take = (now: string) =>
-      takeStatus({
-        destination,
-        flags: { lookbackDays: 1 },
-        settings: { range: { start: undefined, end: undefined, lookbackDays: 7, timezone: 'UTC' }, settleHours: 24 },
-        now: new Date(now),
-        withEvents: true,
-        withFiles: false,
-        onReading: () => undefined,
-      });
-    const right = await take('2026-11-20T08:10:00Z');
-    const behind = await take('2026-11-20T07:10:00Z');
+  });
+  after(async () => {
+    destination.close();
+    await rm(folder, { recursive: true });
+  });
+  const take = (now: string, flags: RangeFlags) =>
+    takeStatus({
+      destination,
+      flags,
+      settings: { range: { start: undefined, end: undefined, lookbackDays: 7, timezone: 'UTC' }, settleHours: 24 },
+      now: new Date(now),
+      withEvents: true,
+      withFiles: false,
+      onReading: () => undefined,
+    });
+
+  it('of a clock that is an hour wrong is told by hours that landed before they are ready here, and has no gap of them', async () => {
+    const right = await take('2026-11-20T08:10:00Z', { lookbackDays: 1 });
+    const behind = await take('2026-11-20T07:10:00Z', { lookbackDays: 1 });
     expect(right.warnings).to.deep.equal([]);
     expect(behind.warnings.join()).to.include('2026-11-20T05').and.include('clock');
     expect(behind.hours.find((at) => at.hour === hour)?.sealedAt).not.to.equal(undefined);
-    destination.close();
-    await rm(folder, { recursive: true });
+  });
+
+  it('has no gaps before the first hour that has landed, wherever the range ends', async () => {
+    const now = '2026-11-25T00:00:00Z';
+    for (const end of ['2026-11-20T05', '2026-11-10']) {
+      const status = await take(now, { end });
+      const told = statusReport(status, { withFiles: false, failOnGapsOlderThan: 0, seconds: 1 });
+      expect([told.exitCode, told.gaps, told.totals.missing]).to.deep.equal([0, [], 0]);
+      expect(told.warnings).to.deep.equal([
+        `Nothing has landed before ${formatHour(readHour(end.padEnd(13, 'T00')))}; the first hour is 2026-11-20T05. --all shows the rest.`,
+      ]);
+      expect(statusSummary(told)).to.include(told.warnings[0]).and.include('No gaps.');
+      expect(calendar(told, false)).to.include('complete');
+    }
+    const all = await take(now, { end: '2026-11-20T05', all: true });
+    expect([all.hours.length, all.warnings]).to.deep.equal([720, []]);
+    const upTo = await take(now, { end: '2026-11-20T06' });
+    expect(upTo.hours.map((at) => at.hour)).to.deep.equal([hour]);
   });
 });
 

@@ -20,7 +20,7 @@ export function unusableChecks(error: ConfigError): Check[] {
 }
 
 function used({ amplitude, destination, s3, outputFormat }: Settings, env: Environment): string {
-  const wrote = (name: VariableName) => find(name, env, [])?.name;
+  const wrote = (name: VariableName) => find(name, env, [], [])?.name;
   const region = wrote('AMPLITUDE_BASE_URL') === undefined ? ` (${amplitude.region})` : '';
   const from = `${amplitude.baseUrl}${region}`;
   if (destination.kind === 'file') return `${from} → ${destination.folder}, ${outputFormat}`;
