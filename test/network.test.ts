@@ -190,10 +190,10 @@ describe('networks', function () {
         ...hosts('https'),
         AWS_ENDPOINT_URL_S3: store.url,
         HTTPS_PROXY: host,
-        EXPORT_CONNECT_TIMEOUT_S: '0.5',
+        EXPORT_CONNECT_TIMEOUT_S: '1.5',
       });
       expectLanded(ended);
-      expect(ended.report().retries).to.equal(4);
+      expect(ended.report().retries).to.be.at.least(4);
       expect(ended.stderr).to.include('opened no connection to amplitude.test (HTTP 502)');
       expect(seen.length).to.be.at.least(5);
     });
