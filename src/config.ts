@@ -56,7 +56,7 @@ export interface Settings {
   readonly reportFile: string | undefined;
   /** Values that no output may show. */
   readonly secrets: readonly string[];
-  /** Names in the environment that look like a misspelt setting, a sentence each. */
+  /** Of names that look misspelt or are not used, and of a folder that is lost with its container: a sentence each. */
   readonly warnings: readonly string[];
 }
 

@@ -17,7 +17,7 @@ export async function makeClient(
   agents: Agents,
   onDate?: DateListener,
 ): Promise<{ client: S3Client; checksums: boolean }> {
-  const { credentials, endpoint, addressing, maxAttempts } = settings;
+  const { credentials, endpoint, maxAttempts } = settings;
   const requestHandler = {
     connectionTimeout: 10_000,
     socketTimeout: 60_000,
@@ -27,7 +27,7 @@ export async function makeClient(
   const options = {
     ...(credentials === undefined ? {} : { credentials }),
     ...(endpoint === undefined ? {} : { endpoint }),
-    forcePathStyle: addressing === undefined ? endpoint !== undefined : addressing === 'path',
+    forcePathStyle: addressingOf(settings) === 'path',
     // Other stores and their proxies often never answer it, and each upload waits for seconds.
     ...(isAws(endpoint) ? {} : { expectContinueHeader: false }),
     maxAttempts,
@@ -63,6 +63,11 @@ function hear(client: S3Client, onDate: DateListener): void {
     },
     { step: 'deserialize', priority: 'low' },
   );
+}
+
+/** Where the bucket stands in the address: in its path, or in the name of the host. */
+export function addressingOf({ endpoint, addressing }: S3Settings): 'path' | 'virtual' {
+  return addressing ?? (endpoint === undefined ? 'virtual' : 'path');
 }
 
 /** AWS itself, whose dialect is known. */

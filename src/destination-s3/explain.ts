@@ -3,6 +3,7 @@ import type { S3Settings } from '../config.ts';
 import { type ErrorCode, EXIT, JobError, RUN_AGAIN, systemCode } from '../errors.ts';
 import { networkError } from '../network.ts';
 import { redaction } from '../redaction.ts';
+import { addressingOf } from './client.ts';
 import {
   codeOf,
   foreignText,
@@ -185,9 +186,10 @@ function accessHint(said: string, action: string, settings: S3Settings): string 
   return `${allow}${encrypted}.${addressing(settings)}`;
 }
 
-function addressing({ endpoint: at, addressing: how = 'path' }: S3Settings): string {
-  if (at === undefined) return '';
-  return ` A store that addresses buckets otherwise answers like this too: try S3_ADDRESSING=${how === 'path' ? 'virtual' : 'path'}.`;
+function addressing(settings: S3Settings): string {
+  if (settings.endpoint === undefined) return '';
+  const other = addressingOf(settings) === 'path' ? 'virtual' : 'path';
+  return ` A store that addresses buckets otherwise answers like this too: try S3_ADDRESSING=${other}.`;
 }
 
 /** S3's code and sentence, or what came instead, in one line and without a full stop. */

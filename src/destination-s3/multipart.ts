@@ -25,8 +25,8 @@ const MOST_PARTS = 10_000;
 
 /**
  * Uploads in parts what is too large for one PUT, one part after the other from one reading of the content, and lets S3
- * check the CRC-32 of the whole (`ChecksumType: FULL_OBJECT`), or with `sums` holds its ETags against them. A part is held in memory, so that the SDK can send it
- * again. What fails is aborted, so that no parts stay behind.
+ * check the CRC-32 of the whole (`ChecksumType: FULL_OBJECT`), or with `sums` holds its ETags against them. A part is
+ * held in memory, so that the SDK can send it again. What fails is aborted, so that no parts stay behind.
  */
 export async function putInParts(
   s3: S3Client,

@@ -2,6 +2,7 @@ import { rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { S3Settings, Settings } from '../config.ts';
 import { type Destination, openDestination } from '../destination.ts';
+import { addressingOf } from '../destination-s3/client.ts';
 import { JobError } from '../errors.ts';
 import { formatHour } from '../hours.ts';
 import { firstLanded } from '../landing/listing.ts';
@@ -75,12 +76,12 @@ export async function* destinationChecks(settings: Settings, options: Options): 
   }
 }
 
-function sentence({ addressing, endpoint, kmsKeyId, sse }: S3Settings): string {
-  const how = addressing ?? (endpoint === undefined ? 'virtual' : 'path');
+function sentence(settings: S3Settings): string {
+  const { kmsKeyId, sse } = settings;
   const kms = kmsKeyId === undefined ? undefined : `aws:kms with ${kmsKeyId}`;
   const asked = kms ?? sse;
   const encryption = asked === undefined ? "the bucket's default encryption" : `encryption asked for: ${asked}`;
-  return `${how} addressing, ${encryption}`;
+  return `${addressingOf(settings)} addressing, ${encryption}`;
 }
 
 async function lockCheck(

@@ -3,6 +3,7 @@ import { access } from 'node:fs/promises';
 import { isIPv4 } from 'node:net';
 import { withoutUserinfo } from '../config/address.ts';
 import type { Environment, ProxyEnv, Settings } from '../config.ts';
+import { addressingOf } from '../destination-s3/client.ts';
 import { systemCode } from '../errors.ts';
 import { trust } from '../network.ts';
 import { type Check, ok, warned } from './check.ts';
@@ -21,10 +22,10 @@ function wayTo(address: string, env: ProxyEnv): string {
   return bypasses(url, env.NO_PROXY ?? '') ? 'directly, by NO_PROXY' : `through ${withoutUserinfo(proxy)}`;
 }
 
-function storeUrl(bucket: string, { endpoint, addressing, region = 'us-east-1' }: Settings['s3']): string {
+function storeUrl(bucket: string, s3: Settings['s3']): string {
+  const { endpoint, region = 'us-east-1' } = s3;
   const url = new URL(endpoint ?? `https://s3.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`);
-  const usual = endpoint === undefined ? 'virtual' : 'path';
-  if ((addressing ?? usual) === 'virtual') url.hostname = `${bucket}.${url.hostname}`;
+  if (addressingOf(s3) === 'virtual') url.hostname = `${bucket}.${url.hostname}`;
   return url.href;
 }
 
