@@ -1,4 +1,4 @@
-import type { LogFormat, LogLevel } from './config.ts';
+import type { LogFormat, LogLevel } from './config/settings.ts';
 import { JobError } from './errors.ts';
 import { printable, wrap } from './format.ts';
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
+import { readArguments } from './cli/arguments.ts';
+import { type Output, openOutput } from './cli/output.ts';
 import { startedBy } from './command-line.ts';
-import { loadSettings, processEnvironment, processMounts } from './config.ts';
+import { loadSettings, processEnvironment, processMounts } from './config/settings.ts';
 import { EXIT, Interrupted, JobError, UsageError } from './errors.ts';
-import { readArguments } from './main/arguments.ts';
-import { type Output, openOutput } from './main/output.ts';
 import { trust } from './network.ts';
 import { redaction } from './redaction.ts';
 import { nodeProblem, VERSION } from './version.ts';
@@ -44,7 +44,7 @@ async function run(invocation: ReturnType<typeof readArguments>, out: Output): P
   const { command } = invocation;
   if (command === 'version') return say(VERSION, out);
   if (command === 'help') {
-    const { helpText } = await import('./main/help.ts');
+    const { helpText } = await import('./cli/help.ts');
     return say(helpText(invocation.of), out);
   }
   const unfit = nodeProblem(process.version);
@@ -52,7 +52,7 @@ async function run(invocation: ReturnType<typeof readArguments>, out: Output): P
     throw new UsageError(unfit, 'npm start brings the right one; so do the image and a node:24 container.');
   }
   if (command === 'simulate') {
-    const { parseFault, runSimulator } = await import('./simulator.ts');
+    const { parseFault, runSimulator } = await import('./simulator/simulator.ts');
     const { faults, deflated, tooLargeHours, ...flags } = invocation.flags;
     const options = {
       ...flags,
@@ -66,7 +66,7 @@ async function run(invocation: ReturnType<typeof readArguments>, out: Output): P
   if (command === 'export' && invocation.flags.dryRun === true && !out.json) out.forPeople();
   const context = { out, now: () => new Date(), signal: stopper.signal };
   if (command === 'demo') {
-    const { runDemo } = await import('./demo.ts');
+    const { runDemo } = await import('./commands/demo.ts');
     return await runDemo(invocation.flags, env, context);
   }
   // Who only looks at what has landed needs no keys of Amplitude.
@@ -76,7 +76,7 @@ async function run(invocation: ReturnType<typeof readArguments>, out: Output): P
     log = out.log(redaction([]));
   }
   if (command === 'doctor') {
-    const { doctorCommand, settingsOf } = await import('./main/doctor-command.ts');
+    const { doctorCommand, settingsOf } = await import('./commands/doctor.ts');
     const settings = settingsOf(env, { amplitude: true, mounts: processMounts() });
     log = out.log(redaction('problems' in settings ? [] : settings.secrets));
     return await doctorCommand(settings, env, { ...context, log });
@@ -88,18 +88,18 @@ async function run(invocation: ReturnType<typeof readArguments>, out: Output): P
   log = out.log(redaction(settings.secrets));
   trust(settings.caBundle);
   if (command === 'status') {
-    const { statusCommand } = await import('./main/status-command.ts');
+    const { statusCommand } = await import('./commands/status.ts');
     return await statusCommand(settings, invocation.flags, { ...context, log });
   }
   if (command === 'verify') {
-    const { verifyCommand } = await import('./main/verify-command.ts');
+    const { verifyCommand } = await import('./commands/verify.ts');
     return await verifyCommand(settings, invocation.flags, { ...context, log });
   }
   if (command === 'reconcile') {
-    const { reconcileCommand } = await import('./main/reconcile-command.ts');
+    const { reconcileCommand } = await import('./commands/reconcile.ts');
     return await reconcileCommand(settings, invocation.flags, { ...context, log });
   }
-  const { exportCommand } = await import('./main/export-command.ts');
+  const { exportCommand } = await import('./commands/export.ts');
   return await exportCommand(settings, invocation.flags, { ...context, log });
 }
 

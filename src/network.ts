@@ -3,7 +3,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { isIP } from 'node:net';
 import tls from 'node:tls';
-import type { ProxyEnv } from './config.ts';
+import type { ProxyEnv } from './config/settings.ts';
 import { causesOf, codeOf, EXIT, JobError, systemCode } from './errors.ts';
 
 export interface Agents {

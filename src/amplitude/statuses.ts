@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { HOSTS } from '../config.ts';
+import { HOSTS } from '../config/settings.ts';
 import type { Window } from '../hours.ts';
 import type { Redact } from '../redaction.ts';
 import { type Fault, RequestFault } from './faults.ts';

@@ -1,6 +1,6 @@
 import zlib from 'node:zlib';
-import { broken, type Count, type Member, notEvents } from '../archive.ts';
 import { JobError } from '../errors.ts';
+import { broken, type Count, type Member, notEvents } from './archive.ts';
 import { type BadLine, LineScanner } from './lines.ts';
 import { CHUNK_BYTES, through } from './through.ts';
 

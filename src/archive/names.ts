@@ -1,6 +1,6 @@
-import { refused } from '../archive.ts';
 import { type Hour, readHour } from '../hours.ts';
 import type { Redact } from '../redaction.ts';
+import { refused } from './archive.ts';
 
 /** What a member's name says, by Amplitude's naming: `<project>/<project>_2026-11-20_5#0.json.gz`. */
 export interface MemberName {

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { diskError, systemCode } from '../errors.ts';
-import { giveBack, type MemoryBudget } from '../memory.ts';
+import { giveBack, type MemoryBudget } from './memory.ts';
 
 /** The body of an answer, kept until its archive is done with: in memory or in a file that has no name. */
 export type Spool = {

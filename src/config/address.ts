@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { DestinationAddress } from '../config.ts';
 import type { Redact } from '../redaction.ts';
 import { isLostWithContainer } from './container.ts';
 import { type Found, missing } from './names.ts';
 import { isPath, localPath, PathError } from './path.ts';
+import type { DestinationAddress } from './settings.ts';
 import { VARIABLES, type VariableName } from './variables.ts';
 
 /** `s3://bucket/prefix`, `file:///folder` or a plain path. Throws a RangeError that says what is wrong. */

@@ -1,5 +1,5 @@
-import type { ProxyEnv, S3Settings } from '../config.ts';
 import type { Found } from './names.ts';
+import type { ProxyEnv, S3Settings } from './settings.ts';
 import { VARIABLES, type Variable, type VariableName } from './variables.ts';
 
 export function readProxies(get: (name: VariableName) => string | undefined): ProxyEnv {

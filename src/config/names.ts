@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import leven from 'leven';
-import type { Environment } from '../config.ts';
 import { systemCode } from '../errors.ts';
 import { agreeing } from '../format.ts';
 import { isPath, localPath, PathError } from './path.ts';
+import type { Environment } from './settings.ts';
 import { VARIABLES, type Variable, type VariableName } from './variables.ts';
 
 /** Where each setting was found: `name` is what the person wrote, so that messages speak of that. */

@@ -1,6 +1,6 @@
-import type { Settings } from '../config.ts';
 import { EXIT, JobError, UsageError } from '../errors.ts';
 import { formatHour, type Hour, readTime } from '../hours.ts';
+import type { Settings } from './settings.ts';
 
 /** The flags that say which hours a command is about. Each beats the variable of the same meaning. */
 export interface TimeFlags {

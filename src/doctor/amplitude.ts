@@ -1,6 +1,6 @@
 import { RequestFault } from '../amplitude/faults.ts';
-import { askFor, readRefusal } from '../amplitude.ts';
-import type { Settings } from '../config.ts';
+import { askFor, readRefusal } from '../amplitude/request.ts';
+import type { Settings } from '../config/settings.ts';
 import { formatHour, readyEnd } from '../hours.ts';
 import { agentsFor } from '../network.ts';
 import { redaction } from '../redaction.ts';

@@ -1,13 +1,14 @@
 import { rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { S3Settings, Settings } from '../config.ts';
-import { type Destination, openDestination } from '../destination.ts';
-import { addressingOf } from '../destination-s3/client.ts';
+import type { S3Settings, Settings } from '../config/settings.ts';
+import type { Destination } from '../destination/destination.ts';
+import { openDestination } from '../destination/open.ts';
+import { addressingOf } from '../destination/s3/client.ts';
 import { JobError } from '../errors.ts';
 import { formatHour } from '../hours.ts';
 import { firstLanded } from '../landing/listing.ts';
+import { readRecord } from '../landing/records.ts';
 import type { Log } from '../log.ts';
-import { readRecord } from '../manifest/records.ts';
 import { type Check, ok, skipped, told, tried, warned } from './check.ts';
 import type { Clocks } from './clock.ts';
 import { PROBES, probe } from './probe.ts';

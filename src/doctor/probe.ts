@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import zlib from 'node:zlib';
-import { contentOf, type Destination } from '../destination.ts';
+import { contentOf, type Destination } from '../destination/destination.ts';
 import { JobError } from '../errors.ts';
 import { type Check, ok, skipped, told, tried, warned } from './check.ts';
 

@@ -1,6 +1,6 @@
 import { find } from '../config/names.ts';
+import type { ConfigError, Environment, Settings } from '../config/settings.ts';
 import type { VariableName } from '../config/variables.ts';
-import type { ConfigError, Environment, Settings } from '../config.ts';
 import { type Check, ok, told, warned } from './check.ts';
 
 /** What a run would use, and a line for each name that looks misspelt. */

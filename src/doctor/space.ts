@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import { openNameless } from '../archive/spool.ts';
-import type { Settings } from '../config.ts';
+import type { Settings } from '../config/settings.ts';
 import { diskError } from '../errors.ts';
 import { size } from '../format.ts';
 import { type Check, ok, warned } from './check.ts';

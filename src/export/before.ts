@@ -1,10 +1,10 @@
 import { command } from '../command-line.ts';
-import type { Destination } from '../destination.ts';
+import type { Destination } from '../destination/destination.ts';
 import { JobError } from '../errors.ts';
 import { formatHour, type Hour, hourFolder } from '../hours.ts';
 import { readKey } from '../landing/keys.ts';
+import { keysIn, type Manifest, manifestKey, readManifest } from '../landing/manifest.ts';
 import type { Log } from '../log.ts';
-import { keysIn, type Manifest, manifestKey, readManifest } from '../manifest.ts';
 import type { Mode } from './decide.ts';
 
 /** What stands for an hour: its manifest, or one that cannot be read and that this run may replace. */

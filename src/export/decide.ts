@@ -1,6 +1,6 @@
 import type { Examined } from '../archive/inflate.ts';
-import type { OutputFormat } from '../config.ts';
-import { crcHex, type LandedObject, type Manifest, type QuarantinedObject } from '../manifest.ts';
+import type { OutputFormat } from '../config/settings.ts';
+import { crcHex, type LandedObject, type Manifest, type QuarantinedObject } from '../landing/manifest.ts';
 
 /**
  * What a run may do to an hour that has landed. `export` never makes it less. `force` takes a smaller answer, `force-empty`

@@ -1,13 +1,13 @@
 import zlib from 'node:zlib';
+import { type Count, hold, type Member, notEvents } from '../archive/archive.ts';
 import { count, type Examined, examine, inflate } from '../archive/inflate.ts';
 import { type BadLine, goodLines, LineScanner, quarantineLines } from '../archive/lines.ts';
 import type { MemberName } from '../archive/names.ts';
 import { CHUNK_BYTES, through } from '../archive/through.ts';
-import { type Count, hold, type Member, notEvents } from '../archive.ts';
-import type { OutputFormat } from '../config.ts';
-import { type Content, type Destination, Miscounted } from '../destination.ts';
+import type { OutputFormat } from '../config/settings.ts';
+import { type Content, type Destination, Miscounted } from '../destination/destination.ts';
 import { eventsKey, quarantineKey } from '../landing/keys.ts';
-import { crcHex, type LandedObject, type QuarantinedObject } from '../manifest.ts';
+import { crcHex, type LandedObject, type QuarantinedObject } from '../landing/manifest.ts';
 import type { LandedMember } from './decide.ts';
 import type { Timings } from './tally.ts';
 

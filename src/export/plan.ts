@@ -1,5 +1,5 @@
 import { givenTimes } from '../config/range.ts';
-import type { Settings } from '../config.ts';
+import type { Settings } from '../config/settings.ts';
 import {
   formatHour,
   type Hour,

@@ -1,7 +1,7 @@
 import { EXIT, JobError } from '../errors.ts';
 import { formatHour, type Hour } from '../hours.ts';
+import type { Manifest } from '../landing/manifest.ts';
 import { describe } from '../log.ts';
-import type { Manifest } from '../manifest.ts';
 
 export interface Failure {
   readonly hour: Hour;

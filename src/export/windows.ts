@@ -3,16 +3,16 @@ import type PQueue from 'p-queue';
 import { ClockCheck } from '../amplitude/clock.ts';
 import { type Fault, isAnswer, RequestFault } from '../amplitude/faults.ts';
 import { nextStep, pauseBefore, pauseForLimit } from '../amplitude/policy.ts';
-import { requestWindow } from '../amplitude.ts';
+import { requestWindow } from '../amplitude/request.ts';
+import { openArchive } from '../archive/open.ts';
 import type { SpoolOptions } from '../archive/spool.ts';
-import { openArchive } from '../archive.ts';
-import type { Settings } from '../config.ts';
+import type { Settings } from '../config/settings.ts';
 import { JobError, RUN_AGAIN } from '../errors.ts';
 import { formatWindow, halve, hoursOf, type Window } from '../hours.ts';
 import { type Agents, agentsFor } from '../network.ts';
 import type { Redact } from '../redaction.ts';
-import type { LandingOptions } from './hour-landing.ts';
-import { landAnswer } from './landing.ts';
+import { landAnswer } from './answer.ts';
+import type { LandingOptions } from './hour.ts';
 
 export interface WindowOptions extends LandingOptions {
   readonly amplitude: Settings['amplitude'];

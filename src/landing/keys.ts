@@ -1,4 +1,4 @@
-import type { OutputFormat } from '../config.ts';
+import type { OutputFormat } from '../config/settings.ts';
 import { formatHour, type Hour, hourFolder, readHour } from '../hours.ts';
 
 /** What a key under events/ or quarantine/ says of the object that it names. */

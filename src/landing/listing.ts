@@ -1,6 +1,6 @@
-import type { Destination } from '../destination.ts';
+import type { Destination } from '../destination/destination.ts';
 import { type Hour, hourFolder, type Window } from '../hours.ts';
-import { hourOfManifestKey, MANIFESTS } from '../manifest.ts';
+import { hourOfManifestKey, MANIFESTS } from './manifest.ts';
 
 /** The time of each manifest in the range, by listing alone. */
 export async function sealedIn(range: Window, destination: Destination): Promise<Map<Hour, Date>> {

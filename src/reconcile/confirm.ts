@@ -1,12 +1,12 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { count as countStream } from '../archive/inflate.ts';
-import type { DestinationAddress } from '../config.ts';
-import type { Destination } from '../destination.ts';
+import type { DestinationAddress } from '../config/settings.ts';
+import type { Destination } from '../destination/destination.ts';
 import { JobError, systemCode } from '../errors.ts';
 import { count, number } from '../format.ts';
 import { hourFolder } from '../hours.ts';
-import { crcHex, type Manifest } from '../manifest.ts';
+import { crcHex, type Manifest } from '../landing/manifest.ts';
 import type { LocalName } from './names.ts';
 import { readLocalName } from './names.ts';
 import { keep, type Landed, type Verdict } from './verdict.ts';

@@ -1,9 +1,9 @@
 import type { BigIntStats } from 'node:fs';
 import { constants, type FileHandle, lstat, open } from 'node:fs/promises';
 import zlib from 'node:zlib';
+import { lastBytes, type Member, readTrailer } from '../archive/archive.ts';
 import { inflate } from '../archive/inflate.ts';
-import { lastBytes, type Member, readTrailer } from '../archive.ts';
-import type { Count } from '../destination.ts';
+import type { Count } from '../destination/destination.ts';
 import { systemCode } from '../errors.ts';
 
 const READ_BYTES = 256 * 1024;

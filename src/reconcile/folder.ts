@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access, lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { DestinationAddress } from '../config.ts';
+import type { DestinationAddress } from '../config/settings.ts';
 import { systemCode, UsageError } from '../errors.ts';
 import { keep, type Verdict } from './verdict.ts';
 

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
-import type { DestinationAddress } from '../config.ts';
-import type { Destination } from '../destination.ts';
+import type { DestinationAddress } from '../config/settings.ts';
+import type { Destination } from '../destination/destination.ts';
 import { count, number } from '../format.ts';
 import { formatHour, type Hour } from '../hours.ts';
-import { type Record, readRecord } from '../manifest/records.ts';
-import { crcHex, type Manifest } from '../manifest.ts';
+import { crcHex, type Manifest } from '../landing/manifest.ts';
+import { type Record, readRecord } from '../landing/records.ts';
 import { doubtsOf, isStoredItself, landedOf } from './confirm.ts';
 import { countJson, type Snapshot, snapshot, Unreadable, unchanged } from './content.ts';
 import { type LocalName, readLocalName } from './names.ts';

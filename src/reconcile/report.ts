@@ -1,10 +1,10 @@
 import { command } from '../command-line.ts';
 import { EXIT } from '../errors.ts';
+import { joinedHours } from '../export/report.ts';
 import { agreeing, count, printableName, size } from '../format.ts';
 import { formatHour, type Hour, readyEnd } from '../hours.ts';
-import type { Reconciled } from '../reconcile.ts';
-import { joinedHours } from '../report.ts';
 import { type Gap, gapsOf } from '../status/gaps.ts';
+import type { Reconciled } from './reconcile.ts';
 import type { MoveCode } from './verdict.ts';
 
 /** What `reconcile --json` prints. `file` is below `dir`, `to` below `failedUploads`; hours as `2026-11-20T05`. */

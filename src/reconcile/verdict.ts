@@ -1,5 +1,5 @@
 import type { Hour } from '../hours.ts';
-import type { LandedObject, QuarantinedObject } from '../manifest.ts';
+import type { LandedObject, QuarantinedObject } from '../landing/manifest.ts';
 
 /** Why a file goes to failed_uploads/. */
 export type MoveCode =

@@ -1,12 +1,12 @@
-import type { Requests } from '../destination.ts';
+import type { Requests } from '../destination/destination.ts';
 import { EXIT } from '../errors.ts';
+import { joinedHours } from '../export/report.ts';
 import { agreeing, count, number, size } from '../format.ts';
 import { formatHour } from '../hours.ts';
 import { kestraLine } from '../log.ts';
-import { joinedHours } from '../report.ts';
-import type { HourStatus, Status } from '../status.ts';
 import { fillAll, fillCommand, type Gap, gapsOf, olderThan } from './gaps.ts';
 import { type HourState, STATES } from './state.ts';
+import type { HourStatus, Status } from './status.ts';
 
 /** What `status --json` prints. Hours as `2026-11-20T05`, ends left out, times in UTC. */
 export interface StatusReport {

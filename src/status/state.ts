@@ -1,5 +1,5 @@
 import { type Hour, isUnsettled, readyEnd } from '../hours.ts';
-import type { Manifest } from '../manifest.ts';
+import type { Manifest } from '../landing/manifest.ts';
 import type { Stored } from './stored.ts';
 
 /**

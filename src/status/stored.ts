@@ -1,5 +1,5 @@
 import PQueue from 'p-queue';
-import type { Destination, StoredObject } from '../destination.ts';
+import type { Destination, StoredObject } from '../destination/destination.ts';
 import { type Hour, hourFolder } from '../hours.ts';
 import { hourOfKey } from '../landing/keys.ts';
 

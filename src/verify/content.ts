@@ -1,7 +1,7 @@
 import zlib from 'node:zlib';
 import { inflate } from '../archive/inflate.ts';
 import { LineScanner } from '../archive/lines.ts';
-import type { Destination } from '../destination.ts';
+import type { Destination } from '../destination/destination.ts';
 import { JobError } from '../errors.ts';
 import { count, number } from '../format.ts';
 import type { Hour } from '../hours.ts';

@@ -1,11 +1,11 @@
 import { command } from '../command-line.ts';
-import type { Destination, StoredObject } from '../destination.ts';
+import type { Destination, StoredObject } from '../destination/destination.ts';
 import type { JobError } from '../errors.ts';
 import { agreeing, count, printableName } from '../format.ts';
 import type { Hour } from '../hours.ts';
 import { hourOfKey, readKey } from '../landing/keys.ts';
 import { nothingLanded } from '../landing/listing.ts';
-import { crcHex, keysIn, MANIFESTS, type Manifest, manifestKey } from '../manifest.ts';
+import { crcHex, keysIn, MANIFESTS, type Manifest, manifestKey } from '../landing/manifest.ts';
 
 /** Where what is stored and its manifest disagree. */
 export interface Difference {

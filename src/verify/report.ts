@@ -1,14 +1,14 @@
 import { command } from '../command-line.ts';
-import type { Requests } from '../destination.ts';
+import type { Requests } from '../destination/destination.ts';
+import { failedLines, joinedHours } from '../export/report.ts';
 import { agreeing, count, number, size } from '../format.ts';
 import { formatHour, type Hour, joinHours, type Window } from '../hours.ts';
 import { hourOfKey } from '../landing/keys.ts';
 import { kestraLine } from '../log.ts';
-import { failedLines, joinedHours } from '../report.ts';
 import { requestCost } from '../status/report.ts';
-import type { Verification } from '../verify.ts';
 import type { Depth } from './content.ts';
 import { type Difference, repairable } from './difference.ts';
+import type { Verification } from './verify.ts';
 
 /** What `verify --json` prints. */
 export interface VerifyReport {

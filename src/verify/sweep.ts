@@ -1,7 +1,7 @@
-import type { Destination, StoredObject } from '../destination.ts';
+import type { Destination, StoredObject } from '../destination/destination.ts';
 import { type Hour, hourFolder } from '../hours.ts';
 import { readKey } from '../landing/keys.ts';
-import { readRecord } from '../manifest/records.ts';
+import { readRecord } from '../landing/records.ts';
 import { unnamedIn } from './difference.ts';
 
 /** No landing goes on for so long between an object and the manifest that names it. */

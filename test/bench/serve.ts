@@ -6,7 +6,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { startS3Server } from '../s3-server.ts';
+import { startS3Server } from '../support/s3-server/server.ts';
 
 const READ_BYTES = 1024 * 1024;
 

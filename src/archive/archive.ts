@@ -1,0 +1,85 @@
+import type { Count } from '../destination/destination.ts';
+import { JobError } from '../errors.ts';
+
+export type { Count };
+
+/** One `.json.gz` of an archive, readable as often as needed until the archive is closed. */
+export interface Member {
+  /** As the archive has it, unchecked. */
+  readonly name: string;
+  /** Of the gzip file. */
+  readonly bytes: number;
+  /**
+   * The bytes of the gzip file, as they came, each chunk valid until the next is asked for. Throws a JobError
+   * (ARCHIVE_BROKEN) where the archive is damaged.
+   */
+  open(): AsyncIterable<Buffer>;
+  /**
+   * The last eight bytes, where gzip keeps CRC-32 and length (modulo 4 GiB) of what it compressed (RFC 1952). They
+   * mislead where several gzip streams stand in one member or padding follows.
+   */
+  trailer(): Promise<Count>;
+}
+
+export interface Archive {
+  /** Every entry but directories. */
+  readonly members: readonly Member[];
+  close(): Promise<void>;
+}
+
+/** An archive or member that is damaged: another request may bring a whole one. */
+export function broken(why: string, cause?: unknown): JobError {
+  return new JobError('ARCHIVE_BROKEN', `Amplitude's archive is broken: ${why}.`, {
+    cause,
+    hint: 'Nothing of it was sealed. Run again later; if it stays so, report the hours to Amplitude.',
+  });
+}
+
+/** An archive that is whole, but not what an export of this project may hold. */
+export function refused(why: string, { retry = false } = {}): JobError {
+  return new JobError('ARCHIVE_REFUSED', `The archive was refused: ${why}.`, {
+    retry,
+    hint: 'Nothing of it was landed. Check the project of the keys and the prefix; if both are right, report it to Amplitude.',
+  });
+}
+
+/** A member that holds no event is a broken answer, not an hour of zero events: Amplitude leaves members of none out. */
+export function notEvents(name: string): JobError {
+  return new JobError('NOT_EVENTS', `${name} holds not one line that is an event.`, {
+    hint: 'Nothing of it was landed. Run again later; if it stays so, report the hour to Amplitude.',
+  });
+}
+
+/** The trailer of a gzip file from its last eight bytes. */
+export function readTrailer(last: Buffer, name: string): Count {
+  if (last.length === 0) throw notEvents(name);
+  if (last.length < 8) throw broken(`${name} is too short for a gzip file`);
+  const tail = last.subarray(-8);
+  return { crc32: tail.readUInt32LE(0), bytes: tail.readUInt32LE(4) };
+}
+
+/** The last eight bytes of what can only be read from its beginning. */
+export async function lastBytes(chunks: AsyncIterable<Buffer>): Promise<Buffer> {
+  let last: Buffer = Buffer.alloc(0);
+  for await (const chunk of chunks) {
+    last = chunk.length >= 8 ? Buffer.from(chunk.subarray(-8)) : Buffer.concat([last, chunk]).subarray(-8);
+  }
+  return last;
+}
+
+/** Up to this size a gzip file is held in memory while it is landed; a real one has a few megabytes. */
+export const HELD_BYTES = 4 * 2 ** 20;
+
+/** The same member, read from the archive once and not for every look at it, where its size allows. */
+export async function hold(member: Member): Promise<Member> {
+  const { name, bytes } = member;
+  if (bytes > HELD_BYTES) return member;
+  const room = Buffer.allocUnsafe(bytes);
+  let filled = 0;
+  for await (const chunk of member.open()) filled += chunk.copy(room, filled);
+  const whole = room.subarray(0, filled);
+  async function* open() {
+    yield whole;
+  }
+  return { name, bytes, open, trailer: async () => readTrailer(whole, name) };
+}

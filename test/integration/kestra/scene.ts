@@ -1,0 +1,223 @@
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { resolve } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { setTimeout as pause } from 'node:timers/promises';
+import { crc32 } from 'node:zlib';
+import { readMemberName } from '../../../src/archive/names.ts';
+import { formatHour, type Hour, hoursOf, type Window } from '../../../src/hours.ts';
+import { eventsKey } from '../../../src/landing/keys.ts';
+import { crcHex, manifestKey } from '../../../src/landing/manifest.ts';
+import { expectedHour, type Simulator, startSimulator } from '../../../src/simulator/simulator.ts';
+import { type S3Server, startS3Server } from '../../support/s3-server/server.ts';
+import { type Execution, Kestra, type LogLine } from './engine.ts';
+import { type GitServer, startGitServer } from './git-server.ts';
+
+const FLOWS = resolve(import.meta.dirname, '../../../kestra');
+
+export const FLOW_IDS = [
+  'amplitude_export',
+  'amplitude_export_image',
+  'amplitude_backfill',
+  'amplitude_status',
+] as const;
+export type FlowId = (typeof FLOW_IDS)[number];
+
+/** Once a year, which is never. */
+const NEVER = '0 0 1 1 *';
+const EVENTS_PER_HOUR = 20;
+const KEYS = {
+  AMP_API_KEY: 'simulator-key',
+  AMP_SECRET_KEY: 'simulator-secret',
+  AWS_ACCESS_KEY: 'AKIAKESTRA',
+  AWS_SECRET_KEY: 'kestra-aws-secret',
+} as const;
+
+export interface Slack {
+  readonly url: string;
+  readonly messages: string[];
+  close(): Promise<void>;
+}
+
+export async function startSlack(): Promise<Slack> {
+  const messages: string[] = [];
+  const server = createServer(async (request, response) => {
+    const { text: message } = JSON.parse(await text(request)) as { text: string };
+    messages.push(message);
+    response.end('ok');
+  });
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/services/alert`,
+    messages,
+    async close() {
+      server.closeAllConnections();
+      await new Promise((closed) => server.close(closed));
+    },
+  };
+}
+
+export const sourceOf = (id: FlowId) => readFileSync(`${FLOWS}/${id}.yaml`, 'utf8');
+
+/** What every scene shares: Kestra, a private repository and an S3 server. */
+export interface Stage {
+  readonly kestra: Kestra;
+  readonly git: GitServer;
+  readonly s3: S3Server;
+  close(): Promise<void>;
+}
+
+export async function openStage(url: string, buckets: readonly string[]): Promise<Stage> {
+  const kestra = new Kestra(url, process.env.KESTRA_USER, process.env.KESTRA_PASSWORD);
+  const git = await startGitServer();
+  const s3 = await startS3Server({ buckets, accessKey: KEYS.AWS_ACCESS_KEY });
+  return {
+    kestra,
+    git,
+    s3,
+    async close() {
+      await git.close();
+      await s3.close();
+    },
+  };
+}
+
+export interface SceneOptions {
+  readonly cron?: string;
+  /** Whether keys and the repository's user and token are KV pairs, or secrets that Kestra has already. */
+  readonly keys?: 'pairs' | 'secrets';
+}
+
+/** A flow in a namespace, with an Amplitude, a bucket and an alert channel that are its alone. */
+export class Scene {
+  readonly stage: Stage;
+  readonly flow: FlowId;
+  readonly bucket: string;
+  readonly namespace: string;
+  readonly simulator: Simulator;
+  readonly slack: Slack;
+
+  private constructor(stage: Stage, flow: FlowId, bucket: string, simulator: Simulator, slack: Slack) {
+    this.stage = stage;
+    this.flow = flow;
+    this.bucket = bucket;
+    this.namespace = `des.amplitude.test_${bucket}_${process.pid}`;
+    this.simulator = simulator;
+    this.slack = slack;
+  }
+
+  static async open(
+    stage: Stage,
+    flow: FlowId,
+    bucket: string,
+    { cron = NEVER, keys = 'pairs' }: SceneOptions = {},
+  ): Promise<Scene> {
+    const simulator = await startSimulator({ eventsPerHour: EVENTS_PER_HOUR });
+    const scene = new Scene(stage, flow, bucket, simulator, await startSlack());
+    const announced = (source: string) =>
+      source.replace(/^( {2}optional_secrets:) .*$/m, '$1 github_user github_token');
+    await scene.deploy(cron, stage.git.url, keys === 'secrets' ? announced : undefined);
+    await stage.kestra.setKv(scene.namespace, {
+      BUCKET_NAME: bucket,
+      AMPLITUDE_BASE_URL: simulator.url,
+      AWS_ENDPOINT_URL_S3: stage.s3.url,
+      SLACK_WEBHOOK_URL: scene.slack.url,
+      ...(keys === 'secrets' ? {} : { ...KEYS, github_user: stage.git.user, github_token: stage.git.token }),
+    });
+    return scene;
+  }
+
+  /** The flow as it is, but for intervals, schedule, URL and namespace; and `extended`, where that is the test. */
+  async deploy(cron = NEVER, repository = this.stage.git.url, extended = (source: string) => source): Promise<void> {
+    const replace = (source: string, from: RegExp, to: string) => {
+      if (!from.test(source)) throw new Error(`${this.flow} has nothing like ${from}`);
+      return source.replace(from, to);
+    };
+    let source = extended(sourceOf(this.flow));
+    source = replace(source, /^namespace: .*$/m, `namespace: ${this.namespace}`);
+    source = replace(source, /^( {2}interval:) .*$/m, '$1 PT1S');
+    source = replace(source, /^( {4}cron:) .*$/m, `$1 "${cron}"`);
+    source = replace(source, /^( {2}repository:) .*$/m, `$1 ${repository}`);
+    await this.stage.kestra.deploy(source);
+  }
+
+  /** What the built program needs to work on the same bucket from outside of Kestra. */
+  get env(): Readonly<Record<string, string>> {
+    return {
+      ...KEYS,
+      AMPLITUDE_BASE_URL: this.simulator.url,
+      BUCKET_NAME: this.bucket,
+      AWS_ENDPOINT_URL_S3: this.stage.s3.url,
+      AWS_REGION: 'us-east-1',
+    };
+  }
+
+  async start(inputs: Readonly<Record<string, string>> = {}): Promise<string> {
+    return await this.stage.kestra.start(this.namespace, this.flow, inputs);
+  }
+
+  async attempts(id: string): Promise<Execution[]> {
+    return await this.stage.kestra.attempts(this.namespace, this.flow, id);
+  }
+
+  /** Starts the flow and waits for the end of its last attempt. */
+  async run(inputs: Readonly<Record<string, string>> = {}): Promise<Execution[]> {
+    return await this.attempts(await this.start(inputs));
+  }
+
+  async executions(): Promise<Execution[]> {
+    return await this.stage.kestra.executions(this.namespace, this.flow);
+  }
+
+  /** The alerts since the last look, once there is one, or none came. */
+  async alerts(): Promise<string[]> {
+    for (let i = 0; i < 20 && this.slack.messages.length === 0; i++) await pause(250);
+    await pause(1000);
+    return this.slack.messages.splice(0);
+  }
+
+  async logs({ id }: Execution): Promise<LogLine[]> {
+    return await this.stage.kestra.logs(id);
+  }
+
+  /** Keys in the bucket below the prefix, `events/…` and `manifests/…`, with their bytes. */
+  landed(): Map<string, Buffer> {
+    const prefix = `${this.bucket}/amplitude/`;
+    const entries = [...this.stage.s3.objects].filter(([key]) => key.startsWith(prefix));
+    return new Map(entries.map(([key, { body }]) => [key.slice(prefix.length), body] as const).sort());
+  }
+
+  async close(): Promise<void> {
+    await this.simulator.close();
+    await this.slack.close();
+  }
+}
+
+/** What the destination holds once these hours have landed for the first time: events with their bytes, manifests by their keys. */
+export function expectedOf(window: Window): { events: Map<string, Buffer>; manifests: string[]; count: number } {
+  const hours = [...hoursOf(window)];
+  const contents = hours.map((hour) => expectedHour({ eventsPerHour: EVENTS_PER_HOUR }, hour));
+  return {
+    events: new Map(
+      contents.flatMap(({ parts }) =>
+        parts.flatMap(({ name, json }) => {
+          const member = readMemberName(name);
+          if (member === undefined) return [];
+          return [[eventsKey({ ...member, generation: 1, crc32: crcHex(crc32(json)) }, 'json'), json] as const];
+        }),
+      ),
+    ),
+    manifests: hours.map(manifestKey),
+    count: contents.reduce((sum, { events }) => sum + events, 0),
+  };
+}
+
+export const inputsOf = ({ start, end }: Window) => ({ start: formatHour(start), end: formatHour(end) });
+
+/** Where the first hour with events is, from `hour` on. */
+export function busyHour(hour: Hour): Hour {
+  return expectedHour({ eventsPerHour: EVENTS_PER_HOUR }, hour).events > 0 ? hour : busyHour(hour + 1);
+}
+
+export const SECRET_VALUES: readonly string[] = [KEYS.AMP_SECRET_KEY, KEYS.AWS_SECRET_KEY, 'git-token-1234567890'];

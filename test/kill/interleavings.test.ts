@@ -1,3 +1,0 @@
-/** The schedules of the quick tests, twenty times as many. */
-process.env.KILL_SCHEDULES ??= '2000';
-await import('../interleavings.test.ts');

@@ -1,0 +1,116 @@
+import { expect } from 'chai';
+import { type Decision, decide, type MemberFacts, type Mode } from '../../src/export/decide.ts';
+import type { Manifest } from '../../src/landing/manifest.ts';
+
+/** A member by its part: its events, its content, its bad lines. */
+type Part = readonly [part: number, events: number, content?: string, badLines?: number];
+
+const nameOf = (part: number) => `7/7_2026-11-20_5#${part}.json.gz`;
+const sourceOf = (part: number, events: number, content = 'a') => ({ bytes: events * 10, crc32: `${content}${part}` });
+
+function manifest(parts: readonly Part[], { ending = '.json', events }: { ending?: string; events?: number } = {}) {
+  return {
+    events: events ?? parts.reduce((sum, [, count]) => sum + count, 0),
+    objects: parts.map(([part, count, content]) => ({
+      key: `events/${part}${ending}`,
+      events: count,
+      member: nameOf(part),
+      source: sourceOf(part, count, content),
+    })),
+    quarantine: parts.flatMap(([part, , , lines = 0]) => (lines > 0 ? [{ member: nameOf(part), lines }] : [])),
+  } as unknown as Manifest;
+}
+
+const answer = (parts: readonly Part[]): MemberFacts[] =>
+  parts.map(([part, events, content, badLines = 0]) => ({
+    name: nameOf(part),
+    source: sourceOf(part, events, content),
+    events,
+    badLines,
+  }));
+
+/** `land 0 1`: it lands, and the objects of parts 0 and 1 stay as they are. */
+function told(decision: Decision): string {
+  if (decision.kind === 'shrunk') return `shrunk to ${decision.events}`;
+  if (decision.kind !== 'land') return decision.kind;
+  return ['land', ...[...decision.kept.keys()].map((name) => name.replace(/.*#(\d+)\..*/, '$1'))].join(' ');
+}
+
+const SMALL: readonly Part[] = [
+  [0, 3],
+  [1, 2],
+];
+const CASES: readonly [string, Manifest | undefined, readonly Part[], Record<Mode, string>][] = [
+  ['a gap', undefined, SMALL, all('land')],
+  ['a gap, no data', undefined, [], all('land')],
+  ['the same', manifest(SMALL), SMALL, { ...all('unchanged'), repair: 'land' }],
+  ['no data again', manifest([]), [], { ...all('unchanged'), repair: 'land' }],
+  ['a member more', manifest(SMALL), [...SMALL, [2, 1]], { ...all('land 0 1'), repair: 'land' }],
+  ['events where none were', manifest([]), SMALL, all('land')],
+  [
+    'a member that grew',
+    manifest(SMALL),
+    [
+      [0, 3],
+      [1, 4],
+    ],
+    { ...all('land 0'), repair: 'land' },
+  ],
+  [
+    'as many events, other bytes',
+    manifest(SMALL),
+    [
+      [0, 3, 'b'],
+      [1, 2],
+    ],
+    { ...all('land 1'), repair: 'land' },
+  ],
+  [
+    'a bad line more',
+    manifest(SMALL),
+    [
+      [0, 3, 'a', 1],
+      [1, 2],
+    ],
+    { ...all('land 1'), repair: 'land' },
+  ],
+  ['the other format', manifest(SMALL, { ending: '.json.gz' }), SMALL, all('land')],
+  [
+    'fewer events',
+    manifest(SMALL),
+    [
+      [0, 3],
+      [1, 1],
+    ],
+    smaller('shrunk to 4', 'land 0'),
+  ],
+  ['a member less', manifest(SMALL), [[0, 3]], smaller('shrunk to 3', 'land 0')],
+  ['a member less, more events', manifest(SMALL), [[0, 9]], smaller('shrunk to 9', 'land')],
+  ['no data', manifest(SMALL), [], { ...smaller('shrunk to 0', 'land'), force: 'shrunk to 0' }],
+  // The manifest counts wrong, and the answer has all that it names.
+  [
+    'all of it, counted as less',
+    manifest(SMALL, { events: 7 }),
+    SMALL,
+    { ...smaller('shrunk to 5', 'unchanged'), repair: 'land' },
+  ],
+];
+
+function all(outcome: string): Record<Mode, string> {
+  return { export: outcome, force: outcome, 'force-empty': outcome, repair: outcome };
+}
+
+function smaller(stays: string, forced: string): Record<Mode, string> {
+  return { export: stays, force: forced, 'force-empty': forced, repair: 'refuse' };
+}
+
+describe('what becomes of an hour', () => {
+  for (const [what, old, parts, outcomes] of CASES) {
+    it(`that gets ${what}`, () => {
+      for (const [mode, outcome] of Object.entries(outcomes)) {
+        const decision = decide(old, answer(parts), { mode: mode as Mode, format: 'json' });
+        expect(told(decision), mode).to.equal(outcome);
+      }
+    });
+  }
+});

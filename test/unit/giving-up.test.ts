@@ -1,0 +1,27 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+
+const SCRIPT = fileURLToPath(new URL('../support/archive/giving-up.ts', import.meta.url));
+const ROUNDS = 100;
+
+describe('a consumer that ends at any point of a stream', function () {
+  this.timeout(120_000);
+
+  it('leaves every content as it is and the process alive, more than a thousand times', async () => {
+    const child = spawn(process.execPath, [SCRIPT, String(ROUNDS)], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const [[code, signal], stdout, stderr] = await Promise.all([
+      once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>,
+      text(child.stdout),
+      text(child.stderr),
+    ]);
+    expect({ code, signal }, stderr.slice(-2000)).to.deep.equal({ code: 0, signal: null });
+    const { read, givenUp, landed, failed } = JSON.parse(stdout) as Record<string, number>;
+    expect(givenUp).to.be.above(600);
+    expect(failed).to.be.above(200);
+    expect(read).to.be.above(50);
+    expect(landed).to.be.above(50);
+  });
+});
