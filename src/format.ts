@@ -20,6 +20,18 @@ export function size(bytes: number): string {
   return power === 0 ? count(bytes, 'byte') : `${(bytes / 1000 ** power).toFixed(1)} ${units[power]}`;
 }
 
+/** `412 requests: 30 listings, 382 manifests read` */
+export function requestCost({
+  listings,
+  reads,
+  looks,
+}: Readonly<Record<'listings' | 'reads' | 'looks', number>>): string {
+  const parts = [count(listings, 'listing')];
+  if (reads > 0) parts.push(`${count(reads, 'object')} read`);
+  if (looks > 0) parts.push(`${count(looks, 'look')} at an object`);
+  return `${count(listings + reads + looks, 'request')}: ${parts.join(', ')}`;
+}
+
 /** C0 and C1 but for the end of a line, DEL, the separators that end a line, and what turns the direction of a text. */
 const UNPRINTABLE = /[^\P{Cc}\n]|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 

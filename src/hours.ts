@@ -183,3 +183,11 @@ function startOfDay(instant: DateTime): DateTime {
     start = earlier;
   }
 }
+
+/** `2026-11-20T05, 2026-11-20T08 to 2026-11-20T11 (3 hours)`; at most a dozen runs of hours. */
+export function joinedHours(hours: readonly string[]): string {
+  const numbers = hours.map((hour) => Date.parse(`${hour}:00Z`) / 3_600_000).sort((a, b) => a - b);
+  const windows = joinHours(numbers, Number.POSITIVE_INFINITY);
+  const shown = windows.slice(0, 12).map(formatWindow).join(', ');
+  return windows.length > 12 ? `${shown} and ${windows.length - 12} more` : shown;
+}

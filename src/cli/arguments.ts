@@ -8,7 +8,7 @@ import type { Environment } from '../config/settings.ts';
 import { UsageError } from '../errors.ts';
 import type { ExportFlags } from '../export/plan.ts';
 import type { ReconcileFlags } from '../reconcile/reconcile.ts';
-import { readAge } from '../status/gaps.ts';
+import { readAge } from './age.ts';
 import { refuseKeptByNpm } from './npm.ts';
 
 export interface SimulateFlags {

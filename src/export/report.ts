@@ -1,5 +1,5 @@
 import { agreeing, count, number, size } from '../format.ts';
-import { formatHour, formatWindow, type Hour, hoursOf, joinHours, type Window } from '../hours.ts';
+import { formatHour, type Hour, hoursOf, joinedHours, type Window } from '../hours.ts';
 import { MANIFESTS } from '../landing/manifest.ts';
 import { type Fields, kestraLine } from '../log.ts';
 import type { ExportResult } from './export.ts';
@@ -202,14 +202,6 @@ const WHY = {
 export function failedLines(failed: ExportReport['hours']['failed']): string[] {
   const byCode = Map.groupBy(failed, ({ code }) => code);
   return [...byCode].map(([code, of]) => `    ${code}: ${joinedHours(of.map(({ hour }) => hour))}`);
-}
-
-/** `2026-11-20T05, 2026-11-20T08 to 2026-11-20T11 (3 hours)`; at most a dozen runs of hours. */
-export function joinedHours(hours: readonly string[]): string {
-  const numbers = hours.map((hour) => Date.parse(`${hour}:00Z`) / 3_600_000).sort((a, b) => a - b);
-  const windows = joinHours(numbers, Number.POSITIVE_INFINITY);
-  const shown = windows.slice(0, 12).map(formatWindow).join(', ');
-  return windows.length > 12 ? `${shown} and ${windows.length - 12} more` : shown;
 }
 
 function sorted(hours: ReadonlySet<Hour>): string[] {

@@ -6,9 +6,9 @@ import type { Destination } from '../destination/destination.ts';
 import { JobError, systemCode } from '../errors.ts';
 import { count, number } from '../format.ts';
 import { hourFolder } from '../hours.ts';
+import type { LocalName } from '../landing/local-name.ts';
+import { readLocalName } from '../landing/local-name.ts';
 import { crcHex, type Manifest } from '../landing/manifest.ts';
-import type { LocalName } from './names.ts';
-import { readLocalName } from './names.ts';
 import { keep, type Landed, type Verdict } from './verdict.ts';
 
 /** What the manifest says of the member that a file is named for; undefined where it does not know it. */

@@ -3,11 +3,11 @@ import type { DestinationAddress } from '../config/settings.ts';
 import type { Destination } from '../destination/destination.ts';
 import { count, number } from '../format.ts';
 import { formatHour, type Hour } from '../hours.ts';
+import { type LocalName, readLocalName } from '../landing/local-name.ts';
 import { crcHex, type Manifest } from '../landing/manifest.ts';
 import { type Record, readRecord } from '../landing/records.ts';
 import { doubtsOf, isStoredItself, landedOf } from './confirm.ts';
 import { countJson, type Snapshot, snapshot, Unreadable, unchanged } from './content.ts';
-import { type LocalName, readLocalName } from './names.ts';
 import { keep, type Landed, type MoveCode, type Verdict } from './verdict.ts';
 
 /** Files come in the order of their hours: by then nobody asks for an older one. */

@@ -6,12 +6,12 @@ import { openDestination } from '../destination/open.ts';
 import { JobError, systemCode } from '../errors.ts';
 import { count, printableName } from '../format.ts';
 import { formatHour, type Hour } from '../hours.ts';
+import { readLocalName } from '../landing/local-name.ts';
 import { PrefixProject } from '../landing/project.ts';
 import type { Log } from '../log.ts';
 import { ChangedMeanwhile, FailedUploads } from './failed-uploads.ts';
 import { type Folder, type Found, findFiles, openFolder } from './folder.ts';
 import { Judge, unlessChanged } from './judge.ts';
-import { readLocalName } from './names.ts';
 import { keep, type MoveCode, type Verdict } from './verdict.ts';
 
 export interface ReconcileFlags {

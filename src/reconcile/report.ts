@@ -1,9 +1,8 @@
 import { command } from '../command-line.ts';
 import { EXIT } from '../errors.ts';
-import { joinedHours } from '../export/report.ts';
 import { agreeing, count, printableName, size } from '../format.ts';
-import { formatHour, type Hour, readyEnd } from '../hours.ts';
-import { type Gap, gapsOf } from '../status/gaps.ts';
+import { formatHour, type Hour, joinedHours, readyEnd } from '../hours.ts';
+import { type Gap, gapsOf } from '../landing/gaps.ts';
 import type { Reconciled } from './reconcile.ts';
 import type { MoveCode } from './verdict.ts';
 

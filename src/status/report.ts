@@ -1,10 +1,9 @@
 import type { Requests } from '../destination/destination.ts';
 import { EXIT } from '../errors.ts';
-import { joinedHours } from '../export/report.ts';
-import { agreeing, count, number, size } from '../format.ts';
-import { formatHour } from '../hours.ts';
+import { agreeing, count, number, requestCost, size } from '../format.ts';
+import { formatHour, joinedHours } from '../hours.ts';
+import { fillAll, fillCommand, type Gap, gapsOf, olderThan } from '../landing/gaps.ts';
 import { kestraLine } from '../log.ts';
-import { fillAll, fillCommand, type Gap, gapsOf, olderThan } from './gaps.ts';
 import { type HourState, STATES } from './state.ts';
 import type { HourStatus, Status } from './status.ts';
 
@@ -125,14 +124,6 @@ function reportedHour(hour: HourStatus, withFiles: boolean): ReportedHour {
         }
       : {}),
   };
-}
-
-/** `412 requests: 30 listings, 382 manifests read` */
-export function requestCost({ listings, reads, looks }: Requests): string {
-  const parts = [count(listings, 'listing')];
-  if (reads > 0) parts.push(`${count(reads, 'object')} read`);
-  if (looks > 0) parts.push(`${count(looks, 'look')} at an object`);
-  return `${count(listings + reads + looks, 'request')}: ${parts.join(', ')}`;
 }
 
 const MEANING: Readonly<Record<HourState, string>> = {

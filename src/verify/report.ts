@@ -1,11 +1,10 @@
 import { command } from '../command-line.ts';
 import type { Requests } from '../destination/destination.ts';
-import { failedLines, joinedHours } from '../export/report.ts';
-import { agreeing, count, number, size } from '../format.ts';
-import { formatHour, type Hour, joinHours, type Window } from '../hours.ts';
+import { failedLines } from '../export/report.ts';
+import { agreeing, count, number, requestCost, size } from '../format.ts';
+import { formatHour, type Hour, joinedHours, joinHours, type Window } from '../hours.ts';
 import { hourOfKey } from '../landing/keys.ts';
 import { kestraLine } from '../log.ts';
-import { requestCost } from '../status/report.ts';
 import type { Depth } from './content.ts';
 import { type Difference, repairable } from './difference.ts';
 import type { Verification } from './verify.ts';

@@ -7,7 +7,7 @@ import { expect } from 'chai';
 import { helpText } from '../../src/cli/help.ts';
 import { command, startedBy } from '../../src/command-line.ts';
 import { UsageError } from '../../src/errors.ts';
-import { fillCommand } from '../../src/status/gaps.ts';
+import { fillCommand } from '../../src/landing/gaps.ts';
 import { MAIN, runProgram, STARTED } from '../support/program.ts';
 
 describe('commands that are printed', () => {

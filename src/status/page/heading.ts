@@ -1,5 +1,5 @@
 import { agreeing, count } from '../../format.ts';
-import { fillAll } from '../gaps.ts';
+import { fillAll } from '../../landing/gaps.ts';
 import type { StatusReport } from '../report.ts';
 import { html, type Markup, outside } from './markup.ts';
 

@@ -1,6 +1,6 @@
-import { count, number, size } from '../../format.ts';
-import { fillAll } from '../gaps.ts';
-import { requestCost, type StatusReport } from '../report.ts';
+import { count, number, requestCost, size } from '../../format.ts';
+import { fillAll } from '../../landing/gaps.ts';
+import type { StatusReport } from '../report.ts';
 import { type HourState, STATES } from '../state.ts';
 import { type Day, incompleteHours, monthsOf } from './days.ts';
 import { command } from './heading.ts';
