@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import type { S3Settings } from '../../src/config/settings.ts';
-import { contentOf } from '../../src/destination/destination.ts';
+import { contentOf, Miscounted } from '../../src/destination/destination.ts';
 import { type DestinationOptions, openDestination } from '../../src/destination/open.ts';
+import { NoCredentials } from '../../src/destination/s3/errors.ts';
 import { explain } from '../../src/destination/s3/explain.ts';
 import type { JobError } from '../../src/errors.ts';
 import { failure } from '../support/destination-contract.ts';
@@ -165,7 +166,7 @@ describe('a store that speaks a dialect', () => {
 
     it('refuses content that has another CRC-32 than it announced, before the store has all of it', async () => {
       const wrong = { ...small, crc32: 1 };
-      expect(await failure(open().put('events/a.json', wrong))).to.have.property('name', 'Miscounted');
+      expect(await failure(open().put('events/a.json', wrong))).to.be.instanceOf(Miscounted);
       expect(stored('events/a.json')).to.equal(undefined);
     });
 
@@ -293,17 +294,20 @@ describe('what S3 says in a refusal', () => {
 });
 
 describe('a refusal of AWS', () => {
-  const at = { action: 'PutObject', key: 'a', bucket: 'b', name: 's3://b/', settings: s3Settings('') };
-  const refusal = (name: string, message: string, httpStatusCode = 403) =>
-    explain(Object.assign(new Error(message), { name, $metadata: { httpStatusCode } }), at) as JobError;
+  const attempted = { action: 'PutObject', key: 'a', name: 's3://b/', settings: s3Settings('') } as const;
+  const thrown = (name: string, message: string, httpStatusCode = 403) =>
+    Object.assign(new Error(message), { name, $metadata: { httpStatusCode } });
+  const refusal = (...words: Parameters<typeof thrown>) => explain(thrown(...words), attempted);
 
-  for (const [name, message, httpStatusCode] of [
-    ['AccessDenied', 'Not authorized to perform sts:AssumeRoleWithWebIdentity', 403],
-    ['InvalidClientTokenId', 'The security token included in the request is invalid.', 403],
-    ['Unauthorized', 'Unauthorized', 401],
-  ] as const) {
-    it(`is of credentials: ${name}, ${message}`, () => {
-      const error = refusal(name, message, httpStatusCode);
+  const assume = thrown('AccessDenied', 'Not authorized to perform sts:AssumeRoleWithWebIdentity');
+  for (const cause of [
+    new NoCredentials('none', { cause: assume }),
+    thrown('InvalidClientTokenId', 'The security token included in the request is invalid.'),
+    thrown('Unauthorized', 'Unauthorized', 401),
+  ]) {
+    const { message } = cause.cause instanceof Error ? cause.cause : cause;
+    it(`is of credentials: ${message}`, () => {
+      const error = explain(cause, attempted);
       expect(error).to.include({ code: 'AWS_CREDENTIALS', exitCode: 4, endsRun: true });
       expect(error.message).to.include(message.replace(/\.$/, ''));
     });

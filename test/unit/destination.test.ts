@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { S3Settings } from '../../src/config/settings.ts';
-import { contentOf, type Destination } from '../../src/destination/destination.ts';
+import { contentOf, type Destination, Miscounted } from '../../src/destination/destination.ts';
 import { openDestination } from '../../src/destination/open.ts';
+import { NoCredentials } from '../../src/destination/s3/errors.ts';
 import { explain } from '../../src/destination/s3/explain.ts';
 import { JobError } from '../../src/errors.ts';
 import { destinationContract, failure, streamed } from '../support/destination-contract.ts';
@@ -235,8 +236,8 @@ describe('destination: S3', () => {
       ),
       { name: 'AccessDenied', $metadata: { httpStatusCode: 403 } },
     );
-    const at = { action: 'ListObjectsV2', key: '', bucket: 'b', name: 's3://b/', settings: s3Settings('') };
-    const error = explain(refusal, at) as JobError;
+    const attempted = { action: 'ListObjectsV2', key: '', name: 's3://b/', settings: s3Settings('') } as const;
+    const error = explain(new NoCredentials('none', { cause: refusal }), attempted);
     expect(error).to.include({ code: 'AWS_CREDENTIALS', exitCode: 4 });
     expect(`${error.message} ${error.hint}`).to.include('role/exporter').and.include('external_id');
   });
@@ -284,10 +285,7 @@ describe('destination: S3', () => {
     server.faults.push({ fault: 'bad-digest' });
     expect(await failure(open().put('a', small))).to.include({ code: 'BAD_DIGEST', endsRun: false });
     server.faults.length = 0;
-    expect(await failure(open().put('a', { ...small, crc32: 1 }))).to.have.deep.property('counted', {
-      bytes: small.bytes,
-      crc32: small.crc32,
-    });
+    expect(await failure(open().put('a', { ...small, crc32: 1 }))).to.be.instanceOf(Miscounted);
   });
 
   const manifest = Buffer.from('{"a":1}\n');

@@ -1,0 +1,90 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { S3Client } from '@aws-sdk/client-s3';
+import { JobError } from '../../errors.ts';
+import type { DestinationOptions } from '../open.ts';
+import { isAws, makeClient } from './client.ts';
+import { Dialect } from './dialect.ts';
+import { attemptsOf, ContentFailure, isTransient, isWrongDigest, regionOf } from './errors.ts';
+import { type Action, explain } from './explain.ts';
+
+const FIRST_PAUSE_MS = 200;
+const LONGEST_PAUSE_MS = 20_000;
+
+/** A prefix of a bucket. Sends requests, repeats them where that may help, and throws errors for people. */
+export class Bucket {
+  readonly name: string;
+  readonly dialect: Dialect;
+  readonly #address: { bucket: string; prefix: string };
+  readonly #options: DestinationOptions;
+  #client: Promise<S3Client> | undefined;
+
+  constructor(address: { bucket: string; prefix: string }, options: DestinationOptions) {
+    this.name = `s3://${address.bucket}/${address.prefix}`;
+    this.dialect = new Dialect(options.log, isAws(options.s3.endpoint));
+    this.#address = address;
+    this.#options = options;
+  }
+
+  /** As requests name an object. */
+  target(key: string): { Bucket: string; Key: string } {
+    const { bucket: Bucket, prefix } = this.#address;
+    return { Bucket, Key: prefix === '' ? key : `${prefix}/${key}` };
+  }
+
+  /** What `send` throws is repeated where that may help, then explained. What content throws passes unchanged. */
+  async request<T>(action: Action, key: string, send: (s3: S3Client) => Promise<T>): Promise<T> {
+    const { s3, signal, log } = this.#options;
+    for (let attempts = 0; ; ) {
+      signal.throwIfAborted();
+      try {
+        return await this.#inRegion(send);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (error instanceof ContentFailure) throw error.cause;
+        attempts += attemptsOf(error);
+        const again = !(error instanceof JobError) && (isTransient(error) || isWrongDigest(error));
+        if (!again || attempts >= s3.maxAttempts) throw this.explain(error, action, key, attempts);
+        log.debug(`${action} of ${key} failed (${(error as Error).message}); attempt ${attempts + 1} follows`, { key });
+        const longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempts - 1));
+        // Where the signal ends the pause, the next attempt throws its reason.
+        await pause(Math.random() * longest, undefined, { signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  explain(error: unknown, action: Action, key: string, attempts = 1): JobError {
+    this.#options.signal.throwIfAborted();
+    return explain(error, { action, key, name: this.name, settings: this.#options.s3, attempts });
+  }
+
+  async close(): Promise<void> {
+    (await this.#client?.catch(() => undefined))?.destroy();
+  }
+
+  /** Follows a bucket once into another region, unless the region was given. */
+  async #inRegion<T>(send: (s3: S3Client) => Promise<T>): Promise<T> {
+    const { s3, signal, log } = this.#options;
+    this.#client ??= this.#connect(s3.region);
+    const client = await this.#client;
+    try {
+      return await send(client);
+    } catch (error) {
+      signal.throwIfAborted();
+      const region = s3.region === undefined ? regionOf(error) : undefined;
+      if (region === undefined || region === (await client.config.region())) throw error;
+      log.debug(`The bucket is in ${region}`);
+      this.#client = this.#connect(region);
+      return await send(await this.#client);
+    }
+  }
+
+  async #connect(region: string | undefined): Promise<S3Client> {
+    const { s3, onDate } = this.#options;
+    const client = await makeClient(s3, region, onDate);
+    // AWS's own variable and profiles may turn checksums off.
+    if ((await client.config.requestChecksumCalculation()) === 'WHEN_REQUIRED') this.dialect.leaveOutChecksums();
+    // Every checksum is ours: where we send none, the SDK must not add one.
+    client.config.requestChecksumCalculation = async () => 'WHEN_REQUIRED';
+    return client;
+  }
+}
