@@ -353,7 +353,7 @@ describe('AWS credentials that cannot be had', () => {
     AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9',
     AWS_REGION: 'us-east-1',
     AWS_EC2_METADATA_DISABLED: 'true',
-    AWS_CONFIG_FILE: new URL('dialects/aws-config', import.meta.url).pathname,
+    AWS_CONFIG_FILE: new URL('../support/dialects/aws-config', import.meta.url).pathname,
     AWS_SHARED_CREDENTIALS_FILE: '/nonexistent',
     HOME: '/nonexistent',
   };
