@@ -1,4 +1,6 @@
 import zlib from 'node:zlib';
+import type { S3Settings } from '../config/settings.ts';
+import type { Log } from '../log.ts';
 
 export interface Count {
   readonly bytes: number;
@@ -45,6 +47,16 @@ export interface Requests {
 
 /** What a store may not support, and a run then does without: see docs/stores.md. */
 export type Lack = 'conditions' | 'checksums' | 'batch-deletes';
+
+export interface DestinationOptions {
+  readonly s3: S3Settings;
+  readonly signal: AbortSignal;
+  readonly log: Log;
+  /** Hears the `Date` of each answer, whatever its status, and how long that answer took. A folder has no such clock. */
+  readonly onDate?: (date: string | undefined, tookMs: number) => void;
+  /** Up to `aboveBytes` an object is one PUT, above that it goes in parts of `partBytes`. A test lowers both. */
+  readonly multipart?: { readonly aboveBytes: number; readonly partBytes: number };
+}
 
 /**
  * A place where hours land. Keys are relative to it and use `/`. An object is there whole or not at all.

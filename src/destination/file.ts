@@ -8,18 +8,20 @@ import {
   type Content,
   contentOf,
   type Destination,
+  type DestinationOptions,
   type Lack,
   Miscounted,
   type Standing,
   type StoredObject,
 } from './destination.ts';
 import { LOCK_FILE, lockFolder } from './lock.ts';
-import type { DestinationOptions } from './open.ts';
 
 const PARTIAL = /^\..*\.partial$/;
 
 /** How often a write starts again after another run swept its partial file away. */
 const REWRITES = 5;
+
+type Range = { after?: string; before?: string };
 
 /**
  * Hours in a folder. A file is written under a name that readers ignore, synced, then renamed: it is there whole or not
@@ -48,16 +50,9 @@ export class FileDestination implements Destination {
     await this.#unlock?.();
   }
 
-  async *list(prefix: string, { after = '', before }: { after?: string; before?: string } = {}) {
+  async *list(prefix: string, range: Range = {}): AsyncGenerator<StoredObject> {
     this.requests.listings++;
-    const isBefore = (key: string) => before === undefined || key < before;
-    yield* this.#walk('', {
-      has: (key) => key.startsWith(prefix) && key > after && isBefore(key),
-      mayHold: (folder) =>
-        (folder.startsWith(prefix) || prefix.startsWith(folder)) &&
-        isBefore(folder) &&
-        folder >= after.slice(0, folder.length),
-    });
+    yield* this.#walk('', prefix, range);
   }
 
   async read(key: string): Promise<Buffer | undefined> {
@@ -140,7 +135,9 @@ export class FileDestination implements Destination {
     return handle && createReadStream(key, { fd: handle, signal: this.#options.signal });
   }
 
-  async *#walk(folder: string, wanted: Wanted): AsyncGenerator<StoredObject> {
+  /** In order of keys, without a look into folders that hold nothing of the range. */
+  async *#walk(folder: string, prefix: string, range: Range): AsyncGenerator<StoredObject> {
+    const { after = '', before } = range;
     const path = this.#path(folder);
     const entries = await this.#explained(() => readdir(path, { withFileTypes: true }).catch(ifMissing));
     const found = (entries ?? []).map((entry) => ({
@@ -150,11 +147,14 @@ export class FileDestination implements Destination {
     found.sort((a, b) => (a.key < b.key ? -1 : 1));
     for (const { entry, key } of found) {
       this.#options.signal.throwIfAborted();
-      if (entry.isDirectory() && wanted.mayHold(key)) yield* this.#walk(key, wanted);
-      const isOurs = PARTIAL.test(entry.name) || entry.name.startsWith(LOCK_FILE);
-      if (!entry.isFile() || isOurs || !wanted.has(key)) continue;
-      const info = await stat(join(path, entry.name)).catch(ifMissing);
-      if (info !== undefined) yield { key, bytes: info.size, modifiedAt: info.mtime };
+      if (before !== undefined && key >= before) return;
+      if (entry.isDirectory()) {
+        const mayHold = key.startsWith(prefix) || prefix.startsWith(key);
+        if (mayHold && key >= after.slice(0, key.length)) yield* this.#walk(key, prefix, range);
+      } else if (entry.isFile() && !isHidden(entry.name) && key.startsWith(prefix) && key > after) {
+        const info = await stat(join(path, entry.name)).catch(ifMissing);
+        if (info !== undefined) yield { key, bytes: info.size, modifiedAt: info.mtime };
+      }
     }
   }
 
@@ -189,10 +189,8 @@ export class FileDestination implements Destination {
   }
 }
 
-/** What a listing asks for: keys, and the folders that may hold some of them. */
-interface Wanted {
-  has(key: string): boolean;
-  mayHold(folder: string): boolean;
+function isHidden(name: string): boolean {
+  return PARTIAL.test(name) || name.startsWith(LOCK_FILE);
 }
 
 /** One of them may belong to a live write of another run: its rename fails, and it starts again. */

@@ -2,16 +2,14 @@ import { createHash } from 'node:crypto';
 import {
   DeleteObjectCommand,
   DeleteObjectsCommand,
+  type DeleteObjectsCommandOutput,
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
   type PutObjectCommandInput,
-  type S3Client,
   S3ServiceException,
 } from '@aws-sdk/client-s3';
-import type { Content, Destination, Lack, Standing, StoredObject } from './destination.ts';
-import { contentOf } from './destination.ts';
-import type { DestinationOptions } from './open.ts';
+import { type Content, contentOf, type Destination, type DestinationOptions, type Lack } from './destination.ts';
 import { Bucket } from './s3/bucket.ts';
 import { ConditionFailed, isAbsent, isConditionFailed, isTransient, NotS3 } from './s3/errors.ts';
 import { isListing, isObject, proved, whole } from './s3/proof.ts';
@@ -26,10 +24,13 @@ const SINGLES_AT_ONCE = 8;
 /** Begins the version of an object without ETag: no condition can name that. */
 const NO_ETAG = 'no ETag: ';
 
-/** Conditions that do not hold once an object has been written. */
-const WRONG = { IfNoneMatch: { IfNoneMatch: '*' }, IfMatch: { IfMatch: '"00000000000000000000000000000000"' } };
+/** An ETag that no object has. */
+const WRONG_ETAG = '"00000000000000000000000000000000"';
 
 type Condition = Pick<PutObjectCommandInput, 'IfMatch' | 'IfNoneMatch'>;
+
+const standsAt = (version: string | undefined): Condition =>
+  version === undefined ? { IfNoneMatch: '*' } : { IfMatch: version };
 
 /** Hours in a bucket. S3 is told length and CRC-32 of every object beforehand, and refuses other bytes. */
 export class S3Destination implements Destination {
@@ -56,15 +57,16 @@ export class S3Destination implements Destination {
     await this.#bucket.close();
   }
 
-  async *list(prefix: string, range: { after?: string; before?: string } = {}): AsyncGenerator<StoredObject> {
+  async *list(prefix: string, range: { after?: string; before?: string } = {}) {
     const { Bucket, Key: Prefix } = this.#bucket.target(prefix);
-    const StartAfter = range.after && this.#bucket.target(range.after).Key;
+    let StartAfter = range.after && this.#bucket.target(range.after).Key;
     let ContinuationToken: string | undefined;
     do {
       this.requests.listings++;
       const command = new ListObjectsV2Command({ Bucket, Prefix, StartAfter, ContinuationToken });
-      const page = await this.#bucket.request('ListObjectsV2', prefix, (s3) =>
-        proved(s3.send(command, this.#abortable), isListing),
+      StartAfter = undefined;
+      const page = await this.#bucket.request('ListObjectsV2', prefix, () =>
+        proved(this.#bucket.send(command), isListing),
       );
       for (const { Key = '', Size = 0, LastModified = new Date(0) } of page.Contents ?? []) {
         const key = Key.slice(Prefix.length - prefix.length);
@@ -79,9 +81,9 @@ export class S3Destination implements Destination {
     return (await this.standing(key))?.content;
   }
 
-  async standing(key: string): Promise<Standing | undefined> {
-    return await this.#bucket.request('GetObject', key, async (s3) => {
-      const object = await this.#get(s3, key);
+  async standing(key: string) {
+    return await this.#bucket.request('GetObject', key, async () => {
+      const object = await this.#get(key);
       if (object === undefined) return undefined;
       const content = Buffer.concat(await Array.fromAsync(object.body));
       return { content, version: object.ETag || NO_ETAG + createHash('sha256').update(content).digest('hex') };
@@ -89,25 +91,25 @@ export class S3Destination implements Destination {
   }
 
   async stream(key: string): Promise<AsyncIterable<Buffer> | undefined> {
-    const object = await this.#bucket.request('GetObject', key, (s3) => this.#get(s3, key));
+    const object = await this.#bucket.request('GetObject', key, () => this.#get(key));
     return object && this.#explained(object.body, key);
   }
 
-  async look(key: string): Promise<{ bytes: number; crc32: number | undefined } | undefined> {
+  async look(key: string) {
     this.requests.looks++;
     return await this.#head(key);
   }
 
   async put(key: string, content: Content): Promise<void> {
-    await this.#bucket.request('PutObject', key, (s3) =>
-      this.#bucket.dialect.adapt(['checksums'], (uses) => this.#putOnce(s3, key, content, uses)),
+    await this.#bucket.request('PutObject', key, () =>
+      this.#bucket.dialect.adapt(['checksums'], (uses) => this.#putOnce(key, content, uses)),
     );
   }
 
   async swap(key: string, content: Buffer, from: string | undefined): Promise<'swapped' | 'lost'> {
-    return await this.#bucket.request('PutObject', key, async (s3) => {
+    return await this.#bucket.request('PutObject', key, async () => {
       try {
-        await this.#swapOnce(s3, key, contentOf(content), from);
+        await this.#swapOnce(key, contentOf(content), from);
         return 'swapped';
       } catch (error) {
         const refused = isConditionFailed(error);
@@ -122,29 +124,20 @@ export class S3Destination implements Destination {
   }
 
   async delete(keys: readonly string[]): Promise<void> {
+    const { dialect } = this.#bucket;
     for (let from = 0; from < keys.length; from += DELETED_AT_ONCE) {
       const some = keys.slice(from, from + DELETED_AT_ONCE);
-      await this.#bucket.request('DeleteObjects', some[0] ?? '', (s3) =>
-        this.#bucket.dialect.adapt(['batch-deletes'], (uses) =>
-          uses.has('batch-deletes') ? this.#deleteTogether(s3, some) : this.#deleteSingly(some),
-        ),
-      );
+      const remove = (uses: ReadonlySet<Lack>) =>
+        uses.has('batch-deletes') ? this.#deleteTogether(some) : this.#deleteSingly(some);
+      await this.#bucket.request('DeleteObjects', some[0] ?? '', () => dialect.adapt(['batch-deletes'], remove));
     }
   }
 
-  get #abortable() {
-    return { abortSignal: this.#options.signal };
-  }
-
-  async #get(
-    s3: S3Client,
-    key: string,
-  ): Promise<{ ETag: string | undefined; body: AsyncIterable<Buffer> } | undefined> {
+  async #get(key: string) {
     this.requests.reads++;
-    const answer = s3.send(new GetObjectCommand(this.#bucket.target(key)), this.#abortable);
-    const object = await proved(answer, isObject).catch(ifAbsent);
-    if (object?.Body === undefined) return undefined;
-    return { ETag: object.ETag, body: whole(object.Body as AsyncIterable<Buffer>, object.ContentLength) };
+    const answer = this.#bucket.send(new GetObjectCommand(this.#bucket.target(key)));
+    const { Body, ContentLength, ETag } = (await proved(answer, isObject).catch(ifAbsent)) ?? {};
+    return Body && { ETag, body: whole(Body as AsyncIterable<Buffer>, ContentLength) };
   }
 
   async *#explained(body: AsyncIterable<Buffer>, key: string): AsyncGenerator<Buffer> {
@@ -155,10 +148,10 @@ export class S3Destination implements Destination {
     }
   }
 
-  async #head(key: string): Promise<{ bytes: number; crc32: number | undefined } | undefined> {
+  async #head(key: string) {
     const command = new HeadObjectCommand({ ...this.#bucket.target(key), ChecksumMode: 'ENABLED' });
-    const head = await this.#bucket.request('HeadObject', key, (s3) =>
-      proved(s3.send(command, this.#abortable), isObject).catch(ifAbsent),
+    const head = await this.#bucket.request('HeadObject', key, () =>
+      proved(this.#bucket.send(command), isObject).catch(ifAbsent),
     );
     if (head === undefined) return undefined;
     const { ChecksumCRC32: crc32, ChecksumType, ContentLength: bytes = 0 } = head;
@@ -167,13 +160,7 @@ export class S3Destination implements Destination {
     return { bytes, crc32: isWhole ? decodeCrc32(crc32) : undefined };
   }
 
-  async #putOnce(
-    s3: S3Client,
-    key: string,
-    content: Content,
-    uses: ReadonlySet<Lack>,
-    condition: Condition = {},
-  ): Promise<void> {
+  async #putOnce(key: string, content: Content, uses: ReadonlySet<Lack>, condition: Condition = {}) {
     const { kmsKeyId, sse } = this.#options.s3;
     const target = {
       ...this.#bucket.target(key),
@@ -182,47 +169,53 @@ export class S3Destination implements Destination {
       ServerSideEncryption: kmsKeyId === undefined ? sse : 'aws:kms',
       SSEKMSKeyId: kmsKeyId,
     } as const;
-    const { ChecksumCRC32 } = await upload({ ...this.#options, s3, target, content, checksums: uses.has('checksums') });
+    const { ChecksumCRC32 } = await upload({
+      ...this.#options,
+      send: this.#bucket.send,
+      target,
+      content,
+      checksums: uses.has('checksums'),
+    });
     if (ChecksumCRC32 !== undefined) return;
     // The store did not send the checksum back, as S3 does: the object has to be there.
-    const head = await this.#head(key);
-    if (head === undefined) throw new NotS3('it confirms an object that is not there');
-    if (head.bytes !== content.bytes)
-      throw new NotS3(`it confirms ${content.bytes} bytes, and ${head.bytes} are there`);
+    const bytes = (await this.#head(key))?.bytes;
+    if (bytes === undefined) throw new NotS3('it confirms an object that is not there');
+    if (bytes !== content.bytes) throw new NotS3(`it confirms ${content.bytes} bytes, and ${bytes} are there`);
   }
 
-  async #swapOnce(s3: S3Client, key: string, content: Content, from: string | undefined): Promise<void> {
+  async #swapOnce(key: string, content: Content, from: string | undefined): Promise<void> {
     const { dialect } = this.#bucket;
-    const kind = from === undefined ? 'IfNoneMatch' : 'IfMatch';
-    const isNameable = from?.startsWith(NO_ETAG) !== true;
-    await dialect.adapt(['checksums', ...(isNameable ? (['conditions'] as const) : [])], async (uses) => {
-      if (!uses.has('conditions')) {
+    const features: Lack[] = from?.startsWith(NO_ETAG) ? ['checksums'] : ['checksums', 'conditions'];
+    await dialect.adapt(features, async (uses) => {
+      const put = (condition?: Condition) => this.#putOnce(key, content, uses, condition);
+      if (uses.has('conditions')) {
+        await put(standsAt(from));
+        await dialect.proveCondition(Object.keys(standsAt(from)).join(), () => put(standsAt(from && WRONG_ETAG)));
+      } else {
         // What another run swaps between this look and the put is lost.
         if ((await this.standing(key))?.version !== from) throw new ConditionFailed();
-        return await this.#putOnce(s3, key, content, uses);
+        await put();
       }
-      await this.#putOnce(s3, key, content, uses, from === undefined ? { IfNoneMatch: '*' } : { IfMatch: from });
-      await dialect.proveCondition(kind, () => this.#putOnce(s3, key, content, uses, WRONG[kind]));
     });
   }
 
-  async #deleteTogether(s3: S3Client, keys: readonly string[]): Promise<void> {
+  async #deleteTogether(keys: readonly string[]): Promise<void> {
     const { Bucket } = this.#bucket.target('');
     const Objects = keys.map((key) => ({ Key: this.#bucket.target(key).Key }));
     const command = new DeleteObjectsCommand({ Bucket, Delete: { Objects } });
-    const { Errors = [] } = await proved(s3.send(command, this.#abortable), ({ Deleted = [], Errors: failed = [] }) =>
-      Deleted.length + failed.length < keys.length ? 'it does not name what it deleted' : undefined,
-    );
-    const failed = Errors.find(({ Code }) => Code !== 'NoSuchKey');
-    if (failed === undefined) return;
-    const { Code: name = 'Error', Message = '' } = failed;
-    throw new S3ServiceException({ name, message: `${name}, "${Message}"`, $fault: 'client', $metadata: {} });
+    const isComplete = ({ Deleted = [], Errors = [] }: DeleteObjectsCommandOutput) =>
+      Deleted.length + Errors.length < keys.length ? 'it does not name what it deleted' : undefined;
+    const { Errors = [] } = await proved(this.#bucket.send(command), isComplete);
+    for (const { Code: name = 'Error', Message } of Errors) {
+      const error = { name, message: `${name}, "${Message}"`, $fault: 'client', $metadata: {} } as const;
+      if (name !== 'NoSuchKey') throw new S3ServiceException(error);
+    }
   }
 
   async #deleteSingly(keys: readonly string[]): Promise<void> {
     const single = (key: string) =>
-      this.#bucket.request('DeleteObject', key, (s3) =>
-        s3.send(new DeleteObjectCommand(this.#bucket.target(key)), this.#abortable).catch(ifAbsent),
+      this.#bucket.request('DeleteObject', key, () =>
+        this.#bucket.send(new DeleteObjectCommand(this.#bucket.target(key))).catch(ifAbsent),
       );
     for (let from = 0; from < keys.length; from += SINGLES_AT_ONCE) {
       await Promise.all(keys.slice(from, from + SINGLES_AT_ONCE).map(single));

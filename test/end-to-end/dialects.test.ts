@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import type { S3Settings } from '../../src/config/settings.ts';
-import { contentOf, Miscounted } from '../../src/destination/destination.ts';
-import { type DestinationOptions, openDestination } from '../../src/destination/open.ts';
+import { contentOf, type DestinationOptions, Miscounted } from '../../src/destination/destination.ts';
+import { openDestination } from '../../src/destination/open.ts';
 import { NoCredentials } from '../../src/destination/s3/errors.ts';
 import { explain } from '../../src/destination/s3/explain.ts';
 import type { JobError } from '../../src/errors.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { JobError } from '../../errors.ts';
-import type { DestinationOptions } from '../open.ts';
+import type { DestinationOptions } from '../destination.ts';
 import { isAws, makeClient } from './client.ts';
 import { Dialect } from './dialect.ts';
 import { attemptsOf, ContentFailure, isTransient, isWrongDigest, regionOf } from './errors.ts';
@@ -9,6 +9,9 @@ import { type Action, explain } from './explain.ts';
 
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 20_000;
+
+/** The SDK's own signature, which infers answers from commands. */
+export type Send = S3Client['send'];
 
 /** A prefix of a bucket. Sends requests, repeats them where that may help, and throws errors for people. */
 export class Bucket {
@@ -31,16 +34,29 @@ export class Bucket {
     return { Bucket, Key: prefix === '' ? key : `${prefix}/${key}` };
   }
 
-  /** What `send` throws is repeated where that may help, then explained. What content throws passes unchanged. */
-  async request<T>(action: Action, key: string, send: (s3: S3Client) => Promise<T>): Promise<T> {
+  /** Sends to the bucket's region, until the signal aborts. */
+  readonly send = (async (command: never, options?: object) => {
+    this.#client ??= this.#connect(this.#options.s3.region);
+    return await (await this.#client).send(command, { abortSignal: this.#options.signal, ...options });
+  }) as Send;
+
+  /** Repeats `work` where that may help, then explains what it throws. What content throws passes unchanged. */
+  async request<T>(action: Action, key: string, work: () => Promise<T>): Promise<T> {
     const { s3, signal, log } = this.#options;
+    let moved = s3.region !== undefined;
     for (let attempts = 0; ; ) {
       signal.throwIfAborted();
       try {
-        return await this.#inRegion(send);
+        return await work();
       } catch (error) {
         signal.throwIfAborted();
         if (error instanceof ContentFailure) throw error.cause;
+        const region = moved ? undefined : regionOf(error);
+        if (region !== undefined) {
+          moved = true;
+          await this.#moveTo(region);
+          continue;
+        }
         attempts += attemptsOf(error);
         const again = !(error instanceof JobError) && (isTransient(error) || isWrongDigest(error));
         if (!again || attempts >= s3.maxAttempts) throw this.explain(error, action, key, attempts);
@@ -61,26 +77,13 @@ export class Bucket {
     (await this.#client?.catch(() => undefined))?.destroy();
   }
 
-  /** Follows a bucket once into another region, unless the region was given. */
-  async #inRegion<T>(send: (s3: S3Client) => Promise<T>): Promise<T> {
-    const { s3, signal, log } = this.#options;
-    this.#client ??= this.#connect(s3.region);
-    const client = await this.#client;
-    try {
-      return await send(client);
-    } catch (error) {
-      signal.throwIfAborted();
-      const region = s3.region === undefined ? regionOf(error) : undefined;
-      if (region === undefined || region === (await client.config.region())) throw error;
-      log.debug(`The bucket is in ${region}`);
-      this.#client = this.#connect(region);
-      return await send(await this.#client);
-    }
+  async #moveTo(region: string): Promise<void> {
+    // Another request may have been first.
+    if (region !== (await (await this.#client)?.config.region())) this.#client = this.#connect(region);
   }
 
   async #connect(region: string | undefined): Promise<S3Client> {
-    const { s3, onDate } = this.#options;
-    const client = await makeClient(s3, region, onDate);
+    const client = await makeClient(this.#options, region);
     // AWS's own variable and profiles may turn checksums off.
     if ((await client.config.requestChecksumCalculation()) === 'WHEN_REQUIRED') this.dialect.leaveOutChecksums();
     // Every checksum is ours: where we send none, the SDK must not add one.

@@ -1,20 +1,17 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import type { S3Settings } from '../../config/settings.ts';
 import { agentsFor } from '../../network.ts';
+import type { DestinationOptions } from '../destination.ts';
 import { NoCredentials } from './errors.ts';
 
 const MOST_SOCKETS = 128;
 
-/** Hears the `Date` of each answer, whatever its status, and how long that answer took. */
-export type DateListener = (date: string | undefined, tookMs: number) => void;
-
 /** A client for `region`, or for the region that the SDK finds, or for us-east-1. */
 export async function makeClient(
-  settings: S3Settings,
+  { s3, onDate }: Pick<DestinationOptions, 's3' | 'onDate'>,
   region: string | undefined,
-  onDate: DateListener = () => undefined,
 ): Promise<S3Client> {
-  const { credentials, endpoint, maxAttempts, proxyEnv } = settings;
+  const { credentials, endpoint, maxAttempts, proxyEnv } = s3;
   const agents = agentsFor(proxyEnv, MOST_SOCKETS);
   const requestHandler = {
     connectionTimeout: 10_000,
@@ -25,7 +22,7 @@ export async function makeClient(
   const options = {
     ...(credentials === undefined ? {} : { credentials }),
     ...(endpoint === undefined ? {} : { endpoint }),
-    forcePathStyle: addressingOf(settings) === 'path',
+    forcePathStyle: addressingOf(s3) === 'path',
     // Other stores and their proxies often never answer it, and each upload would wait for seconds.
     ...(isAws(endpoint) ? {} : { expectContinueHeader: false }),
     maxAttempts,
@@ -58,7 +55,7 @@ export async function makeClient(
       const started = performance.now();
       const result = await next(args);
       const { headers = {} } = result.response as { headers?: Record<string, string> };
-      onDate(headers.date, performance.now() - started);
+      onDate?.(headers.date, performance.now() - started);
       return result;
     },
     { step: 'deserialize', priority: 'low' },

@@ -9,18 +9,14 @@ export class NotS3 extends Error {
 
 /** The SDK has found no credentials, cannot read them, or AWS issues none: `cause` says which. */
 export class NoCredentials extends Error {}
-
 /** `cause` is what the content itself threw while it was sent. S3 has no part in it. */
 export class ContentFailure extends Error {}
-
-/** S3 says by an MD5 that it got other bytes than were sent. */
-export class WrongDigest extends Error {}
-
-/** S3 sent other bytes than it has the checksum of. */
-export class WrongBytes extends Error {}
-
 /** Something else is there than a swap is from. */
 export class ConditionFailed extends Error {}
+/** S3 says by an MD5 that it got other bytes than were sent. */
+export class WrongDigest extends Error {}
+/** S3 sent other bytes than it has the checksum of. */
+export class WrongBytes extends Error {}
 
 /** What the SDK throws for an answer that is no success. */
 interface ServiceError extends Error {

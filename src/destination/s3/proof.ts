@@ -6,7 +6,7 @@ import { isTransient, NotS3, statusOf, WrongBytes, WrongDigest } from './errors.
 type Proof<T> = (answer: T) => string | undefined;
 
 /** What S3 says of an object. */
-interface Told {
+export interface Told {
   readonly ETag?: string | undefined;
   readonly LastModified?: Date | undefined;
   readonly ChecksumCRC32?: string | undefined;
@@ -40,19 +40,14 @@ export const isObject: Proof<Told> = ({ ETag, LastModified }) =>
  * back has to send the same. Throws WrongDigest where the ETag is another MD5. S3 documents it as the MD5 of the object,
  * or of the MD5s of its parts, but not under SSE-KMS; other stores have ETags of another form.
  */
-export function arrived({ crc32, md5 }: { crc32?: string | undefined; md5?: (() => string) | undefined }): Proof<Told> {
-  return ({ ETag = '', ChecksumCRC32 = crc32, ServerSideEncryption = 'AES256' }) => {
-    if (ETag === '') return 'it has no ETag';
-    if (md5 === undefined)
-      return ChecksumCRC32 === crc32 ? undefined : `it has the checksum ${ChecksumCRC32}, not ${crc32}`;
-    const tag = ETag.replaceAll('"', '').toLowerCase();
-    const sent = md5();
-    const isMd5 = /^[0-9a-f]{32}(-\d+)?$/.test(tag) && tag.includes('-') === sent.includes('-');
-    if (isMd5 && ServerSideEncryption === 'AES256' && tag !== sent) {
-      throw new WrongDigest(`the ETag is ${tag}, and the MD5 of what was sent ${sent}`);
-    }
-    return undefined;
-  };
+export function lackOfArrival(answer: Told, { crc32, md5 }: { crc32?: string | undefined; md5?: string | undefined }) {
+  const { ETag = '', ChecksumCRC32 = crc32, ServerSideEncryption = 'AES256' } = answer;
+  if (ETag === '') return 'it has no ETag';
+  if (crc32 !== undefined && ChecksumCRC32 !== crc32) return `it has the checksum ${ChecksumCRC32}, not ${crc32}`;
+  const tag = ETag.replaceAll('"', '').toLowerCase();
+  const isMd5 = /^[0-9a-f]{32}(-\d+)?$/.test(tag) && ServerSideEncryption === 'AES256';
+  if (md5 === undefined || !isMd5 || tag === md5 || tag.includes('-') !== md5.includes('-')) return undefined;
+  throw new WrongDigest(`the ETag is ${tag}, and the MD5 of what was sent ${md5}`);
 }
 
 export const isListing: Proof<ListObjectsV2CommandOutput> = (page) => {

@@ -7,13 +7,13 @@ import {
   CreateMultipartUploadCommand,
   PutObjectCommand,
   type PutObjectCommandInput,
-  type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { type Content, Miscounted } from '../destination.ts';
 import { checked, UploadBody } from './body.ts';
+import type { Send } from './bucket.ts';
 import { ContentFailure, isWrongDigest } from './errors.ts';
-import { arrived, proved } from './proof.ts';
+import { lackOfArrival, proved, type Told } from './proof.ts';
 
 /** S3 takes up to 5 GiB in one PUT. Parts are held in memory. */
 const MULTIPART = { aboveBytes: 5 * 2 ** 30, partBytes: 8 * 2 ** 20 };
@@ -22,7 +22,7 @@ const MULTIPART = { aboveBytes: 5 * 2 ** 30, partBytes: 8 * 2 ** 20 };
 const MOST_PARTS = 10_000;
 
 interface Upload {
-  readonly s3: S3Client;
+  readonly send: Send;
   /** Where it goes, its type and encryption. */
   readonly target: PutObjectCommandInput;
   readonly content: Content;
@@ -32,13 +32,8 @@ interface Upload {
   readonly multipart?: typeof MULTIPART;
 }
 
-/** What the store says of the object. */
-interface Uploaded {
-  readonly ChecksumCRC32?: string | undefined;
-}
-
 /** Uploads once; again is for the caller. Throws ContentFailure where the content fails, or is not what it announced. */
-export async function upload(given: Upload): Promise<Uploaded> {
+export async function upload(given: Upload): Promise<Told> {
   const { content, multipart = MULTIPART } = given;
   try {
     return await (content.bytes > multipart.aboveBytes ? putInParts(given, multipart.partBytes) : putWhole(given));
@@ -59,17 +54,18 @@ async function recount(content: Content): Promise<void> {
 }
 
 /** Sends a content as one PUT. It is closed when this ends, in whatever way it ends. */
-async function putWhole({ s3, target, content, checksums, signal }: Upload): Promise<Uploaded> {
+async function putWhole({ send, target, content, checksums, signal }: Upload): Promise<Told> {
   const ChecksumCRC32 = checksums ? encodeCrc32(content.crc32) : undefined;
   const md5 = checksums ? undefined : createHash('md5');
   const body = new UploadBody(checked(content, !checksums), md5);
   const early = new AbortController();
   try {
     const command = new PutObjectCommand({ ...target, Body: body, ContentLength: content.bytes, ChecksumCRC32 });
-    const proof = arrived({ crc32: ChecksumCRC32, md5: md5 && (() => md5.digest('hex')) });
-    return await proved(s3.send(command, { abortSignal: AbortSignal.any([signal, early.signal]) }), (answer) =>
-      body.sent ? proof(answer) : 'it came before the object was sent',
-    );
+    const sending = send(command, { abortSignal: AbortSignal.any([signal, early.signal]) });
+    return await proved(sending, (answer) => {
+      if (!body.sent) return 'it came before the object was sent';
+      return lackOfArrival(answer, { crc32: ChecksumCRC32, md5: md5?.digest('hex') });
+    });
   } catch (error) {
     throw body.failure ?? error;
   } finally {
@@ -83,13 +79,11 @@ async function putWhole({ s3, target, content, checksums, signal }: Upload): Pro
  * Sends a content that is too large for one PUT, in one part after the other, from one reading. S3 checks the CRC-32 of
  * the whole. A part is held in memory, so that the SDK can send it again. A failed upload is aborted: no parts stay.
  */
-async function putInParts({ s3, target, content, checksums, signal }: Upload, partBytes: number): Promise<Uploaded> {
+async function putInParts({ send, target, content, checksums }: Upload, partBytes: number): Promise<Told> {
   const size = Math.max(partBytes, Math.ceil(content.bytes / MOST_PARTS));
-  const options = { abortSignal: signal };
   const algorithm = checksums ? ({ ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' } as const) : {};
-  const { UploadId } = await proved(
-    s3.send(new CreateMultipartUploadCommand({ ...target, ...algorithm }), options),
-    (answer) => (answer.UploadId ? undefined : 'it has no UploadId'),
+  const { UploadId } = await proved(send(new CreateMultipartUploadCommand({ ...target, ...algorithm })), (answer) =>
+    answer.UploadId ? undefined : 'it has no UploadId',
   );
   const upload = { Bucket: target.Bucket, Key: target.Key, UploadId };
   try {
@@ -100,23 +94,20 @@ async function putInParts({ s3, target, content, checksums, signal }: Upload, pa
       const ChecksumCRC32 = checksums ? encodeCrc32(zlib.crc32(part)) : undefined;
       const md5 = checksums ? undefined : hash('md5', part);
       const command = new UploadPartCommand({ ...upload, PartNumber, Body: part, ChecksumCRC32 });
-      const proof = arrived({ crc32: ChecksumCRC32, md5: md5 === undefined ? undefined : () => md5 });
-      const { ETag } = await proved(s3.send(command, options), proof);
+      const { ETag } = await proved(send(command), (answer) => lackOfArrival(answer, { crc32: ChecksumCRC32, md5 }));
       if (md5 !== undefined) md5s.update(md5, 'hex');
       Parts.push({ PartNumber, ETag, ChecksumCRC32 });
     }
     const crc32 = encodeCrc32(content.crc32);
     const whole = { ChecksumType: 'FULL_OBJECT', ChecksumCRC32: crc32, MpuObjectSize: content.bytes } as const;
-    const command = new CompleteMultipartUploadCommand({
-      ...upload,
-      MultipartUpload: { Parts },
-      ...(checksums ? whole : {}),
-    });
-    const proof = arrived(checksums ? { crc32 } : { md5: () => `${md5s.digest('hex')}-${Parts.length}` });
-    return await proved(s3.send(command, options), proof);
+    const input = { ...upload, MultipartUpload: { Parts }, ...(checksums ? whole : {}) };
+    const sent = checksums ? { crc32 } : { md5: `${md5s.digest('hex')}-${Parts.length}` };
+    return await proved(send(new CompleteMultipartUploadCommand(input)), (answer) => lackOfArrival(answer, sent));
   } catch (error) {
-    // Not bound to the signal: an interrupted run leaves no parts either, if it has the time.
-    await s3.send(new AbortMultipartUploadCommand(upload)).catch(() => undefined);
+    // Under a signal of its own: an interrupted run leaves no parts either, if it has the time.
+    await send(new AbortMultipartUploadCommand(upload), { abortSignal: AbortSignal.timeout(60_000) }).catch(
+      () => undefined,
+    );
     throw error;
   }
 }
