@@ -54,7 +54,8 @@ export class Bucket {
         const region = moved ? undefined : regionOf(error);
         if (region !== undefined) {
           moved = true;
-          await this.#moveTo(region);
+          // Another request may have been first.
+          if (region !== (await (await this.#client)?.config.region())) this.#client = this.#connect(region);
           continue;
         }
         attempts += attemptsOf(error);
@@ -75,11 +76,6 @@ export class Bucket {
 
   async close(): Promise<void> {
     (await this.#client?.catch(() => undefined))?.destroy();
-  }
-
-  async #moveTo(region: string): Promise<void> {
-    // Another request may have been first.
-    if (region !== (await (await this.#client)?.config.region())) this.#client = this.#connect(region);
   }
 
   async #connect(region: string | undefined): Promise<S3Client> {
