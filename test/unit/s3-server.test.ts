@@ -12,7 +12,6 @@ import {
   GetObjectCommand,
   HeadBucketCommand,
   HeadObjectCommand,
-  ListMultipartUploadsCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
@@ -113,15 +112,6 @@ describe('the S3 server of the tests', () => {
       expect(server.requests.at(-1)?.headers).to.include({ expect: '100-continue', 'content-length': '3000000' });
     });
 
-    it('decodes an aws-chunked stream and verifies its trailing checksum', async () => {
-      const bytes = randomBytes(300_001);
-      await put('stream', pieces(bytes, 7_001), { ContentLength: bytes.length });
-      expect(server.objects.get('events/stream')?.body.equals(bytes)).to.equal(true);
-      expect(server.requests.at(-1)?.headers['x-amz-content-sha256']).to.equal('STREAMING-UNSIGNED-PAYLOAD-TRAILER');
-      expect(server.objects.get('events/stream')?.headers).to.include({ 'x-amz-checksum-crc32': crcOf(bytes) });
-      expect(server.objects.get('events/stream')?.headers).not.to.have.property('content-encoding');
-    });
-
     it('lets bodies go where it is told to, once they are verified', async () => {
       await server.close();
       await start({ keepBodies: false });
@@ -156,31 +146,6 @@ describe('the S3 server of the tests', () => {
       clearTimeout(timer);
       expect(failed).to.equal(true);
       expect(server.objects.size).to.equal(0);
-    });
-
-    it('holds the decoded length of an aws-chunked body against the announced one', async () => {
-      const answer = await raw('PUT', '/events/k', '5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n', {
-        'x-amz-content-sha256': 'STREAMING-UNSIGNED-PAYLOAD-TRAILER',
-        'x-amz-decoded-content-length': '6',
-        'x-amz-trailer': 'x-amz-checksum-crc32',
-      });
-      expect(answer.status).to.equal(400);
-      expect(answer.body).to.include('<Code>IncompleteBody</Code>');
-    });
-
-    it('refuses an aws-chunked body whose trailer differs, is missing, or whose chunks are malformed', async () => {
-      const headers = {
-        'x-amz-content-sha256': 'STREAMING-UNSIGNED-PAYLOAD-TRAILER',
-        'x-amz-decoded-content-length': '5',
-        'x-amz-trailer': 'x-amz-checksum-crc32',
-      };
-      const codeOf = async (body: string) =>
-        /<Code>(.*)<\/Code>/.exec((await raw('PUT', '/events/k', body, headers)).body)?.[1];
-      expect(await codeOf('5\r\nhello\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n')).to.equal('BadDigest');
-      expect(await codeOf('5\r\nhello\r\n0\r\n\r\n')).to.equal('MalformedTrailerError');
-      expect(await codeOf('hello')).to.equal('IncompleteBody');
-      expect(await codeOf('zz\r\nhello\r\n')).to.equal('InvalidRequest');
-      expect(await codeOf('3\r\nhello\r\n0\r\n\r\n')).to.equal('InvalidRequest');
     });
 
     it('asks for a length', async () => {
@@ -296,14 +261,7 @@ describe('the S3 server of the tests', () => {
       const { UploadId = '' } = await client.send(new CreateMultipartUploadCommand(input));
       const Parts = await Promise.all(
         bodies.map(async (bytes, i) => {
-          const part = {
-            Bucket,
-            Key: 'k',
-            UploadId,
-            PartNumber: i + 1,
-            Body: pieces(bytes),
-            ContentLength: bytes.length,
-          };
+          const part = { Bucket, Key: 'k', UploadId, PartNumber: i + 1, Body: bytes };
           const { ETag = '' } = await client.send(new UploadPartCommand(part));
           return { PartNumber: i + 1, ETag };
         }),
@@ -337,12 +295,11 @@ describe('the S3 server of the tests', () => {
       expect(await refusal(complete(UploadId, Parts, { IfNoneMatch: '*' }))).to.include({ status: 412 });
     });
 
-    it('lists what is open and aborts it', async () => {
+    it('aborts what is open', async () => {
       const { UploadId } = await upload();
-      const listed = () => client.send(new ListMultipartUploadsCommand({ Bucket, Prefix: 'k' }));
-      expect((await listed()).Uploads?.map((one) => one.UploadId)).to.deep.equal([UploadId]);
+      expect([...server.uploads.keys()]).to.deep.equal([UploadId]);
       await client.send(new AbortMultipartUploadCommand({ Bucket, Key: 'k', UploadId }));
-      expect((await listed()).Uploads ?? []).to.deep.equal([]);
+      expect(server.uploads.size).to.equal(0);
       expect(await refusal(complete(UploadId, []))).to.include({ name: 'NoSuchUpload', status: 404 });
     });
   });
