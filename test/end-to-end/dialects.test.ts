@@ -294,7 +294,7 @@ describe('what S3 says in a refusal', () => {
 });
 
 describe('a refusal of AWS', () => {
-  const attempted = { action: 'PutObject', key: 'a', name: 's3://b/', settings: s3Settings('') } as const;
+  const attempted = { action: 'PutObject', key: 'a', name: 's3://b/', settings: s3Settings('') };
   const thrown = (name: string, message: string, httpStatusCode = 403) =>
     Object.assign(new Error(message), { name, $metadata: { httpStatusCode } });
   const refusal = (...words: Parameters<typeof thrown>) => explain(thrown(...words), attempted);

@@ -236,7 +236,7 @@ describe('destination: S3', () => {
       ),
       { name: 'AccessDenied', $metadata: { httpStatusCode: 403 } },
     );
-    const attempted = { action: 'ListObjectsV2', key: '', name: 's3://b/', settings: s3Settings('') } as const;
+    const attempted = { action: 'ListObjectsV2', key: '', name: 's3://b/', settings: s3Settings('') };
     const error = explain(new NoCredentials('none', { cause: refusal }), attempted);
     expect(error).to.include({ code: 'AWS_CREDENTIALS', exitCode: 4 });
     expect(`${error.message} ${error.hint}`).to.include('role/exporter').and.include('external_id');

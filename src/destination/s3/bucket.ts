@@ -5,7 +5,7 @@ import type { DestinationOptions } from '../destination.ts';
 import { isAws, makeClient } from './client.ts';
 import { Dialect } from './dialect.ts';
 import { attemptsOf, ContentFailure, isTransient, isWrongDigest, regionOf } from './errors.ts';
-import { type Action, explain } from './explain.ts';
+import { explain } from './explain.ts';
 
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 20_000;
@@ -41,7 +41,7 @@ export class Bucket {
   }) as Send;
 
   /** Repeats `work` where that may help, then explains what it throws. What content throws passes unchanged. */
-  async request<T>(action: Action, key: string, work: () => Promise<T>): Promise<T> {
+  async request<T>(action: string, key: string, work: () => Promise<T>): Promise<T> {
     const { s3, signal, log } = this.#options;
     let moved = s3.region !== undefined;
     for (let attempts = 0; ; ) {
@@ -69,7 +69,7 @@ export class Bucket {
     }
   }
 
-  explain(error: unknown, action: Action, key: string, attempts = 1): JobError {
+  explain(error: unknown, action: string, key: string, attempts = 1): JobError {
     this.#options.signal.throwIfAborted();
     return explain(error, { action, key, name: this.name, settings: this.#options.s3, attempts });
   }

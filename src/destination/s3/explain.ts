@@ -17,20 +17,16 @@ import {
   WrongBytes,
 } from './errors.ts';
 
-/** What each request needs of an IAM policy. */
-const PERMISSION = {
-  ListObjectsV2: 's3:ListBucket on the bucket',
-  GetObject: 's3:GetObject on the prefix',
-  HeadObject: 's3:GetObject on the prefix',
-  PutObject: 's3:PutObject on the prefix',
-  DeleteObject: 's3:DeleteObject on the prefix',
-  DeleteObjects: 's3:DeleteObject on the prefix',
-};
-
-export type Action = keyof typeof PERMISSION;
+/** What an IAM policy calls a request that has another name there. */
+const RIGHTS = new Map([
+  ['ListObjectsV2', 'ListBucket'],
+  ['HeadObject', 'GetObject'],
+  ['DeleteObjects', 'DeleteObject'],
+]);
 
 export interface Attempted {
-  readonly action: Action;
+  /** The request, as S3 calls it. */
+  readonly action: string;
   readonly key: string;
   /** The destination as people write it. */
   readonly name: string;
@@ -117,7 +113,7 @@ function hintsFor(error: unknown, said: string, { action, settings }: Attempted)
     // IAM says only in its sentence that a policy denies it.
     ACCESS_DENIED: /explicit deny/i.test(said)
       ? 'A policy denies it explicitly, and no other one can allow it: look for the Deny in the bucket policy, the IAM policies, the VPC endpoint and the organization.'
-      : `Allow ${PERMISSION[action]} to these AWS credentials, and look for a bucket policy that denies it${encryption}.${addressing}`,
+      : `Allow s3:${RIGHTS.get(action) ?? action} to these AWS credentials, and look for a bucket policy that denies it${encryption}.${addressing}`,
     BAD_DIGEST:
       error instanceof WrongBytes
         ? `Run the same command again. If that fails too, replace the hour: \`${command('verify --deep --repair')}\`.`

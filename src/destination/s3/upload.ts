@@ -105,9 +105,8 @@ async function putInParts({ send, target, content, checksums }: Upload, partByte
     return await proved(send(new CompleteMultipartUploadCommand(input)), (answer) => lackOfArrival(answer, sent));
   } catch (error) {
     // Under a signal of its own: an interrupted run leaves no parts either, if it has the time.
-    await send(new AbortMultipartUploadCommand(upload), { abortSignal: AbortSignal.timeout(60_000) }).catch(
-      () => undefined,
-    );
+    const abort = send(new AbortMultipartUploadCommand(upload), { abortSignal: AbortSignal.timeout(60_000) });
+    await abort.catch(() => undefined);
     throw error;
   }
 }
@@ -135,12 +134,6 @@ async function* partsOf(chunks: AsyncIterable<Buffer>, bytes: number, size: numb
 }
 
 /** As S3 writes a CRC-32: base64 of its four bytes, the highest first. */
-function encodeCrc32(crc32: number): string {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(crc32 >>> 0);
-  return bytes.toString('base64');
-}
+const encodeCrc32 = (crc32: number) => Buffer.from(crc32.toString(16).padStart(8, '0'), 'hex').toString('base64');
 
-export function decodeCrc32(text: string): number {
-  return Buffer.from(text, 'base64').readUInt32BE();
-}
+export const decodeCrc32 = (text: string) => Buffer.from(text, 'base64').readUInt32BE();
