@@ -38,6 +38,11 @@ export interface Standing {
   readonly version: string;
 }
 
+export interface KeyRange {
+  readonly after?: string;
+  readonly before?: string;
+}
+
 /** How often a destination was asked, by the kind of request: this makes a bill or a slow answer. */
 export interface Requests {
   listings: number;
@@ -69,8 +74,8 @@ export interface Destination {
   readonly requests: Readonly<Requests>;
   /** Found so far by requests that the store refused. Each is logged once. */
   readonly lacks: ReadonlySet<Lack>;
-  /** Objects whose key begins with `prefix`, in order of their keys; only those after `after` and before `before`. */
-  list(prefix: string, range?: { after?: string; before?: string }): AsyncIterable<StoredObject>;
+  /** Objects whose key begins with `prefix`, in order of their keys. Both ends of `range` are exclusive. */
+  list(prefix: string, range?: KeyRange): AsyncIterable<StoredObject>;
   /**
    * Keeps other runs out until `close`. A folder needs it because it has no conditional write; S3 needs only `swap`.
    * Throws DESTINATION_LOCKED, which names the holder.

@@ -9,6 +9,7 @@ import {
   contentOf,
   type Destination,
   type DestinationOptions,
+  type KeyRange,
   type Lack,
   Miscounted,
   type Standing,
@@ -20,8 +21,6 @@ const PARTIAL = /^\..*\.partial$/;
 
 /** How often a write starts again after another run swept its partial file away. */
 const REWRITES = 5;
-
-type Range = { after?: string; before?: string };
 
 /**
  * Hours in a folder. A file is written under a name that readers ignore, synced, then renamed: it is there whole or not
@@ -50,7 +49,7 @@ export class FileDestination implements Destination {
     await this.#unlock?.();
   }
 
-  async *list(prefix: string, range: Range = {}): AsyncGenerator<StoredObject> {
+  async *list(prefix: string, range: KeyRange = {}): AsyncGenerator<StoredObject> {
     this.requests.listings++;
     yield* this.#walk('', prefix, range);
   }
@@ -136,7 +135,7 @@ export class FileDestination implements Destination {
   }
 
   /** In order of keys, without a look into folders that hold nothing of the range. */
-  async *#walk(folder: string, prefix: string, range: Range): AsyncGenerator<StoredObject> {
+  async *#walk(folder: string, prefix: string, range: KeyRange): AsyncGenerator<StoredObject> {
     const { after = '', before } = range;
     const path = this.#path(folder);
     const entries = await this.#explained(() => readdir(path, { withFileTypes: true }).catch(ifMissing));

@@ -9,7 +9,14 @@ import {
   type PutObjectCommandInput,
   S3ServiceException,
 } from '@aws-sdk/client-s3';
-import { type Content, contentOf, type Destination, type DestinationOptions, type Lack } from './destination.ts';
+import {
+  type Content,
+  contentOf,
+  type Destination,
+  type DestinationOptions,
+  type KeyRange,
+  type Lack,
+} from './destination.ts';
 import { Bucket } from './s3/bucket.ts';
 import { ConditionFailed, isAbsent, isConditionFailed, isTransient, NotS3 } from './s3/errors.ts';
 import { isListing, isObject, proved, whole } from './s3/proof.ts';
@@ -57,7 +64,7 @@ export class S3Destination implements Destination {
     await this.#bucket.close();
   }
 
-  async *list(prefix: string, range: { after?: string; before?: string } = {}) {
+  async *list(prefix: string, range: KeyRange = {}) {
     const { Bucket, Key: Prefix } = this.#bucket.target(prefix);
     let StartAfter = range.after && this.#bucket.target(range.after).Key;
     let ContinuationToken: string | undefined;

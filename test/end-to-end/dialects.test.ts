@@ -50,7 +50,7 @@ describe('a store that speaks a dialect', () => {
     });
   }
 
-  it('takes an answer that does not name what was deleted for none', async () => {
+  it('refuses an answer that does not name what was deleted', async () => {
     server.faults.push({ fault: 'html', operation: 'DeleteObjects' });
     expect(await failure(open().delete(['events/a.json']))).to.include({ code: 'NOT_S3' });
   });
@@ -65,8 +65,16 @@ describe('a store that speaks a dialect', () => {
     expect([...destination.lacks]).to.deep.equal([]);
   });
 
+  it('names the permission where one of many keys may not be deleted', async () => {
+    server.faults.push({ fault: 'access-denied', operation: 'DeleteObjects', key: /b\.json$/ });
+    const error = (await failure(open().delete(['events/a.json', 'events/b.json']))) as JobError;
+    expect(error).to.include({ code: 'ACCESS_DENIED' });
+    expect(error.message).to.include('AccessDenied, "Access Denied"');
+    expect(error.hint).to.include('s3:DeleteObject');
+  });
+
   for (const fault of ['no-checksum', 'not-implemented', 'vague'] as const) {
-    it(`puts and swaps without a checksum where the store refuses one (${fault}), and says once that the proof is weaker`, async () => {
+    it(`puts and swaps without a checksum where the store refuses it (${fault}), and says once that the proof is weaker`, async () => {
       server.faults.push({ fault, operation: 'PutObject', header: /^x-amz-checksum-crc32$/ });
       const destination = open();
       await destination.put('events/a.json', small);
@@ -81,7 +89,7 @@ describe('a store that speaks a dialect', () => {
   }
 
   for (const lacks of [['checksums'], ['conditions'], ['checksums', 'conditions']]) {
-    it(`finds out by a first swap that it lacks ${lacks.join(' and ')}, where it only says 501`, async () => {
+    it(`shows by a first swap that it lacks ${lacks.join(' and ')}, where it only answers 501`, async () => {
       const header = new RegExp(
         lacks.map((lack) => (lack === 'checksums' ? '^x-amz-checksum-crc32$' : '^if-')).join('|'),
       );
@@ -94,7 +102,7 @@ describe('a store that speaks a dialect', () => {
     });
   }
 
-  it('says so where the store takes conditions and ignores them, and looks before it swaps from then on', async () => {
+  it('that ignores conditions is found out, and the run reads before it swaps from then on', async () => {
     server.faults.push({ fault: 'ignored-condition', operation: 'PutObject' });
     const destination = open();
     expect(await destination.swap('manifests/a.json', Buffer.from('{}'), undefined)).to.equal('swapped');
@@ -104,7 +112,7 @@ describe('a store that speaks a dialect', () => {
     expect([...destination.lacks]).to.deep.equal(['conditions']);
   });
 
-  it('is not taken to honour If-Match because it honours If-None-Match', async () => {
+  it('may honour If-None-Match and ignore If-Match', async () => {
     server.faults.push({ fault: 'ignored-condition', operation: 'PutObject', header: /^if-match$/ });
     const destination = open();
     await destination.swap('manifests/a.json', Buffer.from('{}'), undefined);
@@ -115,7 +123,7 @@ describe('a store that speaks a dialect', () => {
   });
 
   for (const fault of ['page-400', 'page-501'] as const) {
-    it(`is not found to lack anything by the page of a proxy (${fault})`, async () => {
+    it(`lacks nothing because of a proxy's page (${fault})`, async () => {
       server.faults.push({ fault });
       const destination = open();
       for (const attempt of [
@@ -129,7 +137,7 @@ describe('a store that speaks a dialect', () => {
     });
   }
 
-  it('is asked once for a condition that does not hold, and keeps it', async () => {
+  it('is asked once for a condition that does not hold', async () => {
     const destination = open();
     const keys = Array.from({ length: 5 }, (_, at) => `manifests/${at}.json`);
     await Promise.all(keys.map((key) => destination.swap(key, Buffer.from('{}'), undefined)));
@@ -141,7 +149,7 @@ describe('a store that speaks a dialect', () => {
     expect([...destination.lacks]).to.deep.equal([]);
   });
 
-  it('passes a refusal on that leaving the checksum out does not help', async () => {
+  it('passes on a refusal that comes without the checksum too', async () => {
     server.faults.push({ fault: 'vague', operation: 'PutObject' });
     const destination = open();
     const error = (await failure(destination.put('events/a.json', small))) as JobError;
@@ -183,7 +191,7 @@ describe('a store that speaks a dialect', () => {
     });
   });
 
-  it('sends the encryption that is set, as policies demand it', async () => {
+  it('is sent the configured encryption', async () => {
     await open({ sse: 'AES256' }).put('events/a.json', small);
     await open({ sse: 'AES256' }, { multipart: PARTS }).put('events/b.json', large);
     await open({ sse: 'aws:kms' }).swap('manifests/a.json', Buffer.from('{}'), undefined);
@@ -195,7 +203,7 @@ describe('a store that speaks a dialect', () => {
     expect(sent('CreateMultipartUpload')).to.deep.equal(['AES256']);
   });
 
-  it('is addressed as S3_ADDRESSING says, by path where it says nothing', async () => {
+  it('is addressed as S3_ADDRESSING says, by path without it', async () => {
     // The server plays its own proxy: a name such as bucket.store.test is never looked up.
     const proxyEnv = { HTTP_PROXY: server.url };
     const at = 'http://store.test';
@@ -215,7 +223,7 @@ describe('a store that speaks a dialect', () => {
 });
 
 describe('a run on a store that speaks a dialect', () => {
-  it('leaves checksums out by AWS_REQUEST_CHECKSUM_CALCULATION, and lands and lands again all the same', async () => {
+  it('leaves out checksums by AWS_REQUEST_CHECKSUM_CALCULATION, and lands and replaces hours', async () => {
     const server = await startS3Server();
     const { startSimulator, parseFault } = await import('../../src/simulator/simulator.ts');
     const simulator = await startSimulator({ seed: 1, eventsPerHour: 50 });
@@ -287,7 +295,7 @@ describe('what S3 says in a refusal', () => {
     });
   }
 
-  it('is quoted of a 5xx that stays', async () => {
+  it('is quoted of a 5xx that does not pass', async () => {
     const error = await refused('slow-down', { maxAttempts: 1 });
     expect(error.message).to.include('SlowDown, "Please reduce your request rate."');
   });
@@ -313,7 +321,7 @@ describe('a refusal of AWS', () => {
     });
   }
 
-  it('is of the KMS key only where it speaks of KMS, not of a bucket that is named so', () => {
+  it('is of the KMS key only where it names a kms: right, not where a bucket has kms in its name', () => {
     const denied = (on: string) => refusal('AccessDenied', `User: x is not authorized to perform: ${on}`);
     expect(denied('s3:PutObject on resource: "arn:aws:s3:::acme-kms-logs/a"').code).to.equal('ACCESS_DENIED');
     expect(denied('kms:GenerateDataKey on this resource').code).to.equal('KMS_KEY');
@@ -368,7 +376,7 @@ describe('AWS credentials that cannot be had', () => {
     ['of nobody', {}, /Could not load credentials.*AWS_ACCESS_KEY_ID/],
   ];
   for (const [whose, more, words] of cases) {
-    it(`are told by the SDK's own sentence: ${whose}`, async () => {
+    it(`are reported in the SDK's own words: ${whose}`, async () => {
       const ended = await runProgram(['export', '--json'], { ...env, ...more });
       expect(ended.code, ended.stderr).to.equal(4);
       const { error } = JSON.parse(ended.stdout) as { error: { code: string; message: string; hint: string } };

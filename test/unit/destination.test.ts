@@ -50,7 +50,7 @@ describe('destination: a folder', () => {
     await open().sweep('events/date=1/hour=23');
   });
 
-  it('writes anew when another run sweeps its partial file away', async () => {
+  it('starts a write again when another run sweeps its partial file away', async () => {
     let opened = 0;
     const content = streamed(async function* () {
       opened++;
@@ -64,7 +64,7 @@ describe('destination: a folder', () => {
     expect(await readdir(join(folder, 'events'))).to.deep.equal(['a.json']);
   });
 
-  it('is locked by one run at a time, which the next one names', async () => {
+  it('is locked by one run at a time, and the next run names the holder', async () => {
     const [one, other] = [open(), open()];
     await one.lock();
     const error = (await failure(other.lock())) as JobError;
@@ -79,7 +79,7 @@ describe('destination: a folder', () => {
     expect(await readdir(folder)).to.deep.equal([]);
   });
 
-  it('is locked by exactly one of many that begin at once, again and again', async () => {
+  it('is locked by exactly one of many runs that start at once', async () => {
     let holders = 0;
     let locked = 0;
     const run = async () => {
@@ -101,7 +101,7 @@ describe('destination: a folder', () => {
     expect(locked).to.be.at.least(20);
   });
 
-  it('takes the lock of a killed run over', async () => {
+  it('takes over the lock of a killed run', async () => {
     const holder = spawn(process.execPath, ['-e', HOLDS_LOCK, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
     await once(holder.stdout, 'data');
     const error = (await failure(open().lock())) as JobError;
@@ -181,7 +181,7 @@ describe('destination: S3', () => {
     });
   });
 
-  it('puts with length, CRC-32 and type, under the prefix', async () => {
+  it('puts under the prefix, with length, CRC-32 and type', async () => {
     await open({ kmsKeyId: 'arn:aws:kms:us-east-1:1:key/k' }).put('events/a.json', small);
     const [put] = server.requests;
     expect(put).to.include({ operation: 'PutObject', path: '/bucket/some/prefix/events/a.json' });
@@ -214,7 +214,7 @@ describe('destination: S3', () => {
     });
   }
 
-  it('names the permission that listing, reading and deleting lack', async () => {
+  it('names the permission that is missing for listing, reading and deleting', async () => {
     server.faults.push({ fault: 'access-denied' });
     const hint = async (promise: Promise<unknown>) => ((await failure(promise)) as JobError).hint;
     expect(await hint(Array.fromAsync(open().list('events/')))).to.include('s3:ListBucket');
@@ -229,7 +229,7 @@ describe('destination: S3', () => {
     expect(await failure(open({ credentials }).put('a', small))).to.include({ code: 'AWS_CREDENTIALS', exitCode: 4 });
   });
 
-  it('names a role that may not be assumed, which is no matter of the bucket', () => {
+  it('names a role that may not be assumed', () => {
     const refusal = Object.assign(
       new Error(
         'User: arn:aws:iam::1:user/kestra is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::1:role/exporter',
@@ -242,7 +242,7 @@ describe('destination: S3', () => {
     expect(`${error.message} ${error.hint}`).to.include('role/exporter').and.include('external_id');
   });
 
-  it('reads an answer again that breaks off midway', async () => {
+  it('reads again where an answer breaks off midway', async () => {
     await open().put('manifests/a.json', small);
     server.faults.push({ operation: 'GetObject', fault: 'reset', times: 1 });
     expect((await open().read('manifests/a.json'))?.toString()).to.equal('{"a":1}\n');
@@ -258,7 +258,7 @@ describe('destination: S3', () => {
   });
 
   for (const fault of ['slow-down', 'internal-error', 'reset', 'bad-digest', 'conflict'] as const) {
-    it(`sends again after ${fault}, opening the content anew`, async () => {
+    it(`sends again after ${fault}, and opens the content again`, async () => {
       server.faults.push({ fault, operation: 'PutObject', times: 2 });
       let opened = 0;
       const content = {
@@ -274,7 +274,7 @@ describe('destination: S3', () => {
     });
   }
 
-  it('gives up after the attempts it was given, and says how many', async () => {
+  it('gives up after the configured attempts, and says how many', async () => {
     server.faults.push({ fault: 'slow-down' });
     const error = (await failure(open().put('events/a.json', small))) as JobError;
     expect(error).to.include({ code: 'DESTINATION_UNREACHABLE' });
@@ -292,7 +292,7 @@ describe('destination: S3', () => {
   const other = Buffer.from('{"b":2}\n');
 
   for (const fault of ['not-implemented', 'no-condition'] as const) {
-    it(`swaps after a look where the store answers ${fault} to a condition, and says once that it is not safe`, async () => {
+    it(`reads before it swaps where the store answers ${fault} to a condition, and warns once`, async () => {
       server.faults.push({ fault, operation: 'PutObject', header: /^if-/ });
       const log = hearingLog();
       const destination = open({}, never, { log });
@@ -306,7 +306,7 @@ describe('destination: S3', () => {
     });
   }
 
-  it('swaps each of many hours at once where the store refuses the conditions of all', async () => {
+  it('swaps many hours at once where the store refuses conditions', async () => {
     server.faults.push({ fault: 'not-implemented', operation: 'PutObject', header: /^if-/ });
     const log = hearingLog();
     const destination = open({}, never, { log });
@@ -316,7 +316,7 @@ describe('destination: S3', () => {
     expect(log.lines.filter(({ message }) => /Two runs at once are not safe/.test(message))).to.have.length(1);
   });
 
-  it('swaps after a look what has no ETag: a gateway has none of files that came into its folder by themselves', async () => {
+  it('reads before it swaps an object without ETag, as gateways have of files that did not come through them', async () => {
     const key = 'bucket/some/prefix/manifests/a.json';
     const lies = (body: Buffer) =>
       server.objects.set(key, { body, size: body.length, etag: '', headers: {}, modifiedAt: new Date() });
@@ -331,7 +331,7 @@ describe('destination: S3', () => {
     expect((await destination.standing('manifests/a.json'))?.version).to.match(/^"/);
   });
 
-  it('reads its own swap back where the answer to it was lost', async () => {
+  it('reads its own swap back where the answer is lost', async () => {
     const destination = open();
     server.faults.push({ fault: 'lost-answer', operation: 'PutObject', times: 1 });
     expect(await destination.swap('manifests/a.json', manifest, undefined)).to.equal('swapped');
@@ -341,13 +341,13 @@ describe('destination: S3', () => {
     expect(server.requests.filter(({ method }) => method === 'PUT')).to.have.length(2);
   });
 
-  it('swaps again where the request was lost on its way', async () => {
+  it('swaps again where the request is lost', async () => {
     server.faults.push({ fault: 'reset', operation: 'PutObject', times: 1 });
     expect(await open().swap('manifests/a.json', manifest, undefined)).to.equal('swapped');
     expect(server.objects.get('bucket/some/prefix/manifests/a.json')?.body.equals(manifest)).to.equal(true);
   });
 
-  it('loses a swap whose answer was lost and whose manifest another run has swapped since', async () => {
+  it('loses a swap where another run has swapped since the answer was lost', async () => {
     server.faults.push({ fault: 'reset', operation: 'PutObject', times: 1 });
     const swapping = open().swap('manifests/a.json', manifest, undefined);
     await open().put('manifests/a.json', contentOf(other));
@@ -366,7 +366,7 @@ describe('destination: S3', () => {
     expect(Date.now() - at).to.be.below(1000);
   });
 
-  it('says that nobody listens at the endpoint', async () => {
+  it('says that nothing listens at the endpoint', async () => {
     const { url } = server;
     await server.close();
     const error = (await failure(

@@ -88,7 +88,7 @@ describe('the S3 server of the tests', () => {
       expect(server.objects.get('events/a/b #1.json')?.body.toString()).to.equal('hello');
     });
 
-    it('tells a head and deletes', async () => {
+    it('answers HEAD, and deletes', async () => {
       await put('k', 'hello', { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: 'arn:aws:kms:key' });
       const head = await client.send(new HeadObjectCommand({ Bucket, Key: 'k', ChecksumMode: 'ENABLED' }));
       expect(head).to.include({ ContentLength: 5, ServerSideEncryption: 'aws:kms', SSEKMSKeyId: 'arn:aws:kms:key' });
@@ -98,21 +98,21 @@ describe('the S3 server of the tests', () => {
       expect(await refusal(client.send(new GetObjectCommand({ Bucket, Key: 'k' })))).to.include({ name: 'NoSuchKey' });
     });
 
-    it('gives a range', async () => {
+    it('answers a range', async () => {
       await put('k', '0123456789');
       const read = await client.send(new GetObjectCommand({ Bucket, Key: 'k', Range: 'bytes=2-4' }));
       expect(await read.Body?.transformToString()).to.equal('234');
       expect(read.ContentRange).to.equal('bytes 2-4/10');
     });
 
-    it('takes a stream of known length and checksum as it is, by 100-continue', async () => {
+    it('takes a stream of known length and checksum, by 100-continue', async () => {
       const bytes = randomBytes(3_000_000);
       await put('big', pieces(bytes), { ContentLength: bytes.length, ChecksumCRC32: crcOf(bytes) });
       expect(server.objects.get('events/big')?.body.equals(bytes)).to.equal(true);
       expect(server.requests.at(-1)?.headers).to.include({ expect: '100-continue', 'content-length': '3000000' });
     });
 
-    it('lets bodies go where it is told to, once they are verified', async () => {
+    it('drops verified bodies where it is told to', async () => {
       await server.close();
       await start({ keepBodies: false });
       await put('k', 'hello');
@@ -148,7 +148,7 @@ describe('the S3 server of the tests', () => {
       expect(server.objects.size).to.equal(0);
     });
 
-    it('asks for a length', async () => {
+    it('requires a length', async () => {
       const answer = await raw('PUT', '/events/k', 'hello', {
         'x-amz-content-sha256': 'UNSIGNED-PAYLOAD',
         'transfer-encoding': 'chunked',
@@ -239,7 +239,7 @@ describe('the S3 server of the tests', () => {
       await client.send(new HeadBucketCommand({ Bucket }));
     });
 
-    it('deletes many, and names those that it may not', async () => {
+    it('deletes many, and names those that it must keep', async () => {
       for (const key of ['a', 'b', 'c&d']) await put(key, 'x');
       server.faults.push({ operation: 'DeleteObjects', key: /^b$/, fault: 'access-denied' });
       const Objects = ['a', 'b', 'c&d', 'never there'].map((Key) => ({ Key }));

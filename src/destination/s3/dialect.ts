@@ -56,20 +56,14 @@ export class Dialect {
    */
   async proveCondition(kind: string, send: () => Promise<unknown>): Promise<void> {
     if (this.#isAws) return;
-    const proof = this.#conditionProofs.get(kind) ?? this.#isRefused(send);
+    const isIgnored = () => {
+      this.#found('conditions');
+      return true;
+    };
+    const proof = this.#conditionProofs.get(kind) ?? send().then(isIgnored, isConditionFailed);
     this.#conditionProofs.set(kind, proof);
     // Another failure proves nothing: the next swap tries again.
     if (!(await proof)) this.#conditionProofs.delete(kind);
-  }
-
-  async #isRefused(send: () => Promise<unknown>): Promise<boolean> {
-    try {
-      await send();
-    } catch (error) {
-      return isConditionFailed(error);
-    }
-    this.#found('conditions');
-    return true;
   }
 
   /** The person has set it, so it is no news. */

@@ -82,7 +82,7 @@ describe(`export into the S3 server at ${endpoint}`, function () {
     expect([again.requests, again.hours.skipped]).to.deep.equal([0, 6]);
   });
 
-  it('puts a bad line into quarantine, where the store was told a checksum that no longer holds', async () => {
+  it('puts a bad line into quarantine, although the store was told the checksum of the whole member', async () => {
     simulator.faults.push(parseFault('bad-line@2026-03-04T09'), parseFault('two-gzip-streams@2026-03-04T10'));
     const { code, stderr, report } = await run();
     expect(code, stderr).to.equal(0);
