@@ -95,10 +95,10 @@ export interface Destination {
   /** Writes an object. It replaces one of the same key. */
   put(key: string, content: Content): Promise<void>;
   /**
-   * Writes a small object if the version there is still `from`, or, where that is undefined, if there is none. `lost`:
+   * Writes a small object if the version there is `expected`, or, where that is undefined, if there is none. `lost`:
    * something else is there now. Where an answer gets lost, the object is read back first.
    */
-  swap(key: string, content: Buffer, from: string | undefined): Promise<'swapped' | 'lost'>;
+  swap(key: string, content: Buffer, expected: string | undefined): Promise<'swapped' | 'lost'>;
   /** A key that is not there is no error. */
   delete(keys: readonly string[]): Promise<void>;
   /** Removes the unfinished files that killed runs left in a folder and below it. Readers never see those. */

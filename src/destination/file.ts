@@ -101,8 +101,8 @@ export class FileDestination implements Destination {
   }
 
   /** Nobody else writes between the read and the rename: the run holds the lock. */
-  async swap(key: string, content: Buffer, from: string | undefined): Promise<'swapped' | 'lost'> {
-    if ((await this.standing(key))?.version !== from) return 'lost';
+  async swap(key: string, content: Buffer, expected: string | undefined): Promise<'swapped' | 'lost'> {
+    if ((await this.standing(key))?.version !== expected) return 'lost';
     await this.put(key, contentOf(content));
     return 'swapped';
   }

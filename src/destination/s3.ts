@@ -113,10 +113,10 @@ export class S3Destination implements Destination {
     );
   }
 
-  async swap(key: string, content: Buffer, from: string | undefined): Promise<'swapped' | 'lost'> {
+  async swap(key: string, content: Buffer, expected: string | undefined): Promise<'swapped' | 'lost'> {
     return await this.#bucket.request('PutObject', key, async () => {
       try {
-        await this.#swapOnce(key, contentOf(content), from);
+        await this.#swapOnce(key, contentOf(content), expected);
         return 'swapped';
       } catch (error) {
         const refused = isConditionFailed(error);
@@ -124,7 +124,7 @@ export class S3Destination implements Destination {
         // The refusal may be of a repetition, and an answer that was lost may have been a success.
         const now = await this.standing(key);
         if (now?.content.equals(content) === true) return 'swapped';
-        if (refused || now?.version !== from) return 'lost';
+        if (refused || now?.version !== expected) return 'lost';
         throw error;
       }
     });
@@ -132,8 +132,8 @@ export class S3Destination implements Destination {
 
   async delete(keys: readonly string[]): Promise<void> {
     const { dialect } = this.#bucket;
-    for (let from = 0; from < keys.length; from += DELETED_AT_ONCE) {
-      const some = keys.slice(from, from + DELETED_AT_ONCE);
+    for (let start = 0; start < keys.length; start += DELETED_AT_ONCE) {
+      const some = keys.slice(start, start + DELETED_AT_ONCE);
       const remove = (uses: ReadonlySet<Lack>) =>
         uses.has('batch-deletes') ? this.#deleteTogether(some) : this.#deleteSingly(some);
       await this.#bucket.request('DeleteObjects', some[0] ?? '', () => dialect.adapt(['batch-deletes'], remove));
@@ -190,17 +190,19 @@ export class S3Destination implements Destination {
     if (bytes !== content.bytes) throw new NotS3(`it confirms ${content.bytes} bytes, and ${bytes} are there`);
   }
 
-  async #swapOnce(key: string, content: Content, from: string | undefined): Promise<void> {
+  async #swapOnce(key: string, content: Content, expected: string | undefined): Promise<void> {
     const { dialect } = this.#bucket;
-    const features: Lack[] = from?.startsWith(NO_ETAG) ? ['checksums'] : ['checksums', 'conditions'];
+    const features: Lack[] = expected?.startsWith(NO_ETAG) ? ['checksums'] : ['checksums', 'conditions'];
     await dialect.adapt(features, async (uses) => {
       const put = (condition?: Condition) => this.#putOnce(key, content, uses, condition);
       if (uses.has('conditions')) {
-        await put(standsAt(from));
-        await dialect.proveCondition(Object.keys(standsAt(from)).join(), () => put(standsAt(from && WRONG_ETAG)));
+        await put(standsAt(expected));
+        await dialect.proveCondition(Object.keys(standsAt(expected)).join(), () =>
+          put(standsAt(expected && WRONG_ETAG)),
+        );
       } else {
         // What another run swaps between this look and the put is lost.
-        if ((await this.standing(key))?.version !== from) throw new ConditionFailed();
+        if ((await this.standing(key))?.version !== expected) throw new ConditionFailed();
         await put();
       }
     });
@@ -224,8 +226,8 @@ export class S3Destination implements Destination {
       this.#bucket.request('DeleteObject', key, () =>
         this.#bucket.send(new DeleteObjectCommand(this.#bucket.target(key))).catch(ifAbsent),
       );
-    for (let from = 0; from < keys.length; from += SINGLES_AT_ONCE) {
-      await Promise.all(keys.slice(from, from + SINGLES_AT_ONCE).map(single));
+    for (let start = 0; start < keys.length; start += SINGLES_AT_ONCE) {
+      await Promise.all(keys.slice(start, start + SINGLES_AT_ONCE).map(single));
     }
   }
 }

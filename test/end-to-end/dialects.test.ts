@@ -38,7 +38,7 @@ describe('a store that speaks a dialect', () => {
   for (const fault of ['not-implemented', 'vague', 'method'] as const) {
     it(`deletes one by one where DeleteObjects is refused (${fault}), and says so once`, async () => {
       const destination = open();
-      const keys = Array.from({ length: 20 }, (_, at) => `events/${at}.json`);
+      const keys = Array.from({ length: 20 }, (_, n) => `events/${n}.json`);
       for (const key of keys) await destination.put(key, small);
       server.faults.push({ fault, operation: 'DeleteObjects' });
       await destination.delete([...keys.slice(0, 10), 'events/never-there.json']);
@@ -139,7 +139,7 @@ describe('a store that speaks a dialect', () => {
 
   it('is asked once for a condition that does not hold', async () => {
     const destination = open();
-    const keys = Array.from({ length: 5 }, (_, at) => `manifests/${at}.json`);
+    const keys = Array.from({ length: 5 }, (_, n) => `manifests/${n}.json`);
     await Promise.all(keys.map((key) => destination.swap(key, Buffer.from('{}'), undefined)));
     expect(
       puts()
@@ -206,10 +206,10 @@ describe('a store that speaks a dialect', () => {
   it('is addressed as S3_ADDRESSING says, by path without it', async () => {
     // The server plays its own proxy: a name such as bucket.store.test is never looked up.
     const proxyEnv = { HTTP_PROXY: server.url };
-    const at = 'http://store.test';
-    await open({ endpoint: at, proxyEnv, addressing: 'virtual' }).put('events/a.json', small);
-    await open({ endpoint: at, proxyEnv, addressing: 'path' }).put('events/b.json', small);
-    await open({ endpoint: at, proxyEnv }).put('events/c.json', small);
+    const endpoint = 'http://store.test';
+    await open({ endpoint, proxyEnv, addressing: 'virtual' }).put('events/a.json', small);
+    await open({ endpoint, proxyEnv, addressing: 'path' }).put('events/b.json', small);
+    await open({ endpoint, proxyEnv }).put('events/c.json', small);
     expect(puts().map(({ headers }) => headers.host)).to.deep.equal(['bucket.store.test', 'store.test', 'store.test']);
     expect([...server.objects.keys()].sort()).to.deep.equal(
       ['a', 'b', 'c'].map((name) => `bucket/p/events/${name}.json`),

@@ -81,8 +81,8 @@ export function destinationContract(
     expect(await read('events/a.json')).to.equal('short');
   });
 
-  const swap = (content: string, from: string | undefined) =>
-    destination.swap('manifests/m.json', Buffer.from(content), from);
+  const swap = (content: string, expected: string | undefined) =>
+    destination.swap('manifests/m.json', Buffer.from(content), expected);
   const version = async () => (await destination.standing('manifests/m.json'))?.version;
 
   it('swaps in a first object only where there is none', async () => {
@@ -111,9 +111,9 @@ export function destinationContract(
 
   if (swapsAtOnce) {
     it('lets one of many swaps of the same version win', async () => {
-      for (const from of [undefined, 'first']) {
-        if (from !== undefined) await destination.put('manifests/m.json', text(from));
-        const read = from === undefined ? undefined : await version();
+      for (const first of [undefined, 'first']) {
+        if (first !== undefined) await destination.put('manifests/m.json', text(first));
+        const read = first === undefined ? undefined : await version();
         const outcomes = await Promise.all(Array.from({ length: 8 }, (_, i) => swap(`run ${i}`, read)));
         expect(outcomes.filter((outcome) => outcome === 'swapped')).to.have.length(1);
         const standing = await destination.standing('manifests/m.json');
@@ -152,8 +152,8 @@ export function destinationContract(
   it('lists more than one page', async function () {
     this.timeout(60_000);
     const names = Array.from({ length: 1005 }, (_, i) => `events/n/${String(i).padStart(4, '0')}`);
-    for (let from = 0; from < names.length; from += 50) {
-      await Promise.all(names.slice(from, from + 50).map((key) => destination.put(key, text(''))));
+    for (let start = 0; start < names.length; start += 50) {
+      await Promise.all(names.slice(start, start + 50).map((key) => destination.put(key, text(''))));
     }
     expect(await keys('events/n/')).to.deep.equal(names);
     await destination.delete(names);

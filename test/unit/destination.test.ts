@@ -360,10 +360,10 @@ describe('destination: S3', () => {
     const stopper = new AbortController();
     const put = failure(open({}, stopper.signal).put('a', small));
     await pause(100);
-    const at = Date.now();
+    const abortedAt = Date.now();
     stopper.abort(new Error('stop'));
     expect(await put).to.have.property('message', 'stop');
-    expect(Date.now() - at).to.be.below(1000);
+    expect(Date.now() - abortedAt).to.be.below(1000);
   });
 
   it('says that nothing listens at the endpoint', async () => {

@@ -58,7 +58,7 @@ describe('the S3 server of the tests', () => {
   const pieces = (bytes: Buffer, size = 64 * 1024) =>
     Readable.from(
       (function* () {
-        for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+        for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size);
       })(),
       { objectMode: false },
     );

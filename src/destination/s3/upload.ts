@@ -120,9 +120,9 @@ async function* partsOf(chunks: AsyncIterable<Buffer>, bytes: number, size: numb
   let part = Buffer.allocUnsafeSlow(Math.min(size, left));
   let filled = 0;
   for await (const chunk of chunks) {
-    for (let from = 0; from < chunk.length; ) {
-      const copied = chunk.copy(part, filled, from);
-      from += copied;
+    for (let taken = 0; taken < chunk.length; ) {
+      const copied = chunk.copy(part, filled, taken);
+      taken += copied;
       filled += copied;
       if (filled < part.length) continue;
       yield part;

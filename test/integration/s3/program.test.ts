@@ -71,7 +71,7 @@ describe(`export into the S3 server at ${endpoint}`, function () {
     const landed = (await keys()).filter((key) => key.startsWith('events/'));
     expect(landed).to.have.length(members.length);
     for (const { name, json } of members) {
-      const key = landed.find((at) => readKey(at)?.crc32 === crcHex(crc32(json)));
+      const key = landed.find((name) => readKey(name)?.crc32 === crcHex(crc32(json)));
       expect((await read(key ?? '')).equals(json), name).to.equal(true);
     }
     expect((await keys()).filter((key) => key.startsWith('manifests/'))).to.have.length(6);
