@@ -2,16 +2,15 @@ import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import type { S3Settings } from '../../src/config/settings.ts';
 import { contentOf, type DestinationOptions, Miscounted } from '../../src/destination/destination.ts';
-import { openDestination } from '../../src/destination/open.ts';
 import { NoCredentials } from '../../src/destination/s3/errors.ts';
 import { explain } from '../../src/destination/s3/explain.ts';
 import type { JobError } from '../../src/errors.ts';
 import { failure } from '../support/destination-contract.ts';
+import { openBucket } from '../support/destinations.ts';
 import { runProgram } from '../support/program.ts';
 import { type FaultName, type S3Server, startS3Server } from '../support/s3-server/server.ts';
 import { type HeardLog, hearingLog, s3Settings } from '../support/settings.ts';
 
-const never = new AbortController().signal;
 const small = contentOf(Buffer.from('{"a":1}\n'));
 const large = contentOf(Buffer.alloc(25_000, 'x'));
 const PARTS = { aboveBytes: 10_000, partBytes: 10_000 };
@@ -20,11 +19,8 @@ const MD5 = createHash('md5').update('{"a":1}\n').digest('hex');
 describe('a store that speaks a dialect', () => {
   let server: S3Server;
   let log: HeardLog;
-  const open = (settings: Partial<S3Settings> = {}, more: Partial<DestinationOptions> = {}) =>
-    openDestination(
-      { kind: 's3', bucket: 'bucket', prefix: 'p' },
-      { s3: s3Settings(server.url, settings), signal: never, log, ...more },
-    );
+  const open = (settings: Partial<S3Settings> = {}, options: Partial<DestinationOptions> = {}) =>
+    openBucket(server, settings, { log, ...options });
   const stored = (key: string) => server.objects.get(`bucket/p/${key}`)?.body;
   const said = (words: RegExp) => log.lines.filter(({ message }) => words.test(message));
   const puts = () => server.requests.filter(({ operation }) => operation === 'PutObject');
@@ -191,6 +187,16 @@ describe('a store that speaks a dialect', () => {
     });
   });
 
+  it('is told no checksum from the first request on, where AWS_REQUEST_CHECKSUM_CALCULATION says so', async () => {
+    process.env.AWS_REQUEST_CHECKSUM_CALCULATION = 'when_required';
+    try {
+      await open().put('events/a.json', small);
+    } finally {
+      delete process.env.AWS_REQUEST_CHECKSUM_CALCULATION;
+    }
+    expect(puts().map(({ headers }) => headers['x-amz-checksum-crc32'])).to.deep.equal([undefined]);
+  });
+
   it('is sent the configured encryption', async () => {
     await open({ sse: 'AES256' }).put('events/a.json', small);
     await open({ sse: 'AES256' }, { multipart: PARTS }).put('events/b.json', large);
@@ -269,12 +275,7 @@ describe('what S3 says in a refusal', () => {
   afterEach(() => server.close());
   const refused = async (fault: FaultName, settings: Partial<S3Settings> = {}) => {
     server.faults.push({ fault });
-    const s3 = s3Settings(server.url, settings);
-    const destination = openDestination(
-      { kind: 's3', bucket: 'bucket', prefix: 'p' },
-      { s3, signal: never, log: hearingLog() },
-    );
-    return (await failure(destination.put('events/a.json', small))) as JobError;
+    return (await failure(openBucket(server, settings).put('events/a.json', small))) as JobError;
   };
 
   const cases: [FaultName, string, RegExp, RegExp][] = [
@@ -340,10 +341,7 @@ describe('a pause between attempts at S3', () => {
     try {
       server.faults.push({ fault: 'html' });
       const stopper = new AbortController();
-      const destination = openDestination(
-        { kind: 's3', bucket: 'bucket', prefix: 'p' },
-        { s3: s3Settings(server.url, { maxAttempts: 50 }), signal: stopper.signal, log: hearingLog() },
-      );
+      const destination = openBucket(server, { maxAttempts: 50 }, { signal: stopper.signal });
       const listing = failure(Array.fromAsync(destination.list('')));
       setTimeout(() => stopper.abort(new Error('stop')), 1500);
       expect(await listing).to.have.property('message', 'stop');

@@ -6,16 +6,15 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { S3Settings } from '../../src/config/settings.ts';
-import { contentOf, type Destination, Miscounted } from '../../src/destination/destination.ts';
-import { openDestination } from '../../src/destination/open.ts';
+import { contentOf, Miscounted } from '../../src/destination/destination.ts';
 import { NoCredentials } from '../../src/destination/s3/errors.ts';
 import { explain } from '../../src/destination/s3/explain.ts';
 import { JobError } from '../../src/errors.ts';
 import { destinationContract, failure, streamed } from '../support/destination-contract.ts';
+import { openBucket, openFolder } from '../support/destinations.ts';
 import { type FaultName, type S3Server, startS3Server } from '../support/s3-server/server.ts';
-import { type HeardLog, hearingLog, s3Settings } from '../support/settings.ts';
+import { hearingLog, s3Settings } from '../support/settings.ts';
 
-const never = new AbortController().signal;
 const small = contentOf(Buffer.from('{"a":1}\n'));
 
 const HOLDS_LOCK = `
@@ -28,14 +27,13 @@ const HOLDS_LOCK = `
 
 describe('destination: a folder', () => {
   let folder: string;
-  const open = (signal = never) =>
-    openDestination({ kind: 'file', folder }, { s3: s3Settings(''), signal, log: hearingLog() });
+  const open = () => openFolder(folder);
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'destination-'));
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
-  destinationContract(async (signal) => open(signal), { swapsAtOnce: false });
+  destinationContract(async (signal) => openFolder(folder, signal), { swapsAtOnce: false });
 
   it('ignores partial files and sweeps them', async () => {
     const hour = join(folder, 'events/date=1/hour=00');
@@ -114,10 +112,7 @@ describe('destination: a folder', () => {
   });
 
   it('refuses a folder that cannot be made, at once', async () => {
-    const destination = openDestination(
-      { kind: 'file', folder: '/proc/no-such-folder' },
-      { s3: s3Settings(''), signal: never, log: hearingLog() },
-    );
+    const destination = openFolder('/proc/no-such-folder');
     expect(await failure(destination.lock())).to.include({ code: 'DESTINATION', endsRun: true });
     expect(await failure(destination.put('events/a.json', small))).to.include({ code: 'DESTINATION', endsRun: true });
   });
@@ -129,11 +124,7 @@ describe('destination: a folder', () => {
 
   it('says what to do when the folder is a file', async () => {
     await writeFile(join(folder, 'file'), '');
-    const destination = openDestination(
-      { kind: 'file', folder: join(folder, 'file') },
-      { s3: s3Settings(''), signal: never, log: hearingLog() },
-    );
-    const error = (await failure(destination.put('events/a', small))) as JobError;
+    const error = (await failure(openFolder(join(folder, 'file')).put('events/a', small))) as JobError;
     expect(error).to.be.instanceOf(JobError).and.include({ code: 'DESTINATION', endsRun: true });
     expect(error.hint).to.include('DESTINATION');
   });
@@ -141,31 +132,21 @@ describe('destination: a folder', () => {
 
 describe('destination: S3', () => {
   let server: S3Server;
-  const open = (
-    settings: Partial<S3Settings> = {},
-    signal = never,
-    {
-      log = hearingLog(),
-      ...multipart
-    }: { log?: HeardLog; multipart?: { aboveBytes: number; partBytes: number } } = {},
-  ) =>
-    openDestination(
-      { kind: 's3', bucket: 'bucket', prefix: 'some/prefix' },
-      { s3: s3Settings(server.url, settings), signal, log, ...multipart },
-    );
+  const open = (settings: Partial<S3Settings> = {}, options: Parameters<typeof openBucket>[2] = {}) =>
+    openBucket(server, settings, { prefix: 'some/prefix', ...options });
   beforeEach(async () => {
     server = await startS3Server({ buckets: ['bucket'], minPartBytes: 1000 });
   });
   afterEach(() => server.close());
 
-  destinationContract(async (signal) => open({}, signal));
+  destinationContract(async (signal) => open({}, { signal }));
 
   describe('in parts', () => {
-    destinationContract(async (signal) => open({}, signal, { multipart: { aboveBytes: 100, partBytes: 100_000 } }));
+    destinationContract(async (signal) => open({}, { signal, multipart: { aboveBytes: 100, partBytes: 100_000 } }));
 
     it('uploads in parts above the threshold, checked as a whole, and leaves no upload open', async () => {
       const bytes = Buffer.alloc(25_000, 'x');
-      const destination = open({}, never, { multipart: { aboveBytes: 10_000, partBytes: 10_000 } });
+      const destination = open({}, { multipart: { aboveBytes: 10_000, partBytes: 10_000 } });
       await destination.put('events/a.json', contentOf(bytes));
       expect(server.requests.map(({ operation }) => operation)).to.deep.equal([
         'CreateMultipartUpload',
@@ -295,7 +276,7 @@ describe('destination: S3', () => {
     it(`reads before it swaps where the store answers ${fault} to a condition, and warns once`, async () => {
       server.faults.push({ fault, operation: 'PutObject', header: /^if-/ });
       const log = hearingLog();
-      const destination = open({}, never, { log });
+      const destination = open({}, { log });
       expect(await destination.swap('manifests/a.json', manifest, undefined)).to.equal('swapped');
       expect(server.requests.at(-1)?.headers).not.to.have.property('if-none-match');
       expect(await destination.swap('manifests/a.json', other, undefined)).to.equal('lost');
@@ -309,7 +290,7 @@ describe('destination: S3', () => {
   it('swaps many hours at once where the store refuses conditions', async () => {
     server.faults.push({ fault: 'not-implemented', operation: 'PutObject', header: /^if-/ });
     const log = hearingLog();
-    const destination = open({}, never, { log });
+    const destination = open({}, { log });
     const keys = ['a', 'b', 'c', 'd'].map((name) => `manifests/${name}.json`);
     const outcomes = await Promise.all(keys.map((key) => destination.swap(key, manifest, undefined)));
     expect(outcomes).to.deep.equal(keys.map(() => 'swapped'));
@@ -358,7 +339,7 @@ describe('destination: S3', () => {
   it('ends at once when the signal aborts while S3 is silent', async () => {
     server.faults.push({ fault: 'stall' });
     const stopper = new AbortController();
-    const put = failure(open({}, stopper.signal).put('a', small));
+    const put = failure(open({}, { signal: stopper.signal }).put('a', small));
     await pause(100);
     const abortedAt = Date.now();
     stopper.abort(new Error('stop'));
@@ -369,12 +350,7 @@ describe('destination: S3', () => {
   it('says that nothing listens at the endpoint', async () => {
     const { url } = server;
     await server.close();
-    const error = (await failure(
-      openDestination(
-        { kind: 's3', bucket: 'bucket', prefix: '' },
-        { s3: s3Settings(url), signal: never, log: hearingLog() },
-      ).put('a', small),
-    )) as JobError;
+    const error = (await failure(openBucket({ url }).put('a', small))) as JobError;
     expect(error).to.include({ code: 'DESTINATION_UNREACHABLE', endsRun: true });
     expect(`${error.message} ${error.hint}`).to.include(url).and.include('AWS_ENDPOINT_URL_S3');
     server = await startS3Server();
@@ -389,10 +365,7 @@ describe('destination: S3 at the root of a bucket', () => {
   after(() => server.close());
 
   it('uses no prefix', async () => {
-    const destination: Destination = openDestination(
-      { kind: 's3', bucket: 'bucket', prefix: '' },
-      { s3: s3Settings(server.url), signal: never, log: hearingLog() },
-    );
+    const destination = openBucket(server, {}, { prefix: '' });
     await destination.put('events/a.json', small);
     expect([...server.objects.keys()]).to.deep.equal(['bucket/events/a.json']);
     expect((await Array.fromAsync(destination.list('events/'))).map(({ key }) => key)).to.deep.equal(['events/a.json']);

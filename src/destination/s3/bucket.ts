@@ -36,8 +36,8 @@ export class Bucket {
 
   /** Sends to the bucket's region, until the signal aborts. */
   readonly send = (async (command: never, options?: object) => {
-    this.#client ??= this.#connect(this.#options.s3.region);
-    return await (await this.#client).send(command, { abortSignal: this.#options.signal, ...options });
+    const client = await this.#connected();
+    return await client.send(command, { abortSignal: this.#options.signal, ...options });
   }) as Send;
 
   /** Repeats `work` where that may help, then explains what it throws. What content throws passes unchanged. */
@@ -47,6 +47,8 @@ export class Bucket {
     for (let attempts = 0; ; ) {
       signal.throwIfAborted();
       try {
+        // First, because it tells whether checksums are wanted at all.
+        await this.#connected();
         return await work();
       } catch (error) {
         signal.throwIfAborted();
@@ -55,7 +57,7 @@ export class Bucket {
         if (region !== undefined) {
           moved = true;
           // Another request may have been first.
-          if (region !== (await (await this.#client)?.config.region())) this.#client = this.#connect(region);
+          if (region !== (await (await this.#connected()).config.region())) this.#client = this.#connect(region);
           continue;
         }
         attempts += attemptsOf(error);
@@ -76,6 +78,11 @@ export class Bucket {
 
   async close(): Promise<void> {
     (await this.#client?.catch(() => undefined))?.destroy();
+  }
+
+  #connected(): Promise<S3Client> {
+    this.#client ??= this.#connect(this.#options.s3.region);
+    return this.#client;
   }
 
   async #connect(region: string | undefined): Promise<S3Client> {
