@@ -143,14 +143,14 @@ export class FileDestination implements Destination {
       entry,
       key: folder + entry.name + (entry.isDirectory() ? '/' : ''),
     }));
-    found.sort((a, b) => (a.key < b.key ? -1 : 1));
-    for (const { entry, key } of found) {
+    for (const { entry, key } of found.sort((a, b) => (a.key < b.key ? -1 : 1))) {
       this.#options.signal.throwIfAborted();
       if (before !== undefined && key >= before) return;
       if (entry.isDirectory()) {
         const mayHold = key.startsWith(prefix) || prefix.startsWith(key);
         if (mayHold && key >= after.slice(0, key.length)) yield* this.#walk(key, prefix, range);
-      } else if (entry.isFile() && !isHidden(entry.name) && key.startsWith(prefix) && key > after) {
+      } else if (entry.isFile() && key.startsWith(prefix) && key > after) {
+        if (PARTIAL.test(entry.name) || entry.name.startsWith(LOCK_FILE)) continue;
         const info = await stat(join(path, entry.name)).catch(ifMissing);
         if (info !== undefined) yield { key, bytes: info.size, modifiedAt: info.mtime };
       }
@@ -186,10 +186,6 @@ export class FileDestination implements Destination {
       await file.close();
     }
   }
-}
-
-function isHidden(name: string): boolean {
-  return PARTIAL.test(name) || name.startsWith(LOCK_FILE);
 }
 
 /** One of them may belong to a live write of another run: its rename fails, and it starts again. */

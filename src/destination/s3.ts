@@ -176,13 +176,9 @@ export class S3Destination implements Destination {
       ServerSideEncryption: kmsKeyId === undefined ? sse : 'aws:kms',
       SSEKMSKeyId: kmsKeyId,
     } as const;
-    const { ChecksumCRC32 } = await upload({
-      ...this.#options,
-      send: this.#bucket.send,
-      target,
-      content,
-      checksums: uses.has('checksums'),
-    });
+    const { send } = this.#bucket;
+    const checksums = uses.has('checksums');
+    const { ChecksumCRC32 } = await upload({ ...this.#options, send, target, content, checksums });
     if (ChecksumCRC32 !== undefined) return;
     // The store did not send the checksum back, as S3 does: the object has to be there.
     const bytes = (await this.#head(key))?.bytes;
@@ -196,10 +192,9 @@ export class S3Destination implements Destination {
     await dialect.adapt(features, async (uses) => {
       const put = (condition?: Condition) => this.#putOnce(key, content, uses, condition);
       if (uses.has('conditions')) {
+        const kind = expected === undefined ? 'If-None-Match' : 'If-Match';
         await put(standsAt(expected));
-        await dialect.proveCondition(Object.keys(standsAt(expected)).join(), () =>
-          put(standsAt(expected && WRONG_ETAG)),
-        );
+        await dialect.proveCondition(kind, () => put(standsAt(expected && WRONG_ETAG)));
       } else {
         // What another run swaps between this look and the put is lost.
         if ((await this.standing(key))?.version !== expected) throw new ConditionFailed();
