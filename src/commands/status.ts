@@ -81,7 +81,7 @@ export async function statusCommand(settings: Settings, flags: StatusFlags, cont
 async function writePage(file: string, report: StatusReport): Promise<void> {
   const { statusPage } = await import('../status/page/page.ts');
   try {
-    await writeFile(file, await statusPage(report));
+    await writeFile(file, statusPage(report));
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     throw new JobError('USAGE', `--html names ${file}, which cannot be written (${code}).`, {

@@ -2,13 +2,19 @@ import { type Hour, isUnsettled, readyEnd } from '../hours.ts';
 import type { Manifest } from '../landing/manifest.ts';
 import type { Stored } from './stored.ts';
 
-/**
- * complete, empty: sealed and settled. unsettled: sealed before it could settle, so export asks for it once more. shrunk:
- * Amplitude held less when it was asked again, the larger landing stays. missing: a gap. pending: not ready at Amplitude.
- * unreadable: there is a manifest that cannot be taken for one.
- */
-export const STATES = ['complete', 'empty', 'missing', 'pending', 'unsettled', 'shrunk', 'unreadable'] as const;
-export type HourState = (typeof STATES)[number];
+export type HourState = 'complete' | 'empty' | 'missing' | 'pending' | 'unsettled' | 'shrunk' | 'unreadable';
+
+export const MEANING: Readonly<Record<HourState, string>> = {
+  complete: 'landed and settled',
+  empty: 'Amplitude had no data',
+  missing: 'not landed, a gap',
+  pending: 'not ready at Amplitude yet',
+  unsettled: 'landed early; export asks once more',
+  shrunk: 'Amplitude held less when asked again; the larger landing stays',
+  unreadable: 'its manifest proves nothing',
+};
+
+export const STATES = Object.keys(MEANING) as HourState[];
 
 export interface Known {
   readonly now: Date;
