@@ -1,6 +1,7 @@
 import { count, size } from '../../format.ts';
-import type { ReportedHour, StatusReport } from '../report.ts';
+import type { StatusReport } from '../report.ts';
 import { MEANING, STATES } from '../state.ts';
+import type { HourStatus } from '../status.ts';
 import { html, type Markup } from './markup.ts';
 
 /** A table for each month, the newest first: days down, hours across. Each cell holds its words. */
@@ -8,7 +9,7 @@ export function heatMaps(report: StatusReport): Markup {
   const metric = report.totals.events === null ? 'bytes' : 'events';
   const most = usualMost(report.hours.map((hour) => hour[metric] ?? 0));
   const shades = `Shades go from few to many ${metric}; the last one starts at ${metric === 'bytes' ? size(most) : count(most, 'event')}. `;
-  const shadeOf = (hour: ReportedHour) => shade(hour[metric] ?? 0, most);
+  const shadeOf = (hour: HourStatus) => shade(hour[metric] ?? 0, most);
   const months = [...Map.groupBy(report.hours, ({ hour }) => hour.slice(0, 7))];
   return html`<section><h2>Hours</h2>
 <p class="note">Days down, the newest on top; hours across. ${most > 0 ? shades : ''}Point at an hour, tap it or go to it with the Tab key to read more. <a class="skip" href="#gaps">Skip the hours</a></p>
@@ -40,7 +41,7 @@ function legend({ totals }: StatusReport): Markup {
 
 const HOURS = Array.from({ length: 24 }, (_, hour) => String(hour).padStart(2, '0'));
 
-function monthTable(month: string, hours: readonly ReportedHour[], shadeOf: (hour: ReportedHour) => number): Markup {
+function monthTable(month: string, hours: readonly HourStatus[], shadeOf: (hour: HourStatus) => number): Markup {
   const counts = STATES.map((state) => [state, hours.filter((hour) => hour.state === state).length] as const);
   const words = counts.filter(([, hours]) => hours > 0).map(([state, hours]) => `${hours} ${state}`);
   const days = [...Map.groupBy(hours, ({ hour }) => hour.slice(0, 10))].toReversed();
@@ -49,7 +50,7 @@ function monthTable(month: string, hours: readonly ReportedHour[], shadeOf: (hou
 <tbody>${days.map(([day, hours]) => dayRow(day, hours, shadeOf))}</tbody></table>`;
 }
 
-function dayRow(day: string, hours: readonly ReportedHour[], shadeOf: (hour: ReportedHour) => number): Markup {
+function dayRow(day: string, hours: readonly HourStatus[], shadeOf: (hour: HourStatus) => number): Markup {
   const cells = HOURS.map((name) => {
     const hour = hours.find((hour) => hour.hour.endsWith(name));
     if (hour === undefined) return html`<td></td>`;
@@ -62,7 +63,7 @@ function dayRow(day: string, hours: readonly ReportedHour[], shadeOf: (hour: Rep
 }
 
 /** What is known of an hour. */
-function hourWords({ hour, state, events, objects, bytes, sealedAt, quarantined, shrunk }: ReportedHour): string {
+function hourWords({ hour, state, events, objects, bytes, sealedAt, quarantined, shrunk }: HourStatus): string {
   const lines = [`${hour}: ${state}`];
   if (sealedAt !== null) {
     lines.push(

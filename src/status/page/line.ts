@@ -1,5 +1,6 @@
-import { type Hour, readHour, startOf } from '../../hours.ts';
-import type { ReportedHour, StatusReport } from '../report.ts';
+import { type Hour, joinHours, readHour, startOf, type Window } from '../../hours.ts';
+import type { StatusReport } from '../report.ts';
+import type { HourStatus } from '../status.ts';
 import { html, type Markup } from './markup.ts';
 
 /** A line of more hours than a month has would be a comb: it shows days. */
@@ -36,7 +37,7 @@ export function lineChart({ hours, totals }: StatusReport): Markup {
 ${drawing(points, `${title} as a line. The table of days has the sums.`)}</section>`;
 }
 
-function pointOf(hours: readonly ReportedHour[], metric: 'events' | 'bytes', whole: number): Point {
+function pointOf(hours: readonly HourStatus[], metric: 'events' | 'bytes', whole: number): Point {
   const known = hours.filter(({ state, sealedAt }) => sealedAt !== null && state !== 'unreadable');
   return {
     start: readHour(hours[0]?.hour ?? ''),
@@ -53,34 +54,28 @@ function drawing(points: readonly Point[], title: string): Markup {
   const y = (value: number) => Math.round(HEIGHT * (1 - value / (steps * step)) * 10) / 10;
   const levels = Array.from({ length: steps + 1 }, (_, i) => i * step);
   const bands = runs(points, ({ missing }) => missing);
-  const lines = runs(points, ({ value }) => value !== undefined).map(({ from, to }) => {
-    const path = points.slice(from, to).map(({ value }, i) => `${from + i},${y(value ?? 0)}`);
+  const lines = runs(points, ({ value }) => value !== undefined).map(({ start, end }) => {
+    const path = points.slice(start, end).map(({ value }, i) => `${start + i},${y(value ?? 0)}`);
     return {
-      area: `M${from},${HEIGHT}L${path.join(' ')}V${HEIGHT}Z`,
+      alone: end - start === 1,
+      area: `M${start},${HEIGHT}L${path.join(' ')}V${HEIGHT}Z`,
       stroke: `M${path.join(' ')}h0`,
-      alone: to - from === 1,
     };
   });
   return html`<svg class="line" role="img" aria-label="${title}" height="${HEIGHT + 24}">
 ${levels.map((value) => html`<line x2="100%" y1="${y(value)}" y2="${y(value)}"/><text x="-8" y="${y(value) + 4}">${short(value)}</text>`)}
 <svg viewBox="-0.5 0 ${points.length} ${HEIGHT}" preserveAspectRatio="none" width="100%" height="${HEIGHT}">
-${bands.map(({ from, to }) => html`<rect x="${from - 0.5}" width="${to - from}" height="${HEIGHT}"/>`)}
+${bands.map(({ start, end }) => html`<rect x="${start - 0.5}" width="${end - start}" height="${HEIGHT}"/>`)}
 ${lines.map(({ area, stroke, alone }) => html`<path class="area" d="${area}"/><path class="${alone ? 'dot' : 'stroke'}" d="${stroke}"/>`)}
 </svg>
 <g class="dates">${dates(points).map(({ i, text }) => html`<text x="${(100 * (i + 0.5)) / points.length}%" y="${HEIGHT + 18}">${text}</text>`)}</g>
 </svg>`;
 }
 
-/** Points `from` to `to` (end-exclusive) that pass. */
-function runs(points: readonly Point[], passes: (point: Point) => boolean): { from: number; to: number }[] {
-  const found: { from: number; to: number }[] = [];
-  for (const [i, point] of points.entries()) {
-    if (!passes(point)) continue;
-    const last = found.at(-1);
-    if (last?.to === i) last.to = i + 1;
-    else found.push({ from: i, to: i + 1 });
-  }
-  return found;
+/** Neighbouring points that pass, as windows of their indices. */
+function runs(points: readonly Point[], passes: (point: Point) => boolean): Window[] {
+  const found = points.flatMap((point, i) => (passes(point) ? [i] : []));
+  return joinHours(found, Number.POSITIVE_INFINITY);
 }
 
 /** The next one of 1, 2, 5, 10, 20, 50 and so on. */

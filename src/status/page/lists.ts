@@ -1,7 +1,8 @@
 import { count, number, size } from '../../format.ts';
-import { formatHour, joinHours, readHour } from '../../hours.ts';
+import { formatHour, type Hour, joinHours, readHour } from '../../hours.ts';
 import { fillAll, fillCommand } from '../../landing/gaps.ts';
-import type { ReportedHour, StatusReport } from '../report.ts';
+import type { StatusReport } from '../report.ts';
+import type { HourStatus } from '../status.ts';
 import { command, html, type Markup, outside } from './markup.ts';
 
 /** At most so many are listed: every second hour of a year may be missing, and a page must still open. */
@@ -51,7 +52,7 @@ export function dayTable({ hours }: StatusReport): Markup {
 <tbody>${days.map(([day, hours]) => dayRows(day, hours))}</tbody></table></details></section>`;
 }
 
-function dayRows(day: string, hours: readonly ReportedHour[]): Markup {
+function dayRows(day: string, hours: readonly HourStatus[]): Markup {
   const landed = hours.filter(({ state, sealedAt }) => sealedAt !== null && state !== 'unreadable').length;
   const known = hours.flatMap(({ events }) => events ?? []);
   const events = known.length === 0 ? '–' : number(known.reduce((sum, events) => sum + events, 0));
@@ -63,20 +64,16 @@ function dayRows(day: string, hours: readonly ReportedHour[]): Markup {
 }
 
 /** `missing 03 to 06, 09; pending 22 to 23` */
-function incompleteHours(hours: readonly ReportedHour[]): string {
+function incompleteHours(hours: readonly HourStatus[]): string {
   const states = Map.groupBy(hours, ({ state }) => state);
   states.delete('complete');
-  const clock = (hour: number) => formatHour(hour).slice(11);
-  return [...states]
-    .map(([state, hours]) => {
-      const windows = joinHours(
-        hours.map(({ hour }) => readHour(hour)),
-        24,
-      );
-      const names = windows.map(({ start, end }) =>
-        end - start === 1 ? clock(start) : `${clock(start)} to ${clock(end - 1)}`,
-      );
-      return `${state} ${names.join(', ')}`;
-    })
-    .join('; ');
+  const clock = (hour: Hour) => formatHour(hour).slice(11);
+  const runs = [...states].map(([state, hours]) => {
+    const numbers = hours.map(({ hour }) => readHour(hour));
+    const names = joinHours(numbers, 24).map(({ start, end }) =>
+      end - start === 1 ? clock(start) : `${clock(start)} to ${clock(end - 1)}`,
+    );
+    return `${state} ${names.join(', ')}`;
+  });
+  return runs.join('; ');
 }
