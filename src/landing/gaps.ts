@@ -1,5 +1,5 @@
 import { command } from '../command-line.ts';
-import { formatHour, type Hour, joinHours, startOf } from '../hours.ts';
+import { formatHour, type Hour, joinHours } from '../hours.ts';
 
 export interface Gap {
   readonly start: string;
@@ -24,9 +24,4 @@ export function fillCommand(start: string, end: string): string {
 /** Fills all of them. There is at least one. */
 export function fillAll(gaps: readonly Gap[]): string {
   return fillCommand(gaps[0]?.start ?? '', gaps.at(-1)?.end ?? '');
-}
-
-/** Those of the hours that ended at least `ageHours` before `now`. */
-export function olderThan(hours: readonly Hour[], ageHours: number, now: Date): Hour[] {
-  return hours.filter((hour) => startOf(hour + 1 + ageHours) <= now);
 }

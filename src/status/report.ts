@@ -1,7 +1,7 @@
 import { EXIT } from '../errors.ts';
 import { agreeing, count, number, requestCost, size } from '../format.ts';
-import { formatHour, type Hour, joinedHours, readHour } from '../hours.ts';
-import { fillAll, fillCommand, type Gap, gapsOf, olderThan } from '../landing/gaps.ts';
+import { formatHour, type Hour, joinedHours, readHour, startOf } from '../hours.ts';
+import { fillAll, fillCommand, type Gap, gapsOf } from '../landing/gaps.ts';
 import { kestraLine } from '../log.ts';
 import { type HourState, MEANING, STATES } from './state.ts';
 import type { HourStatus, Status } from './status.ts';
@@ -23,13 +23,13 @@ export interface StatusReport extends Omit<Status, 'withEvents'> {
   readonly exitCode: number;
 }
 
-export interface StatusReportOptions {
-  /** Undefined: gaps are no failure. Else those that are older than this many hours. */
+interface ReportOptions {
+  /** In hours: older gaps are a failure. Undefined: none is. */
   readonly failOnGapsOlderThan: number | undefined;
   readonly seconds: number;
 }
 
-export function statusReport(status: Status, { failOnGapsOlderThan: age, seconds }: StatusReportOptions): StatusReport {
+export function statusReport(status: Status, { failOnGapsOlderThan: age, seconds }: ReportOptions): StatusReport {
   const { withEvents, hours, problems, warnings, requests, ...facts } = status;
   const sum = (pick: (hour: HourStatus) => number | null | undefined) =>
     hours.reduce((total, hour) => total + (pick(hour) ?? 0), 0);
@@ -63,8 +63,9 @@ function hoursIn({ hours }: Pick<Status, 'hours'>, state: HourState): Hour[] {
   return hours.filter((hour) => hour.state === state).map(({ hour }) => readHour(hour));
 }
 
+/** Those that ended at least `age` hours ago. */
 function oldHours(status: Pick<Status, 'hours' | 'now'>, state: HourState, age: number): Hour[] {
-  return olderThan(hoursIn(status, state), age, new Date(status.now));
+  return hoursIn(status, state).filter((hour) => startOf(hour + 1 + age) <= new Date(status.now));
 }
 
 /** At most so many gaps are listed for people. */
@@ -75,9 +76,8 @@ export function statusSummary(report: StatusReport): string {
   const { totals, range, problems } = report;
   const rows: [string, string][] = [['range', `${range.start} to ${range.end} (UTC, end-exclusive)`]];
   if (report.project !== null) rows.push(['project', report.project]);
-  for (const state of STATES) {
-    if (totals[state] > 0 || state === 'complete')
-      rows.push([state, `${count(totals[state], 'hour')}: ${MEANING[state]}`]);
+  for (const state of STATES.filter((state) => totals[state] > 0 || state === 'complete')) {
+    rows.push([state, `${count(totals[state], 'hour')}: ${MEANING[state]}`]);
   }
   const events = totals.events === null ? '' : `${count(totals.events, 'event')}, `;
   rows.push(['landed', `${events}${count(totals.objects, 'object')}, ${size(totals.bytes)}`]);
@@ -110,19 +110,14 @@ function gapLines({ gaps, totals }: StatusReport): string[] {
 export function failure(report: StatusReport, ageHours: number): string | undefined {
   if (report.exitCode === EXIT.done) return undefined;
   const [missing, unreadable] = [oldHours(report, 'missing', ageHours), oldHours(report, 'unreadable', ageHours)];
+  const sentence = (hours: readonly Hour[], state: string) =>
+    `${count(hours.length, 'hour')} ${agreeing(hours.length, 'has', 'have')} ${state}: ${joinedHours(hours.map(formatHour))}.`;
   const sentences: string[] = [];
-  if (unreadable.length > 0) {
-    const have = agreeing(unreadable.length, 'has', 'have');
-    const names = joinedHours(unreadable.map(formatHour));
-    sentences.push(`${count(unreadable.length, 'hour')} ${have} a manifest that proves nothing: ${names}.`);
-  }
+  if (unreadable.length > 0) sentences.push(sentence(unreadable, 'a manifest that proves nothing'));
   if (missing.length > 0) {
     const days = ageHours % 24 === 0 ? count(ageHours / 24, 'day') : count(ageHours, 'hour');
-    const age = ageHours === 0 ? '' : ` for more than ${days}`;
-    const have = agreeing(missing.length, 'has', 'have');
-    const names = joinedHours(missing.map(formatHour));
     const fill = fillCommand(formatHour(Math.min(...missing)), formatHour(Math.max(...missing) + 1));
-    sentences.push(`${count(missing.length, 'hour')} ${have} not landed${age}: ${names}.`);
+    sentences.push(sentence(missing, ageHours === 0 ? 'not landed' : `not landed for more than ${days}`));
     sentences.push(`To fill ${agreeing(missing.length, 'it', 'them')}: \`${fill}\``);
   }
   return sentences.join(' ');

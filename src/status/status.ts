@@ -162,6 +162,6 @@ function clockWarnings(sealed: readonly Hour[], now: Date): string[] {
   const early = sealed.find((hour) => hour >= readyEnd(now));
   if (early === undefined) return [];
   return [
-    `${formatHour(early)} has landed, although by this machine's clock (${now.toISOString()}) Amplitude does not serve it yet: one of the clocks is wrong, here or where it was exported.`,
+    `${formatHour(early)} has landed, but by this machine's clock (${now.toISOString()}) Amplitude does not serve it yet. One of the clocks is wrong: this one, or the one where it was exported.`,
   ];
 }

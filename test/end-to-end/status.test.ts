@@ -8,7 +8,7 @@ import { readAge } from '../../src/cli/age.ts';
 import { contentOf, type Destination } from '../../src/destination/destination.ts';
 import { openDestination } from '../../src/destination/open.ts';
 import { formatHour, type Hour, hoursOf, readHour } from '../../src/hours.ts';
-import { gapsOf, olderThan } from '../../src/landing/gaps.ts';
+import { gapsOf } from '../../src/landing/gaps.ts';
 import { makeManifest, manifestKey, writeManifest } from '../../src/landing/manifest.ts';
 import { calendar } from '../../src/status/calendar.ts';
 import { failure, type StatusReport, statusReport, statusSummary } from '../../src/status/report.ts';
@@ -113,11 +113,11 @@ describe('a destination', () => {
       onReading: () => undefined,
     });
 
-  it('of a clock that is an hour wrong is told by hours that landed before they are ready here, and has no gap of them', async () => {
+  it('warns of a wrong clock where an hour has landed before it is ready, and has no gap there', async () => {
     const right = await take('2026-11-20T08:10:00Z', { lookbackDays: 1 });
     const behind = await take('2026-11-20T07:10:00Z', { lookbackDays: 1 });
     expect(right.warnings).to.deep.equal([]);
-    expect(behind.warnings.join()).to.include('2026-11-20T05').and.include('clock');
+    expect(behind.warnings.join()).to.include('2026-11-20T05').and.include('One of the clocks is wrong');
     expect(behind.hours.find((at) => at.hour === formatHour(hour))?.sealedAt).to.be.a('string');
   });
 
@@ -155,12 +155,15 @@ describe('gaps', () => {
   });
 
   it('have an age from the end of an hour on', () => {
-    const hours = [START, START + 1, START + 2];
-    expect(olderThan(hours, 24, new Date('2026-11-02T02:00:00Z'))).to.deep.equal([START, START + 1]);
-    expect(olderThan(hours, 0, new Date('2026-11-02T02:00:00Z'))).to.deep.equal(hours);
+    const hours = [START, START + 1, START + 2].map((hour) => hourStatus(hour, 'missing'));
+    const status = { ...statusOf(hours), now: '2026-11-02T02:00:00.000Z' };
+    const failed = (age: number) => failure(statusReport(status, { failOnGapsOlderThan: age, seconds: 1 }), age);
+    expect(failed(24)).to.include('2 hours have not landed for more than 1 day: 2026-11-01T00 to 2026-11-01T02 ');
+    expect(failed(0)).to.include('3 hours have not landed: 2026-11-01T00 to 2026-11-01T03 ');
+    expect(failed(26)).to.equal(undefined);
   });
 
-  it('are told ages as people write them', () => {
+  it('take ages as people write them', () => {
     expect(['36h', '2d', '1w', 'P1D', 'PT36H', '0h', '36'].map(readAge)).to.deep.equal([36, 48, 168, 24, 36, 0, 36]);
     for (const wrong of ['', 'd', '-1d', '1.5h', 'P36H', 'PT1D', 'one day']) expect(() => readAge(wrong)).to.throw();
   });
@@ -180,7 +183,7 @@ describe('what --fail-on-gaps fails for', () => {
     expect(failed(['complete', 'pending'])).to.equal(undefined);
   });
 
-  it('is an unreadable hour, which no such command mends', () => {
+  it('is an unreadable hour, without that command', () => {
     expect(failed(['unreadable', 'complete', 'unreadable'])).to.equal(
       '2 hours have a manifest that proves nothing: 2026-11-01T00, 2026-11-01T02.',
     );

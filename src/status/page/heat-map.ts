@@ -1,6 +1,6 @@
 import { count, size } from '../../format.ts';
 import type { StatusReport } from '../report.ts';
-import { MEANING, STATES } from '../state.ts';
+import { type HourState, MEANING, STATES } from '../state.ts';
 import type { HourStatus } from '../status.ts';
 import { html, type Markup } from './markup.ts';
 
@@ -27,16 +27,18 @@ function shade(value: number, most: number): number {
   return most === 0 ? 1 : Math.max(1, Math.min(5, Math.ceil((value / most) * 5)));
 }
 
+/** Classes of the cells that show a state in the legend, where it is not the state itself. */
+const SWATCHES: Partial<Record<HourState, string[]>> = {
+  complete: ['s1', 's2', 's3', 's4', 's5'],
+  unsettled: ['s3 unsettled'],
+};
+
 function legend({ totals }: StatusReport): Markup {
-  const swatches = (state: string) => {
-    if (state !== 'complete') return html`<i class="${state === 'unsettled' ? 's3 ' : ''}${state}"></i>`;
-    return [1, 2, 3, 4, 5].map((step) => html`<i class="s${step}"></i>`);
-  };
-  const shown = STATES.filter((state) => totals[state] > 0 || state === 'complete');
-  return html`<ul class="legend">${shown.map(
-    (state) =>
-      html`<li><span>${swatches(state)}</span><span><b>${state}</b> ${count(totals[state], 'hour')}<small>${MEANING[state]}</small></span></li>`,
-  )}</ul>`;
+  const items = STATES.filter((state) => totals[state] > 0 || state === 'complete').map((state) => {
+    const swatches = (SWATCHES[state] ?? [state]).map((classes) => html`<i class="${classes}"></i>`);
+    return html`<li><span>${swatches}</span><span><b>${state}</b> ${count(totals[state], 'hour')}<small>${MEANING[state]}</small></span></li>`;
+  });
+  return html`<ul class="legend">${items}</ul>`;
 }
 
 const HOURS = Array.from({ length: 24 }, (_, hour) => String(hour).padStart(2, '0'));
@@ -66,9 +68,8 @@ function dayRow(day: string, hours: readonly HourStatus[], shadeOf: (hour: HourS
 function hourWords({ hour, state, events, objects, bytes, sealedAt, quarantined, shrunk }: HourStatus): string {
   const lines = [`${hour}: ${state}`];
   if (sealedAt !== null) {
-    lines.push(
-      [events === null ? 'events unknown' : count(events, 'event'), count(objects, 'object'), size(bytes)].join(', '),
-    );
+    const landed = events === null ? 'events unknown' : count(events, 'event');
+    lines.push(`${landed}, ${count(objects, 'object')}, ${size(bytes)}`);
     if (quarantined !== undefined) lines.push(`${count(quarantined, 'line')} in quarantine`);
     if (shrunk !== undefined) lines.push(`asked again: ${count(shrunk.events, 'event')}`);
     // Short: a year has 8,760 hours, and nearly all have settled.

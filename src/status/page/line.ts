@@ -63,7 +63,7 @@ function drawing(points: readonly Point[], title: string): Markup {
     };
   });
   return html`<svg class="line" role="img" aria-label="${title}" height="${HEIGHT + 24}">
-${levels.map((value) => html`<line x2="100%" y1="${y(value)}" y2="${y(value)}"/><text x="-8" y="${y(value) + 4}">${short(value)}</text>`)}
+${levels.map((value) => html`<line x2="100%" y1="${y(value)}" y2="${y(value)}"/><text x="-8" y="${y(value) + 4}">${value.toLocaleString('en-US', { notation: 'compact' })}</text>`)}
 <svg viewBox="-0.5 0 ${points.length} ${HEIGHT}" preserveAspectRatio="none" width="100%" height="${HEIGHT}">
 ${bands.map(({ start, end }) => html`<rect x="${start - 0.5}" width="${end - start}" height="${HEIGHT}"/>`)}
 ${lines.map(({ area, stroke, alone }) => html`<path class="area" d="${area}"/><path class="${alone ? 'dot' : 'stroke'}" d="${stroke}"/>`)}
@@ -82,10 +82,6 @@ function runs(points: readonly Point[], passes: (point: Point) => boolean): Wind
 function niceStep(least: number): number {
   const power = 10 ** Math.floor(Math.log10(Math.max(1, least)));
   return [1, 2, 5].map((digit) => digit * power).find((step) => step >= least) ?? 10 * power;
-}
-
-function short(value: number): string {
-  return value.toLocaleString('en-US', { notation: 'compact' });
 }
 
 /** Which points get a label below. Weeks begin on a Monday: 1970 began on a Thursday, so they are 96 hours off. */

@@ -48,7 +48,7 @@ ${dayTable(report)}
 `.source;
 }
 
-/** The answer to the question that the page is opened with. */
+/** What people open the page to learn. */
 function verdict({ totals, firstLanded, hours }: StatusReport): { title: string; good: boolean } {
   const { missing, unreadable, pending } = totals;
   if (missing > 0 && firstLanded === null) return { title: 'Nothing has landed in this range', good: false };

@@ -78,9 +78,10 @@ describe('the page of a status, in Chromium', function () {
   const background = (tab: Tab, selector: string) =>
     look<string>(tab, `getComputedStyle(document.querySelector('${selector}')).backgroundColor`);
 
-  /** What stands in the tip, and whether all of it can be seen. */
-  const tip = (tab: Tab) =>
-    look<{ text: string; inView: boolean }[]>(
+  /** What stands in the tip, and whether all of it can be seen, once the browser has placed it. */
+  const tip = async (tab: Tab) => {
+    await look(tab, 'new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))');
+    return look<{ text: string; inView: boolean }[]>(
       tab,
       `[...document.querySelectorAll('.hours td span')]
         .filter((span) => getComputedStyle(span).clipPath === 'none')
@@ -89,6 +90,7 @@ describe('the page of a status, in Chromium', function () {
           return { text: span.innerText, inView: left >= 0 && top >= 0 && right <= innerWidth && bottom <= innerHeight };
         })`,
     );
+  };
   const cellOf = async ({ page }: Tab, hour: string) => {
     const cell = await page.$(`xpath///td[starts-with(., "${hour}:")]`);
     if (cell === null) throw new Error(`no cell of ${hour}`);
@@ -152,7 +154,8 @@ describe('the page of a status, in Chromium', function () {
         it('tells states apart by colour and by sign', async () => {
           const looks = await look<[string, string, string][]>(
             tab,
-            `['s1:not(.unsettled)', 's3:not(.unsettled)', 's5:not(.unsettled)', 'unsettled', 'missing', 'shrunk', 'unreadable', 'empty', 'pending'].map((name) => {
+            `['s1:not(.unsettled)', 's3:not(.unsettled)', 's5:not(.unsettled)', 'unsettled',
+              'missing', 'shrunk', 'unreadable', 'empty', 'pending'].map((name) => {
               const cell = document.querySelector('.hours .' + name);
               const { backgroundColor, backgroundImage } = getComputedStyle(cell);
               return [backgroundColor, backgroundImage, getComputedStyle(cell, '::before').content];
