@@ -5,9 +5,9 @@ import { UsageError } from '../errors.ts';
 import { type Command, dashed, type Flag, type Flags, type Values } from './command.ts';
 import { readValue } from './values.ts';
 
+type Load = () => Promise<Command>;
 /** Each command is loaded where it is needed: an hourly run must not wait for the simulator's code. */
 export type CommandTable = Readonly<Record<string, Load>> & { readonly export: Load };
-type Load = () => Promise<Command>;
 
 /** The command that the first argument names, and the arguments after it. `export` needs no name. */
 export function splitCommand(args: readonly string[]): { readonly name: string; readonly given: readonly string[] } {
@@ -29,9 +29,8 @@ export function readArguments(given: readonly string[], command: Command) {
   const wrong: UsageError[] = [];
   const values: Record<string, unknown> = {};
   for (const [key, flag] of Object.entries(command.flags)) {
-    const found = texts.get(key) ?? [];
     try {
-      values[key] = readFlag(flag, key, found, command);
+      values[key] = readFlag(flag, key, texts.get(key) ?? [], command);
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
       wrong.push(error);
@@ -42,18 +41,16 @@ export function readArguments(given: readonly string[], command: Command) {
 
 function readFlag(flag: Flag, key: string, texts: readonly string[], command: Command) {
   if (flag.type === 'boolean') return texts.length > 0;
-  if (flag.type === 'argument') {
-    const [text = ''] = texts;
-    if (texts.length === 1 && text !== '') return readValue(flag, flag.value, text);
-    throw new UsageError(
-      `${command.name} ${texts.length > 1 ? `takes one ${flag.value} at a time` : `needs ${flag.value}, ${flag.description}`}.`,
-      `For example: \`${commandLine(`${command.name} ${flag.example}`)}\``,
-    );
+  if (flag.type === 'text' && flag.repeatable === true) return texts;
+  if (flag.type === 'argument' && (texts.length > 1 || texts[0] === undefined || texts[0] === '')) {
+    const why = texts.length > 1 ? `takes one ${flag.value} at a time` : `needs ${flag.value}, ${flag.help}`;
+    const example = commandLine(`${command.name} ${flag.example}`);
+    throw new UsageError(`${command.name} ${why}.`, `For example: \`${example}\``);
   }
-  const read = (text: string) => readValue(flag, `--${dashed(key)}`, text);
-  if (flag.type === 'text' && flag.repeatable === true) return texts.map(read);
   const text = texts.at(-1) ?? flag.default;
-  return text === undefined ? undefined : read(text);
+  return text === undefined
+    ? undefined
+    : readValue(flag, flag.type === 'argument' ? flag.value : `--${dashed(key)}`, text);
 }
 
 /** The texts of each flag that is given, by its key; those of the command's argument too. */
@@ -61,16 +58,7 @@ function textsOf(given: readonly string[], command: Command): Map<string, string
   const flags = Object.entries(command.flags);
   const argument = flags.find(([, { type }]) => type === 'argument')?.[0];
   const named = new Map(flags.filter(([key]) => key !== argument).map(([key, flag]) => [dashed(key), { key, flag }]));
-  const options = Object.fromEntries(
-    [...named].map(([name, { flag }]) => [
-      name,
-      // What may stand alone takes no value from the next argument.
-      {
-        type: flag.type === 'boolean' || flag.bare !== undefined ? ('boolean' as const) : ('string' as const),
-        ...(flag.short === undefined ? {} : { short: flag.short }),
-      },
-    ]),
-  );
+  const options = Object.fromEntries([...named].map(([name, { flag }]) => [name, optionOf(flag)]));
   const texts = new Map<string, string[]>();
   const add = (key: string, text: string) => texts.set(key, [...(texts.get(key) ?? []), text]);
   let alone: string | undefined;
@@ -88,33 +76,25 @@ function textsOf(given: readonly string[], command: Command): Map<string, string
     } else if (token.kind === 'option') {
       const { key, flag } = named.get(token.name) ?? {};
       if (key === undefined || flag === undefined) throw unknownFlag(token.rawName, token.name, command);
-      add(key, textOf(token, flag));
+      add(key, textOf(flag, token.rawName, token.value, token.inlineValue === true));
       alone = flag.type !== 'boolean' && token.value === undefined ? token.rawName : undefined;
     }
   }
   return texts;
 }
 
-interface OptionToken {
-  readonly rawName: string;
-  readonly value?: string | undefined;
-  readonly inlineValue?: boolean | undefined;
+/** What may stand alone takes no value from the next argument. */
+function optionOf(flag: Flag): { type: 'boolean' | 'string'; short?: string } {
+  const type = flag.type === 'boolean' || flag.bare !== undefined ? 'boolean' : 'string';
+  return flag.short === undefined ? { type } : { type, short: flag.short };
 }
 
-function textOf({ rawName, value, inlineValue }: OptionToken, flag: Flag): string {
-  if (flag.type === 'boolean') {
-    if (value !== undefined) throw new UsageError(`${rawName} takes no value.`);
-    return '';
-  }
-  const text = value ?? flag.bare;
-  if (text === undefined) throw new UsageError(`${rawName} needs a value.`);
-  if (inlineValue === false && /^-./.test(text)) {
-    throw new UsageError(
-      `${rawName} needs a value, and ${text} looks like a flag.`,
-      `Write ${rawName}=${text} where it is the value.`,
-    );
-  }
-  return text;
+function textOf(flag: Flag, name: string, value: string | undefined, isInline: boolean): string {
+  if (flag.type === 'boolean' && value !== undefined) throw new UsageError(`${name} takes no value.`);
+  const text = value ?? (flag.type === 'boolean' ? '' : flag.bare);
+  if (text === undefined) throw new UsageError(`${name} needs a value.`);
+  if (isInline || value === undefined || !/^-./.test(text)) return text;
+  throw new UsageError(`${name} needs a value, and ${text} looks like a flag.`, `Write ${name}=${text} if it is none.`);
 }
 
 function unknownFlag(shown: string, name: string, command: Command): UsageError {

@@ -4,7 +4,7 @@ import type { Log } from '../log.ts';
 import type { Output } from './output.ts';
 
 interface Described {
-  readonly description: string;
+  readonly help: string;
   /** One letter: `n` for `-n`. */
   readonly short?: string;
 }
@@ -23,10 +23,9 @@ interface Valued extends Described {
 export type Flag =
   | (Described & { readonly type: 'boolean' })
   | (Valued & { readonly type: 'text'; readonly repeatable?: true })
-  | (Valued & { readonly type: 'path' })
-  | (Valued & { readonly type: 'whole'; readonly range: readonly [number, number]; readonly example: number })
-  /** In hours. */
-  | (Valued & { readonly type: 'age' })
+  /** An age is in hours. */
+  | (Valued & { readonly type: 'path' | 'age' })
+  | (Valued & { readonly type: 'whole'; readonly range: readonly [number, number]; readonly example?: number })
   | (Valued & { readonly type: 'choice'; readonly choices: readonly string[] })
   /** A path without a flag's name, which the command needs. */
   | (Valued & { readonly type: 'argument'; readonly example: string });
@@ -39,26 +38,21 @@ export function dashed(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-interface ValueTypes {
-  readonly boolean: boolean;
-  readonly text: string;
-  readonly path: string;
-  readonly whole: number;
-  readonly age: number;
-  readonly argument: string;
-}
-
-type ValueOf<F extends Flag> = F extends { readonly choices: readonly (infer Choice)[] }
+type ValueOf<F> = F extends { readonly choices: readonly (infer Choice)[] }
   ? Choice
-  : ValueTypes[Exclude<F['type'], 'choice'>];
+  : F extends { readonly type: 'whole' | 'age' }
+    ? number
+    : string;
 
 /** The values in a command line; undefined where a flag is not given. */
 export type Values<F extends Flags> = {
-  readonly [Name in keyof F]: F[Name] extends { readonly repeatable: true }
-    ? readonly ValueOf<F[Name]>[]
-    : F[Name] extends { readonly type: 'boolean' | 'argument' } | { readonly default: string }
-      ? ValueOf<F[Name]>
-      : ValueOf<F[Name]> | undefined;
+  readonly [Name in keyof F]: F[Name] extends { readonly type: 'boolean' }
+    ? boolean
+    : F[Name] extends { readonly repeatable: true }
+      ? readonly string[]
+      :
+          | ValueOf<F[Name]>
+          | (F[Name] extends { readonly type: 'argument' } | { readonly default: string } ? never : undefined);
 };
 
 export interface Command<F extends Flags = Flags> {

@@ -29,7 +29,7 @@ export function describeCommand({ name, summary, help, flags }: Command) {
 function describeFlag(key: string, flag: Flag) {
   const short = flag.short === undefined ? '' : `-${flag.short}, `;
   const name = `${short}--${dashed(key)}`;
-  const { description } = flag;
+  const { help: description } = flag;
   if (flag.type === 'boolean') return { flag: name, default: '', description };
   const value = flag.bare === undefined ? ` ${flag.value}` : `[=${flag.value}]`;
   return { flag: name + value, default: flag.default ?? '', description };

@@ -18,9 +18,9 @@ export const demoCommand = defineCommand({
     The whole job without any account: starts the simulator, exports its last day into a folder and shows its status.`,
   examples: ['demo'],
   flags: {
-    data: { type: 'path', value: 'DIR', default: 'data', description: 'the folder that the day lands in' },
-    force: { type: 'boolean', description: 'ask for every hour, also sealed ones' },
-    json: { type: 'boolean', description: 'one JSON document on stdout' },
+    data: { type: 'path', value: 'DIR', default: 'data', help: 'the folder that the day lands in' },
+    force: { type: 'boolean', help: 'ask for every hour, also sealed ones' },
+    json: { type: 'boolean', help: 'one JSON document on stdout' },
   },
   readsSettings: false,
   async run({ data, force }, context) {

@@ -14,7 +14,7 @@ export const doctorCommand = defineCommand({
     destination, WORK_DIR. A line for each, with the remedy where it fails. It asks Amplitude once and leaves nothing
     behind.`,
   examples: ['doctor'],
-  flags: { json: { type: 'boolean', description: 'one JSON document on stdout' } },
+  flags: { json: { type: 'boolean', help: 'one JSON document on stdout' } },
   readsSettings: false,
   async run(_, context) {
     const { out, env } = context;

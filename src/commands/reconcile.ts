@@ -17,10 +17,10 @@ export const reconcileCommand = defineCommand({
       type: 'argument',
       value: 'DIR',
       example: './exports --dry-run',
-      description: 'the folder that holds the files',
+      help: 'the folder that holds the files',
     },
-    dryRun: { type: 'boolean', short: 'n', description: 'print what would be deleted and moved; touch nothing' },
-    json: { type: 'boolean', description: 'one JSON document on stdout, the log on stderr' },
+    dryRun: { type: 'boolean', short: 'n', help: 'print what would be deleted and moved; touch nothing' },
+    json: { type: 'boolean', help: 'one JSON document on stdout, the log on stderr' },
   },
   async run(values, context) {
     const { log, now, signal } = context;
