@@ -76,7 +76,7 @@ export async function showStatus(
       log.info(`Wrote ${html}.`);
     }
     const text = [...(withFiles ? fileLines(report) : []), statusSummary(report)].join('\n');
-    const painted = calendar(report, out.color);
+    const painted = `${calendar(report, out.color)}\n`;
     const { events, quarantined, ...totals } = report.totals;
     const fields = { ...totals, events: events ?? undefined, quarantined: quarantined ?? undefined };
     await present(report, { text, painted, fields, kestra: kestraReport(report) }, context);
