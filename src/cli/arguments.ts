@@ -98,7 +98,7 @@ function textOf(flag: Flag, name: string, value: string | undefined, isInline: b
 }
 
 function unknownFlag(shown: string, name: string, command: Command): UsageError {
-  const former = command.formerFlags?.[name];
+  const former = new Map(Object.entries(command.formerFlags ?? {})).get(name);
   if (former !== undefined) return new UsageError(`--${name} is no flag any more.`, former);
   const known = [...Object.keys(command.flags).map(dashed), 'help', 'version'];
   return new UsageError(`${shown} is no flag of ${command.name}.${didYouMean(name, known, '--')}`);

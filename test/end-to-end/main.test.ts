@@ -55,6 +55,8 @@ describe('the command line', () => {
     [['status', '--json=1'], '--json takes no value.'],
     [['simulate', '--port', 'x'], '--port is "x"'],
     [['status', '--since-first'], '--all'],
+    [['status', '--constructor'], '--constructor is no flag of status.'],
+    [['constructor'], '"constructor" is no command'],
     [['simulate', '--fault', 'no-such-fault'], 'no-such-fault'],
     [['status', '--html', '--files'], '--html needs a value, and --files looks like a flag.'],
     [['status', '--fail-on-gaps', '2d'], '→ Write --fail-on-gaps=2d.'],
