@@ -61,13 +61,13 @@ export interface Command<F extends Flags = Flags> {
   readonly summary: string;
   /** A paragraph. */
   readonly help: string;
-  /** What its own help says below the flags. */
+  /** Stands below the flags in the command's own help. */
   readonly appendix?: string;
   readonly examples: readonly string[];
   readonly flags: F;
-  /** Of flags that are gone: what to do instead. */
+  /** Flags that no longer exist, each with what to do instead. */
   readonly formerFlags?: Readonly<Record<string, string>>;
-  /** False where `run` does not ask for the settings; else wrong flags are told together with wrong settings. */
+  /** False where `run` never asks for the settings. Else wrong flags are told together with wrong settings. */
   readonly readsSettings?: false;
   /** Whether a person waits for the answer, as usual: then the output is pretty unless LOG_FORMAT says otherwise. */
   isForPeople?(values: Values<F>): boolean;

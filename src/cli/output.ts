@@ -61,7 +61,7 @@ export class Output {
       format,
       level,
       color,
-      columns: () => (stderr.isTTY ? stderr.columns : undefined),
+      columns: () => stderr.columns,
       write: (line) => (this.progress === undefined ? stream.write(`${line}\n`) : this.progress.line(line)),
       redact: (text) => this.#redact(text),
       now: () => new Date(),

@@ -39,7 +39,7 @@ export const verifyCommand = defineCommand({
   },
   async run(values, context) {
     const { log, now, signal } = context;
-    // Whoever only looks at what has landed needs no keys of Amplitude.
+    // Looking at what has landed needs no keys of Amplitude.
     const settings = context.settings({ amplitude: values.repair, times: values });
     collectEagerly();
     const started = performance.now();
