@@ -3,7 +3,7 @@ import leven from 'leven';
 import { command as commandLine } from '../command-line.ts';
 import { UsageError } from '../errors.ts';
 import { type Command, dashed, type Flag, type Flags, type Values } from './command.ts';
-import { readValue } from './values.ts';
+import { readPath, readValue } from './values.ts';
 
 type Load = () => Promise<Command>;
 /** Each command is loaded where it is needed: an hourly run must not wait for the simulator's code. */
@@ -22,65 +22,67 @@ export function unknownCommand(name: string, commands: CommandTable): UsageError
 
 /**
  * Reads the arguments of a command. Throws a UsageError for what it does not know; `wrong` is what is wrong with the values
- * of flags that it knows.
+ * that it knows.
  */
 export function readArguments(given: readonly string[], command: Command) {
-  const texts = textsOf(given, command);
+  const { texts, positionals } = parse(given, command);
   const wrong: UsageError[] = [];
-  const values: Record<string, unknown> = {};
-  for (const [key, flag] of Object.entries(command.flags)) {
+  const attempt = <T>(read: () => T) => {
     try {
-      values[key] = readFlag(flag, key, texts.get(key) ?? [], command);
+      return read();
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
       wrong.push(error);
+      return undefined;
     }
-  }
-  return { values: values as Values<Flags>, wrong };
+  };
+  const values = Object.entries(command.flags).map(([key, flag]) => [
+    key,
+    attempt(() => readFlag(flag, `--${dashed(key)}`, texts.get(key) ?? [])),
+  ]);
+  const argument = attempt(() => readArgument(positionals, command)) ?? '';
+  return { values: Object.fromEntries(values) as Values<Flags>, argument, wrong };
 }
 
-function readFlag(flag: Flag, key: string, texts: readonly string[], command: Command) {
+function readFlag(flag: Flag, name: string, texts: readonly string[]) {
   if (flag.type === 'boolean') return texts.length > 0;
   if (flag.type === 'text' && flag.repeatable === true) return texts;
-  if (flag.type === 'argument' && (texts.length > 1 || texts[0] === undefined || texts[0] === '')) {
-    const why = texts.length > 1 ? `takes one ${flag.value} at a time` : `needs ${flag.value}, ${flag.help}`;
-    const example = commandLine(`${command.name} ${flag.example}`);
-    throw new UsageError(`${command.name} ${why}.`, `For example: \`${example}\``);
-  }
   const text = texts.at(-1) ?? flag.default;
-  return text === undefined
-    ? undefined
-    : readValue(flag, flag.type === 'argument' ? flag.value : `--${dashed(key)}`, text);
+  return text === undefined ? undefined : readValue(flag, name, text);
 }
 
-/** The texts of each flag that is given, by its key; those of the command's argument too. */
-function textsOf(given: readonly string[], command: Command): Map<string, string[]> {
-  const flags = Object.entries(command.flags);
-  const argument = flags.find(([, { type }]) => type === 'argument')?.[0];
-  const named = new Map(flags.filter(([key]) => key !== argument).map(([key, flag]) => [dashed(key), { key, flag }]));
-  const options = Object.fromEntries([...named].map(([name, { flag }]) => [name, optionOf(flag)]));
+function readArgument(texts: readonly string[], { name, argument }: Command): string {
+  if (argument === undefined) return '';
+  const [text = ''] = texts;
+  if (texts.length === 1 && text !== '') return readPath(argument.value, text);
+  const why = texts.length > 1 ? `takes one ${argument.value} at a time` : `needs ${argument.value}, ${argument.help}`;
+  throw new UsageError(`${name} ${why}.`, `For example: \`${commandLine(`${name} ${argument.example}`)}\``);
+}
+
+/** The texts of each flag that is given, by its key, and what stands beside the flags. */
+function parse(given: readonly string[], command: Command) {
+  const flags = new Map(Object.entries(command.flags).map(([key, flag]) => [dashed(key), { key, flag }]));
+  const options = Object.fromEntries([...flags].map(([name, { flag }]) => [name, optionOf(flag)]));
   const texts = new Map<string, string[]>();
-  const add = (key: string, text: string) => texts.set(key, [...(texts.get(key) ?? []), text]);
+  const positionals: string[] = [];
   let alone: string | undefined;
   for (const token of parseArgs({ args: [...given], options, strict: false, tokens: true }).tokens) {
     if (token.kind === 'positional') {
       const { value } = token;
-      if (alone !== undefined) {
-        throw new UsageError(
-          `${alone} takes its value after =, and "${value}" stands apart.`,
-          `Write ${alone}=${value}.`,
-        );
-      }
-      if (argument === undefined) throw unknownFlag(`"${value}"`, value, command);
-      add(argument, value);
+      const hint = `Write ${alone}=${value}.`;
+      if (alone !== undefined)
+        throw new UsageError(`${alone} takes its value after =, and "${value}" stands apart.`, hint);
+      if (command.argument === undefined) throw unknownFlag(`"${value}"`, value, command);
+      positionals.push(value);
     } else if (token.kind === 'option') {
-      const { key, flag } = named.get(token.name) ?? {};
+      const { key, flag } = flags.get(token.name) ?? {};
       if (key === undefined || flag === undefined) throw unknownFlag(token.rawName, token.name, command);
-      add(key, textOf(flag, token.rawName, token.value, token.inlineValue === true));
+      const text = textOf(flag, token.rawName, token.value, token.inlineValue === true);
+      texts.set(key, [...(texts.get(key) ?? []), text]);
       alone = flag.type !== 'boolean' && token.value === undefined ? token.rawName : undefined;
     }
   }
-  return texts;
+  return { texts, positionals };
 }
 
 /** What may stand alone takes no value from the next argument. */

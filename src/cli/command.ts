@@ -19,16 +19,15 @@ interface Valued extends Described {
   readonly hint?: string;
 }
 
-/** What may stand in a command line. Parsing, help and the page in docs/ are made from it. */
+/** A flag of a command. Parsing, help and the page in docs/ are made from it. */
 export type Flag =
   | (Described & { readonly type: 'boolean' })
   | (Valued & { readonly type: 'text'; readonly repeatable?: true })
-  /** An age is in hours. */
-  | (Valued & { readonly type: 'path' | 'age' })
+  | (Valued & { readonly type: 'path' })
+  /** In hours. */
+  | (Valued & { readonly type: 'age' })
   | (Valued & { readonly type: 'whole'; readonly range: readonly [number, number]; readonly example?: number })
-  | (Valued & { readonly type: 'choice'; readonly choices: readonly string[] })
-  /** A path without a flag's name, which the command needs. */
-  | (Valued & { readonly type: 'argument'; readonly example: string });
+  | (Valued & { readonly type: 'choice'; readonly choices: readonly string[] });
 
 /** By name: `lookbackDays` is `--lookback-days`. */
 export type Flags = Readonly<Record<string, Flag>>;
@@ -38,21 +37,21 @@ export function dashed(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-type ValueOf<F> = F extends { readonly choices: readonly (infer Choice)[] }
-  ? Choice
-  : F extends { readonly type: 'whole' | 'age' }
-    ? number
-    : string;
+type ValueOf<F> = F extends { readonly type: 'boolean' }
+  ? boolean
+  : F extends { readonly repeatable: true }
+    ? readonly string[]
+    : F extends { readonly type: 'whole' | 'age' }
+      ? number
+      : F extends { readonly choices: readonly (infer Choice)[] }
+        ? Choice
+        : string;
 
-/** The values in a command line; undefined where a flag is not given. */
+type Present = { readonly type: 'boolean' } | { readonly repeatable: true } | { readonly default: string };
+
+/** The values of the flags; undefined where one is not given. */
 export type Values<F extends Flags> = {
-  readonly [Name in keyof F]: F[Name] extends { readonly type: 'boolean' }
-    ? boolean
-    : F[Name] extends { readonly repeatable: true }
-      ? readonly string[]
-      :
-          | ValueOf<F[Name]>
-          | (F[Name] extends { readonly type: 'argument' } | { readonly default: string } ? never : undefined);
+  readonly [Name in keyof F]: F[Name] extends Present ? ValueOf<F[Name]> : ValueOf<F[Name]> | undefined;
 };
 
 export interface Command<F extends Flags = Flags> {
@@ -65,6 +64,8 @@ export interface Command<F extends Flags = Flags> {
   readonly appendix?: string;
   readonly examples: readonly string[];
   readonly flags: F;
+  /** A path that the command needs. */
+  readonly argument?: { readonly value: string; readonly help: string; readonly example: string };
   /** Flags that no longer exist, each with what to do instead. */
   readonly formerFlags?: Readonly<Record<string, string>>;
   /** False where `run` never asks for the settings. Else wrong flags are told together with wrong settings. */
@@ -81,6 +82,8 @@ export function defineCommand<const F extends Flags>(command: Command<F>): Comma
 }
 
 export interface CommandContext {
+  /** The command's argument; empty where it has none. */
+  readonly argument: string;
   readonly out: Output;
   readonly log: Log;
   readonly env: Environment;

@@ -44,10 +44,11 @@ async function run({ args, env, commands, signal }: Start, out: Output): Promise
   // First of all: npm makes `2026-11-20`, which looks like a command, of `--start 2026-11-20`.
   refuseKeptByNpm(args, command.flags, env);
   if (load === undefined) throw unknownCommand(name, commands);
-  const { values, wrong } = readArguments(given, command);
+  const { values, argument, wrong } = readArguments(given, command);
   if (command.readsSettings === false) for (const error of wrong) throw error;
   if (!out.json && command.isForPeople?.(values) !== false) out.forPeople();
   return await command.run(values, {
+    argument,
     out,
     log: out.log,
     env,

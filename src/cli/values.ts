@@ -4,12 +4,12 @@ import type { Flag } from './command.ts';
 
 type ValuedFlag = Exclude<Flag, { readonly type: 'boolean' }>;
 
-/** Reads the text of a flag or argument, which messages call `name`. Throws a UsageError where it is no such value. */
+/** Reads the text of a flag, which messages call `name`. Throws a UsageError where it is no such value. */
 export function readValue(flag: ValuedFlag, name: string, text: string): string | number {
   if (flag.type === 'text') return text;
   if (flag.type === 'whole') return readWhole(name, text, flag.range, flag.example ?? flag.default);
   if (flag.type === 'age') return readAge(name, text, flag.hint);
-  if (flag.type !== 'choice') return readPath(name, text);
+  if (flag.type === 'path') return readPath(name, text);
   if (flag.choices.includes(text)) return text;
   throw new UsageError(`${name}=${text} is not known.`, flag.hint);
 }
@@ -34,7 +34,7 @@ function readAge(name: string, text: string, hint: string | undefined): number {
   throw new UsageError(`${name}=${text} is no age.`, hint);
 }
 
-function readPath(name: string, text: string): string {
+export function readPath(name: string, text: string): string {
   try {
     return localPath(text);
   } catch (error) {
