@@ -2,7 +2,6 @@ import { EXIT } from '../errors.ts';
 import { agreeing, count, number, requestCost, size } from '../format.ts';
 import { formatHour, type Hour, joinedHours, readHour, startOf } from '../hours.ts';
 import { fillAll, fillCommand, type Gap, gapsOf } from '../landing/gaps.ts';
-import { kestraLine } from '../log.ts';
 import { type HourState, MEANING, STATES } from './state.ts';
 import type { HourStatus, Status } from './status.ts';
 
@@ -123,8 +122,8 @@ export function failure(report: StatusReport, ageHours: number): string | undefi
   return sentences.join(' ');
 }
 
-/** Outputs and metrics in Kestra's protocol. */
-export function kestraStatus(report: StatusReport): string[] {
+/** What Kestra gets. */
+export function kestraReport(report: StatusReport) {
   const { totals, gaps, range } = report;
   const outputs = {
     start: range.start,
@@ -143,5 +142,5 @@ export function kestraStatus(report: StatusReport): string[] {
     gauge('bytes', totals.bytes),
     { name: 'seconds', type: 'timer', value: report.seconds },
   ];
-  return [kestraLine({ outputs }), kestraLine({ metrics })];
+  return { outputs, metrics };
 }

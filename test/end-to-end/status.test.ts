@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { readAge } from '../../src/cli/age.ts';
 import { contentOf, type Destination } from '../../src/destination/destination.ts';
 import { openDestination } from '../../src/destination/open.ts';
 import { formatHour, type Hour, hoursOf, readHour } from '../../src/hours.ts';
@@ -161,11 +160,6 @@ describe('gaps', () => {
     expect(failed(24)).to.include('2 hours have not landed for more than 1 day: 2026-11-01T00 to 2026-11-01T02 ');
     expect(failed(0)).to.include('3 hours have not landed: 2026-11-01T00 to 2026-11-01T03 ');
     expect(failed(26)).to.equal(undefined);
-  });
-
-  it('take ages as people write them', () => {
-    expect(['36h', '2d', '1w', 'P1D', 'PT36H', '0h', '36'].map(readAge)).to.deep.equal([36, 48, 168, 24, 36, 0, 36]);
-    for (const wrong of ['', 'd', '-1d', '1.5h', 'P36H', 'PT1D', 'one day']) expect(() => readAge(wrong)).to.throw();
   });
 });
 
