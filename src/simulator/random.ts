@@ -43,8 +43,8 @@ export class Random {
     return this.fraction() < probability;
   }
 
-  pick<T>(list: readonly [T, ...T[]]): T {
-    return list[this.below(list.length)] ?? list[0];
+  pick<T>(list: readonly T[]): T {
+    return list[this.below(list.length)] as T;
   }
 
   /** 8 hexadecimal digits. */

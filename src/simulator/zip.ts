@@ -1,28 +1,17 @@
 import { pipeline } from 'node:stream';
 import { promisify } from 'node:util';
 import { crc32, createDeflateRaw, deflateRaw } from 'node:zlib';
-import {
-  centralRecord,
-  descriptorRecord,
-  endRecords,
-  FLAG_DESCRIPTOR,
-  FLAG_UTF8,
-  localRecord,
-  MAX32,
-  type Written,
-} from './zip-records.ts';
 
 type Content = Buffer | AsyncIterable<Buffer> | Iterable<Buffer>;
 
 /** One entry of an archive. Nothing is checked: an entry may be as hostile as its caller wants. */
 export interface ZipEntry {
-  /** A string is marked as UTF-8 where it needs that; a Buffer goes out as it is, without a mark. */
+  /** A string is marked as UTF-8 where it needs that. A Buffer goes out as it is, without a mark. */
   readonly name: string | Buffer;
-  /** A function is called only when the entry's turn comes, so that one entry at a time is in memory. */
+  /** A function is called when the entry's turn comes, so that one entry at a time is in memory. */
   readonly data: Content | (() => Content | Promise<Content>);
-  /** `stored` unless given. */
   readonly method?: 'stored' | 'deflated';
-  /** Sizes and checksum follow the data; always so where the data is not a Buffer. */
+  /** Sizes and checksum follow the data, as they always do where the data is no Buffer. */
   readonly dataDescriptor?: boolean;
   /** Sizes and offset stand in zip64 fields even if they would fit without. */
   readonly zip64?: boolean;
@@ -38,7 +27,23 @@ export interface ZipOptions {
   readonly comment?: string;
 }
 
-/** Writes an archive of `entries`, in their order; zip64 wherever sizes, offsets or the number of entries need it. */
+/** An entry on its way into the archive. */
+interface Written {
+  readonly entry: ZipEntry;
+  readonly name: Buffer;
+  readonly offset: number;
+  descriptor: boolean;
+  crc: number;
+  size: number;
+  compressed: number;
+}
+
+const MAX16 = 0xffff;
+const MAX32 = 0xffffffff;
+const ZIP64_VERSION = 45;
+const MADE_ON_UNIX = (3 << 8) | ZIP64_VERSION;
+
+/** Writes an archive of `entries` in their order. It is zip64 wherever sizes, offsets or their number need it. */
 export async function* zip(
   entries: Iterable<ZipEntry> | AsyncIterable<ZipEntry>,
   options: ZipOptions = {},
@@ -46,14 +51,13 @@ export async function* zip(
   const directory: Written[] = [];
   let offset = 0;
   for await (const entry of entries) {
-    const parts = writeEntry(entry, offset);
-    let step = await parts.next();
-    while (step.done !== true) {
-      offset += step.value.length;
-      yield step.value;
-      step = await parts.next();
+    const descriptor = entry.dataDescriptor === true;
+    const written = { entry, name: Buffer.from(entry.name), offset, descriptor, crc: 0, size: 0, compressed: 0 };
+    directory.push(written);
+    for await (const chunk of writeEntry(written)) {
+      offset += chunk.length;
+      yield chunk;
     }
-    directory.push(step.value);
   }
   const start = offset;
   for (const written of directory) {
@@ -64,49 +68,105 @@ export async function* zip(
   yield endRecords(directory.length, start, offset - start, options);
 }
 
-async function* writeEntry(entry: ZipEntry, offset: number): AsyncGenerator<Buffer, Written> {
-  const name = Buffer.from(entry.name);
+async function* writeEntry(written: Written): AsyncGenerator<Buffer> {
+  const { entry } = written;
   const content = typeof entry.data === 'function' ? await entry.data() : entry.data;
-  const descriptor = entry.dataDescriptor === true || !Buffer.isBuffer(content);
-  const needsUtf8 = name.some((byte) => byte > 0x7f);
-  const flags = (descriptor ? FLAG_DESCRIPTOR : 0) | (typeof entry.name === 'string' && needsUtf8 ? FLAG_UTF8 : 0);
-  const start = { entry, name, flags, offset, crc: 0, size: 0, compressed: 0 };
-  return yield* Buffer.isBuffer(content) ? writeWhole(start, content) : writeStreamed(start, content);
-}
-
-async function* writeWhole(start: Written, content: Buffer): AsyncGenerator<Buffer, Written> {
-  const { entry, flags } = start;
-  const body = entry.method === 'deflated' ? await promisify(deflateRaw)(content) : content;
-  const crc = entry.crc32 ?? crc32(content);
-  const written = { ...start, crc, size: content.length, compressed: body.length };
-  const wide = entry.zip64 === true || Math.max(content.length, body.length) >= MAX32;
-  yield localRecord(written, wide);
-  yield body;
-  if ((flags & FLAG_DESCRIPTOR) !== 0) yield descriptorRecord(written, wide);
-  return written;
-}
-
-async function* writeStreamed(
-  start: Written,
-  content: AsyncIterable<Buffer> | Iterable<Buffer>,
-): AsyncGenerator<Buffer, Written> {
-  let { crc, size, compressed } = start;
+  const deflated = entry.method === 'deflated';
+  if (Buffer.isBuffer(content)) {
+    const body = deflated ? await promisify(deflateRaw)(content) : content;
+    Object.assign(written, { crc: entry.crc32 ?? crc32(content), size: content.length, compressed: body.length });
+    const wide = entry.zip64 === true || Math.max(content.length, body.length) >= MAX32;
+    yield localRecord(written, wide);
+    yield body;
+    if (written.descriptor) yield descriptorRecord(written, wide);
+    return;
+  }
+  written.descriptor = true;
   const counted = async function* () {
     for await (const chunk of content) {
-      crc = crc32(chunk, crc);
-      size += chunk.length;
+      written.crc = crc32(chunk, written.crc);
+      written.size += chunk.length;
       yield chunk;
     }
   };
-  // Nobody knows yet whether the sizes will fit 32 bits, and the descriptor's width is announced here.
-  yield localRecord(start, true);
-  const deflates = start.entry.method === 'deflated';
-  const body = deflates ? pipeline(counted(), createDeflateRaw(), () => undefined) : counted();
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    compressed += chunk.length;
+  // Nobody knows yet whether the sizes will fit 32 bits, and the local record announces the descriptor's width.
+  yield localRecord(written, true);
+  const body: AsyncIterable<Buffer> = deflated ? pipeline(counted(), createDeflateRaw(), () => undefined) : counted();
+  for await (const chunk of body) {
+    written.compressed += chunk.length;
     yield chunk;
   }
-  const written = { ...start, crc: start.entry.crc32 ?? crc, size, compressed };
+  written.crc = entry.crc32 ?? written.crc;
   yield descriptorRecord(written, true);
-  return written;
+}
+
+// Typed arrays are little-endian, as zip is, on every machine that this runs on.
+const u16 = (...values: number[]) => Buffer.from(Uint16Array.from(values).buffer);
+const u32 = (...values: number[]) => Buffer.from(Uint32Array.from(values).buffer);
+const u64 = (...values: number[]) => Buffer.from(BigUint64Array.from(values, BigInt).buffer);
+
+/** The fields that the local and the central record share, from the version to the length of the extra field. */
+function sharedFields({ entry, descriptor, name, crc, size, compressed }: Written, wide: boolean, extra: Buffer) {
+  const modified = entry.modified ?? new Date(0);
+  const time = (modified.getUTCHours() << 11) | (modified.getUTCMinutes() << 5) | (modified.getUTCSeconds() >> 1);
+  const year = Math.max(0, modified.getUTCFullYear() - 1980);
+  const date = (year << 9) | ((modified.getUTCMonth() + 1) << 5) | modified.getUTCDate();
+  const utf8 = typeof entry.name === 'string' && name.some((byte) => byte > 0x7f);
+  const flags = (descriptor ? 1 << 3 : 0) | (utf8 ? 1 << 11 : 0);
+  const method = entry.method === 'deflated' ? 8 : 0;
+  const sizes = wide ? [MAX32, MAX32] : [compressed, size];
+  return Buffer.concat([
+    u16(wide ? ZIP64_VERSION : 20, flags, method, time, date),
+    u32(crc, ...sizes),
+    u16(name.length, extra.length),
+  ]);
+}
+
+/** Stands before an entry's data. */
+function localRecord(written: Written, wide: boolean): Buffer {
+  const known = written.descriptor ? { ...written, crc: 0, size: 0, compressed: 0 } : written;
+  const extra = wide ? zip64Extra(known.size, known.compressed) : Buffer.alloc(0);
+  return Buffer.concat([Buffer.from('PK\x03\x04'), sharedFields(known, wide, extra), written.name, extra]);
+}
+
+/** Stands after the data of an entry whose local record does not tell its sizes. */
+function descriptorRecord({ crc, size, compressed }: Written, wide: boolean): Buffer {
+  const sizes = wide ? u64(compressed, size) : u32(compressed, size);
+  return Buffer.concat([Buffer.from('PK\x07\x08'), u32(crc), sizes]);
+}
+
+/** The entry's line in the directory at the end of the archive. */
+function centralRecord(written: Written): Buffer {
+  const { entry, name, offset, size, compressed } = written;
+  const wide = entry.zip64 === true || Math.max(size, compressed, offset) >= MAX32;
+  const extra = wide ? zip64Extra(size, compressed, offset) : Buffer.alloc(0);
+  const mode = entry.directory === true ? 0o040755 : 0o100644;
+  const attributes = mode * 0x10000 + (entry.directory === true ? 0x10 : 0);
+  return Buffer.concat([
+    Buffer.from('PK\x01\x02'),
+    u16(MADE_ON_UNIX),
+    sharedFields(written, wide, extra),
+    u16(0, 0, 0),
+    u32(attributes, wide ? MAX32 : offset),
+    name,
+    extra,
+  ]);
+}
+
+function zip64Extra(...values: number[]): Buffer {
+  return Buffer.concat([u16(1, 8 * values.length), u64(...values)]);
+}
+
+/** The last bytes of an archive: where its directory starts, and how many entries it has. */
+function endRecords(count: number, start: number, size: number, { zip64 = false, comment = '' }: ZipOptions): Buffer {
+  const wide = zip64 || count >= MAX16 || Math.max(start, size) >= MAX32;
+  const shown = wide ? MAX16 : count;
+  const place = wide ? u32(MAX32, MAX32) : u32(size, start);
+  const note = Buffer.from(comment);
+  const end = Buffer.concat([Buffer.from('PK\x05\x06'), u16(0, 0, shown, shown), place, u16(note.length), note]);
+  if (!wide) return end;
+  const versions = u16(MADE_ON_UNIX, ZIP64_VERSION);
+  const end64 = [Buffer.from('PK\x06\x06'), u64(44), versions, u32(0, 0), u64(count, count, size, start)];
+  const locator = [Buffer.from('PK\x06\x07'), u32(0), u64(start + size), u32(1)];
+  return Buffer.concat([...end64, ...locator, end]);
 }
