@@ -34,7 +34,7 @@ export class LineScanner {
   /** The first and last byte of the line so far that is no white space. */
   #first: number | undefined;
   #last: number | undefined;
-  /** With `strict`: copies of the line so far. */
+  /** With `strict`: the line so far, copied where it goes on in the next chunk. */
   #pieces: Buffer[] = [];
 
   constructor({ strict }: { strict: boolean }) {
@@ -71,12 +71,15 @@ export class LineScanner {
     }
     this.#take(chunk, start, chunk.length);
     this.bytes += chunk.length;
+    // The line goes on, the memory of the chunk does not.
+    const rest = this.#pieces.pop();
+    if (rest !== undefined) this.#pieces.push(Buffer.from(rest));
   }
 
   /** Takes what of a line is in one chunk. */
   #take(chunk: Buffer, from: number, to: number): void {
     if (this.#strict && this.bytes + to - this.#lineStart <= LONGEST_PARSED) {
-      this.#pieces.push(Buffer.from(chunk.subarray(from, to)));
+      this.#pieces.push(chunk.subarray(from, to));
     }
     let start = from;
     let end = to;
@@ -105,7 +108,8 @@ export class LineScanner {
   #parses(lineBytes: number): boolean {
     if (lineBytes > LONGEST_PARSED + 1) return false;
     try {
-      JSON.parse(this.#utf8.decode(Buffer.concat(this.#pieces)));
+      const [only] = this.#pieces;
+      JSON.parse(this.#utf8.decode(this.#pieces.length === 1 ? only : Buffer.concat(this.#pieces)));
       return true;
     } catch {
       return false;
@@ -132,16 +136,8 @@ export async function* quarantineLines(chunks: AsyncIterable<Buffer>, bad: reado
   }
 }
 
-/** What of a bad line, or of the lines between two of them (`line` undefined), is in one chunk. */
-interface Piece {
-  readonly bytes: Buffer;
-  readonly line: BadLine | undefined;
-  readonly isFirst: boolean;
-  readonly isLast: boolean;
-}
-
-/** Cuts the chunks where bad lines start and end. */
-async function* cut(chunks: AsyncIterable<Buffer>, bad: readonly BadLine[]): AsyncGenerator<Piece> {
+/** Cuts the chunks where bad lines start and end. Of the bytes between two of them `line` is undefined. */
+async function* cut(chunks: AsyncIterable<Buffer>, bad: readonly BadLine[]) {
   let offset = 0;
   let next = 0;
   for await (const chunk of chunks) {

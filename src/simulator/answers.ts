@@ -37,11 +37,8 @@ const UNAUTHORIZED = error(401, 'unauthorized', 'Authentication is required', un
   'WWW-Authenticate': 'Basic realm="Export API"',
 });
 const FORBIDDEN = error(403, 'invalid_api_key', 'Forbidden', { details: 'Invalid API Key' });
-const EXCEEDS = 'The exported data exceeds the size limit of 4 GB. Choose a shorter time range.';
 const LIMIT = 'Rate limit exceeded';
 
-export const NO_DATA = text(404, 'Raw data files were not found.');
-export const TOO_LARGE = error(400, 'bad_request', EXCEEDS);
 export const TOO_MANY_AT_ONCE = error(
   429,
   'too_many_requests',
@@ -55,10 +52,13 @@ export const ANSWERS = {
     text(400, `The export of this project could not be made.\r\n\treference: ${'7f3c-'.repeat(80)}`),
   ),
   'bad-parameter': answer('400 that names the format of start and end', invalidParameter('start')),
-  'too-large': answer('400 that says the export exceeds 4 GB', TOO_LARGE),
+  'too-large': answer(
+    '400 that says the export exceeds 4 GB',
+    error(400, 'bad_request', 'The exported data exceeds the size limit of 4 GB. Choose a shorter time range.'),
+  ),
   unauthorized: answer('401', UNAUTHORIZED),
   forbidden: answer('403 Invalid API Key', FORBIDDEN),
-  'no-data': answer('404', NO_DATA),
+  'no-data': answer('404', text(404, 'Raw data files were not found.')),
   'html-404': answer('404 with a web page', page(404, '404 Not Found')),
   'json-404': answer(
     '404 with JSON that speaks of a route',

@@ -82,31 +82,19 @@ function personOf(random: Random, number: number) {
 }
 
 /** Types of events, each with its properties. */
-const ACTIONS: readonly (readonly [type: string, properties: (random: Random) => string])[] = [
-  ['session_start', () => '{}'],
-  [
-    '[Amplitude] Page Viewed',
-    (random) =>
-      `{"[Amplitude] Page Path":"/produtos/${random.below(900)}","[Amplitude] Page Title":"Ação & “Reação” — 第${random.below(9)}章","referrer":null}`,
-  ],
-  [
-    'Search Performed',
-    (random) =>
-      `{"query":"café \\"crème\\" \\\\ ${random.hex()}","results":${random.below(300)},"filters":[{"field":"price","range":[0,${random.below(100)}.50]},{"field":"colour","any":["azul","青"]}]}`,
-  ],
-  [
-    'Order Completed',
-    (random) =>
-      `{"order_id":${random.longInteger()},"revenue":${random.below(500)}.${random.below(10)}0,"currency":"BRL","items":[{"sku":"SKU-${random.hex()}","quantity":${1 + random.below(4)},"name":"Pão de queijo 🧀"},{"sku":"SKU-${random.hex()}","quantity":1,"name":null}],"coupon":""}`,
-  ],
-  ['Song Played 🎵', (random) => `{"title":"さくら","seconds":${random.below(400)},"shuffle":${random.chance(0.5)}}`],
-  [
-    'Message Sent',
-    // Raw U+2028 is legal inside JSON, and a line end to whoever splits lines by the Unicode rules.
-    (random) =>
-      `{"text":"first line${random.chance(0.2) ? '\u2028' : ' '}second line 👩‍👩‍👧","length":${random.below(2000)},"draft":false}`,
-  ],
-];
+const ACTIONS = Object.entries<(random: Random) => string>({
+  session_start: () => '{}',
+  '[Amplitude] Page Viewed': (random) =>
+    `{"[Amplitude] Page Path":"/produtos/${random.below(900)}","[Amplitude] Page Title":"Ação & “Reação” — 第${random.below(9)}章","referrer":null}`,
+  'Search Performed': (random) =>
+    `{"query":"café \\"crème\\" \\\\ ${random.hex()}","results":${random.below(300)},"filters":[{"field":"price","range":[0,${random.below(100)}.50]},{"field":"colour","any":["azul","青"]}]}`,
+  'Order Completed': (random) =>
+    `{"order_id":${random.longInteger()},"revenue":${random.below(500)}.${random.below(10)}0,"currency":"BRL","items":[{"sku":"SKU-${random.hex()}","quantity":${1 + random.below(4)},"name":"Pão de queijo 🧀"},{"sku":"SKU-${random.hex()}","quantity":1,"name":null}],"coupon":""}`,
+  'Song Played 🎵': (random) => `{"title":"さくら","seconds":${random.below(400)},"shuffle":${random.chance(0.5)}}`,
+  // Raw U+2028 is legal inside JSON, and a line end to whoever splits lines by the Unicode rules.
+  'Message Sent': (random) =>
+    `{"text":"first line${random.chance(0.2) ? '\u2028' : ' '}second line 👩‍👩‍👧","length":${random.below(2000)},"draft":false}`,
+});
 
 const CHUNK_CHARACTERS = 64 * 1024;
 

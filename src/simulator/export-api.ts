@@ -1,15 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Hour, hoursOf, readyEnd, type Window } from '../hours.ts';
-import {
-  ANSWERS,
-  type Answer,
-  NO_DATA,
-  refusalOf,
-  sendAnswer,
-  TOO_LARGE,
-  TOO_MANY_AT_ONCE,
-  windowOf,
-} from './answers.ts';
+import { ANSWERS, type Answer, refusalOf, sendAnswer, TOO_MANY_AT_ONCE, windowOf } from './answers.ts';
 import { DELIVERIES, deliver } from './delivery.ts';
 import { type Fault, type FaultName, type Met, meetFaults } from './faults.ts';
 import { entriesOfHour } from './members.ts';
@@ -84,6 +75,7 @@ export class ExportApi {
       record.status = answer.status;
       sendAnswer(response, answer);
     };
+    const sendFault = (name: keyof typeof ANSWERS) => send(ANSWERS[name].answer(now()));
 
     const refusal = refusalOf(request.headers.authorization, apiKey, secretKey);
     if (refusal !== undefined) return send(refusal);
@@ -101,14 +93,14 @@ export class ExportApi {
     if (names.has('clock-behind')) response.setHeader('Date', new Date(Date.now() - HOUR_MS).toUTCString());
     if (names.has('reset')) request.socket.resetAndDestroy();
     if (names.has('reset') || names.has('stall-first-byte')) return;
-    const replaced = met.find(isAnswer);
-    if (replaced !== undefined) return send(ANSWERS[replaced.name].answer(now()));
-    if (window.end - window.start > tooLargeHours) return send(TOO_LARGE);
+    const replaced = firstIn(ANSWERS, met);
+    if (replaced !== undefined) return sendFault(replaced);
+    if (window.end - window.start > tooLargeHours) return sendFault('too-large');
 
     const entries = names.has('empty-archive') ? [] : this.#entries(ready, met, names);
-    if (entries.length === 0 && !names.has('empty-archive')) return send(NO_DATA);
+    if (entries.length === 0 && !names.has('empty-archive')) return sendFault('no-data');
     record.status = 200;
-    await deliver(response, zip(entries, { zip64: names.has('zip64') }), met.find(isDelivery)?.name);
+    await deliver(response, zip(entries, { zip64: names.has('zip64') }), firstIn(DELIVERIES, met));
   }
 
   #filled(window: Window): Hour[] {
@@ -140,10 +132,10 @@ export class ExportApi {
   }
 }
 
-function isAnswer(met: Met): met is Met & { name: keyof typeof ANSWERS } {
-  return met.name in ANSWERS;
-}
-
-function isDelivery(met: Met): met is Met & { name: keyof typeof DELIVERIES } {
-  return met.name in DELIVERIES;
+/** The first fault that the table tells of. */
+function firstIn<Name extends FaultName>(
+  table: Readonly<Record<Name, unknown>>,
+  met: readonly Met[],
+): Name | undefined {
+  return met.find(({ name }) => name in table)?.name as Name | undefined;
 }

@@ -78,10 +78,8 @@ export interface Fault {
   readonly name: FaultName;
   /** Only requests whose window holds this hour meet the fault. Without it, every request does. */
   readonly hour?: Hour;
-  /** How many requests meet it. Without it, all of them do. */
-  readonly times?: number;
-  /** How many requests are still to meet it. The simulator counts it down. */
-  remaining?: number;
+  /** How many requests are still to meet it: the simulator counts it down. Without it, all do. */
+  times?: number;
 }
 
 /** Reads `NAME[@HOUR][*TIMES]`, e.g. `truncated-zip@2026-11-20T05*2`. */
@@ -106,10 +104,9 @@ export function parseFault(spec: string): Fault {
   }
 }
 
-/** The opposite of parseFault, with the times that are left. */
-export function formatFault(fault: Fault): string {
-  const left = remainingOf(fault);
-  return `${fault.name}${fault.hour === undefined ? '' : `@${formatHour(fault.hour)}`}${left === Infinity ? '' : `*${left}`}`;
+/** The opposite of parseFault. */
+export function formatFault({ name, hour, times }: Fault): string {
+  return `${name}${hour === undefined ? '' : `@${formatHour(hour)}`}${times === undefined ? '' : `*${times}`}`;
 }
 
 function nearest(name: string): string | undefined {
@@ -118,7 +115,6 @@ function nearest(name: string): string | undefined {
   return closestMatch(name, longer.length > 0 ? longer : names);
 }
 
-const remainingOf = ({ times = Infinity, remaining = times }: Fault) => remaining;
 const isGrowth = ({ name, hour }: Fault) => name === 'grown' && hour !== undefined;
 
 /** A fault that a request meets, with the hour that it falls on where it changes one hour. */
@@ -133,8 +129,7 @@ export interface Met {
  */
 export function meetFaults(faults: Fault[], window: Window, filled: readonly Hour[], readyEnd: Hour): Met[] {
   const candidates = faults.filter(
-    (fault) =>
-      remainingOf(fault) > 0 && (fault.hour === undefined || (window.start <= fault.hour && fault.hour < window.end)),
+    ({ hour = window.start, times }) => times !== 0 && window.start <= hour && hour < window.end,
   );
   const first = (kind: keyof typeof CATALOGUE) => candidates.find(({ name }) => name in CATALOGUE[kind]);
   const answered = first('answer') !== undefined;
@@ -152,7 +147,7 @@ export function meetFaults(faults: Fault[], window: Window, filled: readonly Hou
       if (!counts) continue;
       met.push({ name, hour: undefined });
     }
-    fault.remaining = remainingOf(fault) - 1;
+    if (fault.times !== undefined) fault.times--;
   }
   return met;
 }

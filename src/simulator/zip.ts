@@ -16,7 +16,7 @@ export interface ZipEntry {
   /** Sizes and offset stand in zip64 fields even if they would fit without. */
   readonly zip64?: boolean;
   readonly directory?: boolean;
-  /** Announced in place of the true checksum. */
+  /** Announced in place of the true checksum of a Buffer. */
   readonly crc32?: number;
   readonly modified?: Date;
 }
@@ -32,7 +32,8 @@ interface Written {
   readonly entry: ZipEntry;
   readonly name: Buffer;
   readonly offset: number;
-  descriptor: boolean;
+  /** Neither sizes nor checksum are known before the data. */
+  isStreamed: boolean;
   crc: number;
   size: number;
   compressed: number;
@@ -43,61 +44,62 @@ const MAX32 = 0xffffffff;
 const ZIP64_VERSION = 45;
 const MADE_ON_UNIX = (3 << 8) | ZIP64_VERSION;
 
+const hasDescriptor = ({ entry, isStreamed }: Written) => isStreamed || entry.dataDescriptor === true;
+/** Of a streamed entry nobody knows whether its sizes will fit 32 bits, and the local record tells the width. */
+const isWide = ({ entry, isStreamed, size, compressed }: Written) =>
+  isStreamed || entry.zip64 === true || Math.max(size, compressed) >= MAX32;
+
 /** Writes an archive of `entries` in their order. It is zip64 wherever sizes, offsets or their number need it. */
 export async function* zip(
   entries: Iterable<ZipEntry> | AsyncIterable<ZipEntry>,
   options: ZipOptions = {},
 ): AsyncGenerator<Buffer> {
-  const directory: Written[] = [];
+  const directory: Buffer[] = [];
   let offset = 0;
   for await (const entry of entries) {
-    const descriptor = entry.dataDescriptor === true;
-    const written = { entry, name: Buffer.from(entry.name), offset, descriptor, crc: 0, size: 0, compressed: 0 };
-    directory.push(written);
+    const name = Buffer.from(entry.name);
+    const written = { entry, name, offset, isStreamed: false, crc: 0, size: 0, compressed: 0 };
     for await (const chunk of writeEntry(written)) {
       offset += chunk.length;
       yield chunk;
     }
+    directory.push(centralRecord(written));
   }
-  const start = offset;
-  for (const written of directory) {
-    const record = centralRecord(written);
-    offset += record.length;
-    yield record;
-  }
-  yield endRecords(directory.length, start, offset - start, options);
+  yield* directory;
+  const size = directory.reduce((sum, { length }) => sum + length, 0);
+  yield endRecords(directory.length, offset, size, options);
 }
 
 async function* writeEntry(written: Written): AsyncGenerator<Buffer> {
   const { entry } = written;
   const content = typeof entry.data === 'function' ? await entry.data() : entry.data;
-  const deflated = entry.method === 'deflated';
+  const isDeflated = entry.method === 'deflated';
+  let body: AsyncIterable<Buffer> | Iterable<Buffer>;
   if (Buffer.isBuffer(content)) {
-    const body = deflated ? await promisify(deflateRaw)(content) : content;
-    Object.assign(written, { crc: entry.crc32 ?? crc32(content), size: content.length, compressed: body.length });
-    const wide = entry.zip64 === true || Math.max(content.length, body.length) >= MAX32;
-    yield localRecord(written, wide);
-    yield body;
-    if (written.descriptor) yield descriptorRecord(written, wide);
-    return;
+    const packed = isDeflated ? await promisify(deflateRaw)(content) : content;
+    const crc = entry.crc32 ?? crc32(content);
+    Object.assign(written, { crc, size: content.length, compressed: packed.length });
+    body = [packed];
+  } else {
+    written.isStreamed = true;
+    const counted = countedBy(written, content);
+    body = isDeflated ? pipeline(counted, createDeflateRaw(), () => undefined) : counted;
   }
-  written.descriptor = true;
-  const counted = async function* () {
-    for await (const chunk of content) {
-      written.crc = crc32(chunk, written.crc);
-      written.size += chunk.length;
-      yield chunk;
-    }
-  };
-  // Nobody knows yet whether the sizes will fit 32 bits, and the local record announces the descriptor's width.
-  yield localRecord(written, true);
-  const body: AsyncIterable<Buffer> = deflated ? pipeline(counted(), createDeflateRaw(), () => undefined) : counted();
+  yield localRecord(written);
+  written.compressed = 0;
   for await (const chunk of body) {
     written.compressed += chunk.length;
     yield chunk;
   }
-  written.crc = entry.crc32 ?? written.crc;
-  yield descriptorRecord(written, true);
+  if (hasDescriptor(written)) yield descriptorRecord(written);
+}
+
+async function* countedBy(written: Written, content: AsyncIterable<Buffer> | Iterable<Buffer>) {
+  for await (const chunk of content) {
+    written.crc = crc32(chunk, written.crc);
+    written.size += chunk.length;
+    yield chunk;
+  }
 }
 
 // Typed arrays are little-endian, as zip is, on every machine that this runs on.
@@ -106,32 +108,32 @@ const u32 = (...values: number[]) => Buffer.from(Uint32Array.from(values).buffer
 const u64 = (...values: number[]) => Buffer.from(BigUint64Array.from(values, BigInt).buffer);
 
 /** The fields that the local and the central record share, from the version to the length of the extra field. */
-function sharedFields({ entry, descriptor, name, crc, size, compressed }: Written, wide: boolean, extra: Buffer) {
+function sharedFields(written: Written, wide: boolean, extra: Buffer): Buffer {
+  const { entry, name, crc, size, compressed } = written;
   const modified = entry.modified ?? new Date(0);
   const time = (modified.getUTCHours() << 11) | (modified.getUTCMinutes() << 5) | (modified.getUTCSeconds() >> 1);
   const year = Math.max(0, modified.getUTCFullYear() - 1980);
   const date = (year << 9) | ((modified.getUTCMonth() + 1) << 5) | modified.getUTCDate();
-  const utf8 = typeof entry.name === 'string' && name.some((byte) => byte > 0x7f);
-  const flags = (descriptor ? 1 << 3 : 0) | (utf8 ? 1 << 11 : 0);
+  const isUtf8 = typeof entry.name === 'string' && name.some((byte) => byte > 0x7f);
+  const flags = (hasDescriptor(written) ? 1 << 3 : 0) | (isUtf8 ? 1 << 11 : 0);
   const method = entry.method === 'deflated' ? 8 : 0;
   const sizes = wide ? [MAX32, MAX32] : [compressed, size];
-  return Buffer.concat([
-    u16(wide ? ZIP64_VERSION : 20, flags, method, time, date),
-    u32(crc, ...sizes),
-    u16(name.length, extra.length),
-  ]);
+  const version = wide ? ZIP64_VERSION : 20;
+  return Buffer.concat([u16(version, flags, method, time, date), u32(crc, ...sizes), u16(name.length, extra.length)]);
 }
 
 /** Stands before an entry's data. */
-function localRecord(written: Written, wide: boolean): Buffer {
-  const known = written.descriptor ? { ...written, crc: 0, size: 0, compressed: 0 } : written;
+function localRecord(written: Written): Buffer {
+  const wide = isWide(written);
+  const known = hasDescriptor(written) ? { ...written, crc: 0, size: 0, compressed: 0 } : written;
   const extra = wide ? zip64Extra(known.size, known.compressed) : Buffer.alloc(0);
   return Buffer.concat([Buffer.from('PK\x03\x04'), sharedFields(known, wide, extra), written.name, extra]);
 }
 
 /** Stands after the data of an entry whose local record does not tell its sizes. */
-function descriptorRecord({ crc, size, compressed }: Written, wide: boolean): Buffer {
-  const sizes = wide ? u64(compressed, size) : u32(compressed, size);
+function descriptorRecord(written: Written): Buffer {
+  const { crc, size, compressed } = written;
+  const sizes = isWide(written) ? u64(compressed, size) : u32(compressed, size);
   return Buffer.concat([Buffer.from('PK\x07\x08'), u32(crc), sizes]);
 }
 
@@ -140,17 +142,10 @@ function centralRecord(written: Written): Buffer {
   const { entry, name, offset, size, compressed } = written;
   const wide = entry.zip64 === true || Math.max(size, compressed, offset) >= MAX32;
   const extra = wide ? zip64Extra(size, compressed, offset) : Buffer.alloc(0);
-  const mode = entry.directory === true ? 0o040755 : 0o100644;
-  const attributes = mode * 0x10000 + (entry.directory === true ? 0x10 : 0);
-  return Buffer.concat([
-    Buffer.from('PK\x01\x02'),
-    u16(MADE_ON_UNIX),
-    sharedFields(written, wide, extra),
-    u16(0, 0, 0),
-    u32(attributes, wide ? MAX32 : offset),
-    name,
-    extra,
-  ]);
+  const attributes = entry.directory === true ? 0o040755 * 0x10000 + 0x10 : 0o100644 * 0x10000;
+  const shared = [u16(MADE_ON_UNIX), sharedFields(written, wide, extra), u16(0, 0, 0)];
+  const place = u32(attributes, wide ? MAX32 : offset);
+  return Buffer.concat([Buffer.from('PK\x01\x02'), ...shared, place, name, extra]);
 }
 
 function zip64Extra(...values: number[]): Buffer {

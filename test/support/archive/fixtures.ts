@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { crc32, gzipSync } from 'node:zlib';
 import { expect } from 'chai';
+import yauzl from 'yauzl';
 import type { Archive, Count, Member } from '../../../src/archive/archive.ts';
 import { MemoryBudget } from '../../../src/archive/memory.ts';
 import { readMemberName } from '../../../src/archive/names.ts';
@@ -23,6 +24,24 @@ export type Reader = (typeof READERS)[number];
 
 export function write(entries: ZipEntry[], options?: ZipOptions): Promise<Buffer> {
   return buffer(Readable.from(zip(entries, options)));
+}
+
+/** An entry of an archive, read back. */
+export interface Unzipped {
+  readonly name: string;
+  readonly data: Buffer;
+  readonly entry: yauzl.Entry;
+  readonly crcIsRight: boolean;
+}
+
+export async function unzip(archive: Buffer): Promise<Unzipped[]> {
+  const file = await yauzl.fromBufferPromise(archive, { decodeStrings: false });
+  const members: Unzipped[] = [];
+  for await (const entry of file.eachEntry()) {
+    const data = await buffer(await file.openReadStreamPromise(entry));
+    members.push({ name: entry.fileNameRaw.toString(), data, entry, crcIsRight: crc32(data) === entry.crc32 });
+  }
+  return members;
 }
 
 /** `whole` in copies of `size` bytes, each in memory of its own. */
