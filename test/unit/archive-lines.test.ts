@@ -53,8 +53,8 @@ function scan(chunks: Iterable<Buffer>, strict: boolean): Found {
 /** Copies of `whole` cut at `cuts`. */
 function cutAt(whole: Buffer, cuts: readonly number[]): Buffer[] {
   const borders = [...cuts.map((cut) => cut % (whole.length + 1)), whole.length].sort((a, b) => a - b);
-  return borders.map((to, at) => {
-    const from = borders[at - 1] ?? 0;
+  return borders.map((to, index) => {
+    const from = borders[index - 1] ?? 0;
     const piece = Buffer.allocUnsafeSlow(to - from);
     whole.copy(piece, 0, from, to);
     return piece;
@@ -127,7 +127,7 @@ describe('LineScanner', () => {
     expect([...kinds].sort()).to.deep.equal(['event', 'invalid_json', 'not_an_object']);
   });
 
-  it('finds the same when every byte comes by itself', () => {
+  it('finds the same byte by byte', () => {
     fc.assert(
       fc.property(anything, fc.boolean(), (whole, strict) => {
         const bytes = [...whole].map((byte) => Buffer.from([byte]));
@@ -144,8 +144,8 @@ describe('LineScanner', () => {
     const start = 5 * 2 ** 20 + most + 1;
     const bad = [{ line: 3, start, end: start + most + 2, reason: 'invalid_json' as const }];
     for (const size of [256 * 1024, 2 ** 20 + 7, whole.length]) {
-      const chunks = Array.from({ length: Math.ceil(whole.length / size) }, (_, at) =>
-        Buffer.from(whole.subarray(at * size, (at + 1) * size)),
+      const chunks = Array.from({ length: Math.ceil(whole.length / size) }, (_, index) =>
+        Buffer.from(whole.subarray(index * size, (index + 1) * size)),
       );
       expect(scan(chunks, true), `chunks of ${size}`).to.deep.equal({ events: 3, bytes: whole.length, bad });
     }
@@ -159,7 +159,7 @@ describe('goodLines and quarantineLines', () => {
     readonly base64: string;
   }
 
-  it('share out exactly the bytes, whatever the chunks and whoever releases them', async () => {
+  it('split the bytes exactly, whatever the chunks', async () => {
     await fc.assert(
       fc.asyncProperty(anything, anyCuts, fc.boolean(), async (whole, cuts, strict) => {
         const { bad, events } = split(whole, strict);
@@ -174,10 +174,10 @@ describe('goodLines and quarantineLines', () => {
         );
         const pieces: Buffer[] = [];
         let [from, taken] = [0, 0];
-        for (const [at, { start, end }] of bad.entries()) {
-          const content = Buffer.from(quarantined[at]?.base64 ?? '', 'base64');
-          expect(content.equals(whole.subarray(start, end)), `line ${bad[at]?.line}`).to.equal(true);
-          expect(content.toString('base64')).to.equal(quarantined[at]?.base64);
+        for (const [index, { start, end }] of bad.entries()) {
+          const content = Buffer.from(quarantined[index]?.base64 ?? '', 'base64');
+          expect(content.equals(whole.subarray(start, end)), `line ${bad[index]?.line}`).to.equal(true);
+          expect(content.toString('base64')).to.equal(quarantined[index]?.base64);
           pieces.push(good.subarray(taken, taken + start - from), content);
           taken += start - from;
           from = end;
@@ -205,7 +205,7 @@ describe('goodLines and quarantineLines', () => {
   it('write a bad line of megabytes in pieces', async () => {
     const whole = Buffer.concat([Buffer.from('{"a":1}\n'), Buffer.alloc(3_000_001, 'x'), Buffer.from('\n{"b":2}\n')]);
     const { bad } = split(whole, false);
-    const cuts = Array.from({ length: 40 }, (_, at) => at * 77_777);
+    const cuts = Array.from({ length: 40 }, (_, index) => index * 77_777);
     let longest = 0;
     const copies: Buffer[] = [];
     for await (const chunk of quarantineLines(streamed(cutAt(whole, cuts)), bad)) {

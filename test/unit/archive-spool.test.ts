@@ -73,7 +73,7 @@ describe('spool', () => {
     }
   });
 
-  it('moves to a file what outgrows the budget or its announced length, and begins there where it cannot fit', async () => {
+  it('moves to a file what outgrows the budget or its announced length, and starts there when it cannot fit', async () => {
     const whole = noisyEvent(3 * MB);
     for (const [budgetBytes, expectedBytes] of [
       [2 * MB, undefined],
@@ -118,7 +118,7 @@ describe('spool', () => {
     );
   });
 
-  it('has an empty body in memory, without a file', async () => {
+  it('keeps an empty body in memory', async () => {
     const each = await keep(body(Buffer.alloc(0)), options(0));
     expect(each.kind).to.equal('memory');
     expect(each.bytes).to.equal(0);
@@ -153,7 +153,7 @@ describe('spool', () => {
     for (const each of atOnce) expect((await contentOf(each)).equals(whole)).to.equal(true);
   });
 
-  it('has a file without a name while it is open', async () => {
+  it('uses a file without a name', async () => {
     const each = await keep(body(noisyEvent(MB)), options(0));
     if (each.kind !== 'file') return expect.fail('kept in memory');
     expect(await readdir(workDir)).to.deep.equal([]);
@@ -163,7 +163,7 @@ describe('spool', () => {
     expect((await each.file.stat()).mode & 0o777).to.equal(0o600);
   });
 
-  it('gives everything back where the body fails', async () => {
+  it('gives everything back when the body fails', async () => {
     const lost = new Error('the connection broke off');
     async function* failing(after: number) {
       yield* body(noisyEvent(after));
@@ -180,7 +180,7 @@ describe('spool', () => {
     }
   });
 
-  it('gives everything back with the archive, and where that cannot be opened', async () => {
+  it('gives everything back with the archive, opened or not', async () => {
     const before = await openFiles();
     const whole = await write([{ name: NAME, data: noisyEvent(MB) }]);
     for (const budgetBytes of [10 * MB, 0]) {
@@ -268,7 +268,7 @@ describe('spool', () => {
       );
     });
 
-    it('takes the name of the file away at once where files cannot be made without one', async () => {
+    it('deletes the name of the file at once where it cannot go without one', async () => {
       const { open } = fs;
       const names: unknown[] = [];
       const without: typeof open = async (path, flags, mode) => {

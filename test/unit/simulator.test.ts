@@ -24,10 +24,11 @@ const DAY = readHour('2026-11-20T00');
 const KEYS = `Basic ${btoa('simulator-key:simulator-secret')}`;
 const SCALE = 40;
 const counts = (hour: Hour) => eventsOfHour(1, hour, SCALE);
-const hours = Array.from({ length: 24 }, (_, at) => DAY + at);
+const hours = Array.from({ length: 24 }, (_, index) => DAY + index);
 /** An hour with several parts, and one without any. */
 const BUSY = hours.find((hour) => counts(hour).parts.length > 1) ?? Number.NaN;
-const QUIET = Array.from({ length: 240 }, (_, at) => DAY - at).find((hour) => counts(hour).events === 0) ?? Number.NaN;
+const QUIET =
+  Array.from({ length: 240 }, (_, index) => DAY - index).find((hour) => counts(hour).events === 0) ?? Number.NaN;
 
 const wire = (hour: Hour) => formatHour(hour).replaceAll('-', '');
 const linesIn = (json: Buffer) => json.toString().split('\n').slice(0, -1);
@@ -72,10 +73,10 @@ describe('simulator', () => {
       expect(members.map(({ name }) => name)).to.deep.equal(expected.parts.map(({ name }) => name));
       expect(members[0]?.name).to.match(/^100011471\/100011471_2026-11-20_\d{1,2}#0\.json\.gz$/);
       expect(members[0]?.name).not.to.match(/_0\d#/);
-      for (const [at, { data, crcIsRight, entry }] of members.entries()) {
+      for (const [index, { data, crcIsRight, entry }] of members.entries()) {
         expect(crcIsRight).to.equal(true);
         expect(entry.compressionMethod).to.equal(0);
-        expect(gunzipSync(data).equals(expected.parts[at]?.json ?? Buffer.alloc(0))).to.equal(true);
+        expect(gunzipSync(data).equals(expected.parts[index]?.json ?? Buffer.alloc(0))).to.equal(true);
       }
       const lines = expected.parts.flatMap(({ json }) => linesIn(json));
       expect(lines).to.have.length(expected.events);
@@ -116,16 +117,16 @@ describe('simulator', () => {
     });
 
     it('has a day curve, between one and three parts, and quiet hours but never two in a row', () => {
-      const many = Array.from({ length: 24 * 100 }, (_, at) => DAY + at);
+      const many = Array.from({ length: 24 * 100 }, (_, index) => DAY + index);
       const all = many.map((hour) => eventsOfHour(1, hour, 200));
       const quiet = all.filter(({ events }) => events === 0).length;
       expect(quiet / all.length).to.be.within(0.05, 0.11);
-      expect(all.some(({ events }, at) => events === 0 && all[at - 1]?.events === 0)).to.equal(false);
+      expect(all.some(({ events }, index) => events === 0 && all[index - 1]?.events === 0)).to.equal(false);
       expect(new Set(all.map(({ parts }) => parts.length))).to.deep.equal(new Set([0, 1, 2, 3]));
-      const at = (hh: number) =>
+      const countsAt = (hh: number) =>
         many.filter((hour) => hour % 24 === hh).map((hour) => eventsOfHour(1, hour, 200).events);
       const mean = (list: number[]) => list.reduce((sum, value) => sum + value, 0) / list.length;
-      expect(mean(at(12))).to.be.above(3 * mean(at(3)));
+      expect(mean(countsAt(12))).to.be.above(3 * mean(countsAt(3)));
       for (const { events, parts } of all) expect(parts.reduce((sum, part) => sum + part, 0)).to.equal(events);
     });
 
@@ -137,21 +138,21 @@ describe('simulator', () => {
       expect((await ask(BUSY)).status).to.equal(404);
     });
 
-    it('holds members deflated where told so', async () => {
+    it('deflates members on demand', async () => {
       await start({ compression: 'deflated' });
       const [first] = await unzip(await archiveOf(BUSY));
       expect(first?.entry.compressionMethod).to.equal(8);
       expect(first?.crcIsRight).to.equal(true);
     });
 
-    it('streams parts that are too large to be held', async () => {
+    it('streams parts too large for memory', async () => {
       await start({ eventsPerHour: 20_000, gzipLevel: 1 });
       const members = await unzip(await archiveOf(BUSY));
       const expected = expectedHour({ eventsPerHour: 20_000 }, BUSY);
       expect(members[0]?.entry.generalPurposeBitFlag).to.equal(8);
-      for (const [at, { data, crcIsRight }] of members.entries()) {
+      for (const [index, { data, crcIsRight }] of members.entries()) {
         expect(crcIsRight).to.equal(true);
-        expect(crc32(gunzipSync(data))).to.equal(crc32(expected.parts[at]?.json ?? ''));
+        expect(crc32(gunzipSync(data))).to.equal(crc32(expected.parts[index]?.json ?? ''));
       }
     });
 
@@ -169,7 +170,7 @@ describe('simulator', () => {
       return { status: response.status, body: await response.text() };
     };
 
-    it('wants the right pair of keys', async () => {
+    it('requires the right pair of keys', async () => {
       const query = `start=${wire(BUSY)}&end=${wire(BUSY)}`;
       expect((await status(query, {})).status).to.equal(401);
       const refused = await status(query, { Authorization: `Basic ${btoa('simulator-key:wrong')}` });
@@ -177,7 +178,7 @@ describe('simulator', () => {
       expect(JSON.parse(refused.body)).to.have.nested.property('error.metadata.details', 'Invalid API Key');
     });
 
-    it('names the parameter that it cannot take', async () => {
+    it('names the wrong parameter', async () => {
       const cases: [string, string][] = [
         ['', 'start'],
         ['start=20261120T05', 'end'],
@@ -198,7 +199,7 @@ describe('simulator', () => {
       await year.body?.cancel();
     });
 
-    it('tells the time of the machine, an hour off or not at all where told so', async () => {
+    it('sends the time of the machine, unless a fault changes it', async () => {
       const date = async () => (await ask(BUSY)).headers.get('date');
       expect(Date.now() - Date.parse((await date()) ?? '')).to.be.within(0, 5000);
       for (const [name, told] of [
@@ -219,7 +220,7 @@ describe('simulator', () => {
       expect((await ask(QUIET)).status).to.equal(404);
     });
 
-    it('finds windows above tooLargeHours too large', async () => {
+    it('refuses windows above tooLargeHours', async () => {
       await start({ tooLargeHours: 6 });
       expect((await ask(DAY, DAY + 5)).status).to.equal(200);
       const refused = await ask(DAY, DAY + 6);
@@ -227,7 +228,7 @@ describe('simulator', () => {
       expect(await refused.text()).to.include('4 GB');
     });
 
-    it('takes five at once and turns the sixth away, until one has ended', async () => {
+    it('refuses a sixth request while five are under way', async () => {
       simulator.faults.push({ name: 'stall-first-byte', times: 5 });
       const hangUp = new AbortController();
       const five = Array.from({ length: 5 }, () => ask(BUSY, BUSY, { signal: hangUp.signal }).catch(() => undefined));
@@ -241,7 +242,7 @@ describe('simulator', () => {
       expect(last).to.equal(200);
     });
 
-    it('never turns away a client that keeps to five', async () => {
+    it('never refuses a client that sends five at once', async () => {
       const worker = async () => {
         for (let round = 0; round < 20; round++) await archiveOf(BUSY);
       };
@@ -313,19 +314,19 @@ describe('simulator', () => {
       const clean = await unzip(await archiveOf(DAY, DAY + 23));
       simulator.faults.push(parseFault(`bom@${formatHour(BUSY)}`));
       const changed = await unzip(await archiveOf(DAY, DAY + 23));
-      const different = changed.filter(({ data }, at) => clean[at]?.data.equals(data) === false);
+      const different = changed.filter(({ data }, index) => clean[index]?.data.equals(data) === false);
       expect(different.map(({ name }) => name)).to.deep.equal([
         expectedHour({ eventsPerHour: SCALE }, BUSY).parts[0]?.name,
       ]);
     });
 
-    it('that need data pass by windows without', async () => {
+    it('that need data do not count windows without', async () => {
       simulator.faults.push({ name: 'bom', times: 1 }, { name: 'slow', times: 1 });
       expect((await ask(QUIET)).status).to.equal(404);
       expect(simulator.requests[0]).not.to.have.property('fault');
     });
 
-    it('follow one another where several replace the answer', async () => {
+    it('that replace the answer take turns', async () => {
       simulator.faults.push({ name: 'rate-limit', times: 1 }, { name: 'unavailable', times: 1 });
       const statuses = [await ask(BUSY), await ask(BUSY), await ask(BUSY)].map(({ status }) => status);
       expect(statuses).to.deep.equal([429, 503, 200]);
@@ -481,14 +482,14 @@ describe('simulator', () => {
       });
     }
 
-    it('extra members have a tenth of the events and other ones, marks have no bytes', async () => {
+    it('extra members have a tenth of the events, marks no bytes', async () => {
       const { members } = await withFault('grown', 'traversal', 'duplicate-names', 'complete-marks');
       for (const { data } of members.slice(-4, -1)) expect(linesIn(gunzipSync(data))).to.have.length(SCALE / 10);
       expect(members.at(-2)?.data.equals(members[0]?.data ?? Buffer.alloc(0))).to.equal(false);
       expect(members.at(-1)?.data).to.have.length(0);
     });
 
-    it('forms of the zip are in its records', async () => {
+    it('the form of the zip shows in its records', async () => {
       const { members: described } = await withFault('data-descriptors');
       expect(described.map(({ entry }) => entry.generalPurposeBitFlag & 8)).to.deep.equal(names().map(() => 8));
       simulator.faults.splice(0, 1, { name: 'deflated' });
@@ -609,8 +610,8 @@ describe('simulator', () => {
       const { members, first } = await withFault('flipped-byte');
       expect(members[0]?.entry.compressionMethod).to.equal(0);
       expect(members[0]?.entry.crc32).to.equal(clean[0]?.entry.crc32);
-      expect(members.map(({ crcIsRight }) => crcIsRight)).to.deep.equal(clean.map((_, at) => at > 0));
-      expect(first.filter((byte, at) => byte !== clean[0]?.data[at])).to.have.length(1);
+      expect(members.map(({ crcIsRight }) => crcIsRight)).to.deep.equal(clean.map((_, index) => index > 0));
+      expect(first.filter((byte, index) => byte !== clean[0]?.data[index])).to.have.length(1);
       expect(() => gunzipSync(first)).to.throw();
     });
 
@@ -623,13 +624,13 @@ describe('simulator', () => {
     });
 
     /** The only line that differs from the lines without the fault, and how many lines there are more. */
-    const lines: [FaultName, number, (line: string, at: number, clean: string[]) => void][] = [
+    const lines: [FaultName, number, (line: string, index: number, clean: string[]) => void][] = [
       [
         'bad-line',
         1,
-        (line, at, clean) => {
+        (line, index, clean) => {
           expect(line).to.match(/^\{"[^}]*[^}\s]$/);
-          expect(at).to.equal(Math.floor(clean.length / 2));
+          expect(index).to.equal(Math.floor(clean.length / 2));
         },
       ],
       [
@@ -676,7 +677,7 @@ describe('simulator', () => {
       for await (const chunk of Readable.from([data]).pipe(createGunzip({ chunkSize: 2 ** 20 }))) {
         if (head.length < 300_000) head = Buffer.concat([head, chunk]);
         bytes += chunk.length;
-        for (let at = chunk.indexOf(10); at !== -1; at = chunk.indexOf(10, at + 1)) count++;
+        for (let lf = chunk.indexOf(10); lf !== -1; lf = chunk.indexOf(10, lf + 1)) count++;
       }
       return { bytes, lines: count, first: head.toString('utf8', 0, head.indexOf('\n')) };
     }
@@ -699,7 +700,7 @@ describe('simulator', () => {
     });
   });
 
-  it('prints what to paste and stays until it is told to stop', async () => {
+  it('prints what to paste and runs until it is stopped', async () => {
     const stop = new AbortController();
     const printed: string[] = [];
     const done = runSimulator({ apiKey: 'k', faults: [parseFault('slow*2')] }, stop.signal, (line) =>
@@ -718,7 +719,7 @@ describe('simulator', () => {
     expect(await fetch(url).catch(() => 'closed')).to.equal('closed');
   });
 
-  it('says so where the port is taken', async () => {
+  it('names a port that is taken', async () => {
     const port = Number(new URL(simulator.url).port);
     const error = await startSimulator({ port }).catch((reason: Error) => reason);
     expect(error).to.be.instanceOf(UsageError).with.property('message').that.includes('EADDRINUSE');

@@ -83,7 +83,7 @@ describe('zip writer', () => {
 
   it('turns to zip64 above 65,534 entries', async () => {
     const none = Buffer.alloc(0);
-    const entries = Array.from({ length: 70_000 }, (_, at) => ({ name: at.toString(), data: none }));
+    const entries = Array.from({ length: 70_000 }, (_, index) => ({ name: index.toString(), data: none }));
     const file = await yauzl.fromBufferPromise(await write(entries));
     let last = '';
     for await (const entry of file.eachEntry()) last = entry.fileName;
@@ -107,10 +107,10 @@ describe('zip writer', () => {
 
     class Chunks extends yauzl.RandomAccessReader {
       override _readStreamForRange(start: number, end: number): Readable {
-        let at = 0;
+        let offset = 0;
         const wanted = chunks.map((chunk) => {
-          const part = chunk.subarray(Math.max(0, start - at), Math.max(0, end - at));
-          at += chunk.length;
+          const part = chunk.subarray(Math.max(0, start - offset), Math.max(0, end - offset));
+          offset += chunk.length;
           return part;
         });
         return Readable.from(wanted.filter(({ length }) => length > 0));

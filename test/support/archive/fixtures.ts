@@ -46,9 +46,9 @@ export async function unzip(archive: Buffer): Promise<Unzipped[]> {
 
 /** `whole` in copies of `size` bytes, each in memory of its own. */
 export function* pieces(whole: Buffer, size: number): Generator<Buffer> {
-  for (let at = 0; at < whole.length; at += size) {
-    const piece = Buffer.allocUnsafeSlow(Math.min(size, whole.length - at));
-    whole.copy(piece, 0, at);
+  for (let start = 0; start < whole.length; start += size) {
+    const piece = Buffer.allocUnsafeSlow(Math.min(size, whole.length - start));
+    whole.copy(piece, 0, start);
     yield piece;
   }
 }
@@ -97,7 +97,10 @@ export function noisyLines(count: number, seed = 1): Buffer {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     return state.toString(36);
   };
-  const lines = Array.from({ length: count }, (_, at) => `{"insert_id":"${noise()}${noise()}","event_id":${at}}\n`);
+  const lines = Array.from(
+    { length: count },
+    (_, index) => `{"insert_id":"${noise()}${noise()}","event_id":${index}}\n`,
+  );
   return Buffer.from(lines.join(''));
 }
 

@@ -42,11 +42,11 @@ const spoil = () => [1, 2, 4].map((size) => Buffer.alloc(size * 64 * 1024, 0xff)
 async function readUpTo(member: Member, json: Buffer, round: number): Promise<void> {
   const end = pointOf(round, json.length);
   const chunks = inflate(member);
-  let at = 0;
+  let offset = 0;
   for (;;) {
     const asked = chunks.next();
     // Every other one gives up while a chunk is on its way.
-    if (at >= end && round % 2 === 0) {
+    if (offset >= end && round % 2 === 0) {
       await chunks.return(undefined);
       await asked;
       done.givenUp++;
@@ -54,14 +54,14 @@ async function readUpTo(member: Member, json: Buffer, round: number): Promise<vo
     }
     const { done: ended, value } = await asked;
     if (ended === true) {
-      assert.equal(at, json.length);
+      assert.equal(offset, json.length);
       done.read++;
       break;
     }
     if (round % 3 === 0) await turn();
-    assert.ok(value.equals(json.subarray(at, at + value.length)), `other bytes at ${at}, round ${round}`);
-    at += value.length;
-    if (at < end) continue;
+    assert.ok(value.equals(json.subarray(offset, offset + value.length)), `other bytes at ${offset}, round ${round}`);
+    offset += value.length;
+    if (offset < end) continue;
     await chunks.return(undefined);
     done.givenUp++;
     break;
@@ -149,10 +149,10 @@ try {
         let round = 0;
         const worker = async () => {
           while (round < count) {
-            const at = round++;
-            const member = archive.members[at % members.length] as Member;
-            const { json } = members[at % members.length] as (typeof members)[0];
-            await work(member, json, at);
+            const index = round++;
+            const member = archive.members[index % members.length] as Member;
+            const { json } = members[index % members.length] as (typeof members)[0];
+            await work(member, json, index);
           }
         };
         await Promise.all(Array.from({ length: AT_ONCE }, worker));
