@@ -52,7 +52,7 @@ export function readTrailer(last: Buffer, name: string): Count {
   return { crc32: tail.readUInt32LE(0), bytes: tail.readUInt32LE(4) };
 }
 
-/** The last eight bytes of what can only be read from its beginning. */
+/** The last eight bytes of a stream. */
 export async function lastBytes(chunks: AsyncIterable<Buffer>): Promise<Buffer> {
   let last: Buffer = Buffer.alloc(0);
   for await (const chunk of chunks) last = Buffer.concat([last, chunk.subarray(-8)]).subarray(-8);
@@ -62,7 +62,7 @@ export async function lastBytes(chunks: AsyncIterable<Buffer>): Promise<Buffer> 
 /** A gzip file up to this size is held in memory while it is landed. A real one has a few megabytes. */
 export const HELD_BYTES = 4 * 2 ** 20;
 
-/** The same member, read from the archive once and not for every look at it, where its size allows. */
+/** The same member, read from the archive only once if it is small. */
 export async function hold(member: Member): Promise<Member> {
   const { name, bytes } = member;
   if (bytes > HELD_BYTES) return member;

@@ -24,7 +24,7 @@ export async function* inflate(member: GzipFile, onCompressed?: (chunk: Buffer) 
     if (error instanceof JobError) throw error;
     throw broken(`${member.name} does not inflate (${(error as Error).message})`, error);
   }
-  // gunzip ends at the first zero after a gzip stream and drops the rest: padding, or what would be lost without a word.
+  // gunzip stops at the first zero after a gzip stream. What it drops must be padding.
   let left = gunzip.bytesWritten;
   if (left === member.bytes) return;
   for await (const chunk of member.open()) {

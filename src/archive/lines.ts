@@ -27,7 +27,7 @@ export class LineScanner {
   readonly bad: BadLine[] = [];
   readonly #strict: boolean;
   readonly #utf8 = new TextDecoder('utf-8', { fatal: true });
-  /** What has come of the first bytes, until it is known whether they are a byte order mark. */
+  /** The first bytes, until there are enough to tell a byte order mark. */
   #beginning: Buffer | undefined = Buffer.alloc(0);
   #line = 1;
   #lineStart = 0;
@@ -50,7 +50,7 @@ export class LineScanner {
     if (this.#beginning.length >= BOM.length) this.#begin(this.#beginning);
   }
 
-  /** The last line may lack its end. */
+  /** Call it after the last chunk: the last line may have no line end. */
   end(): void {
     if (this.#beginning !== undefined) this.#begin(this.#beginning);
     if (this.#lineStart < this.bytes) this.#endLine(this.bytes);
@@ -77,12 +77,12 @@ export class LineScanner {
   }
 
   /** Takes what of a line is in one chunk. */
-  #take(chunk: Buffer, from: number, to: number): void {
-    if (this.#strict && this.bytes + to - this.#lineStart <= LONGEST_PARSED) {
-      this.#pieces.push(chunk.subarray(from, to));
+  #take(chunk: Buffer, pieceStart: number, pieceEnd: number): void {
+    if (this.#strict && this.bytes + pieceEnd - this.#lineStart <= LONGEST_PARSED) {
+      this.#pieces.push(chunk.subarray(pieceStart, pieceEnd));
     }
-    let start = from;
-    let end = to;
+    let start = pieceStart;
+    let end = pieceEnd;
     while (start < end && isSpace(chunk[start])) start++;
     while (end > start && isSpace(chunk[end - 1])) end--;
     if (start === end) return;
@@ -122,7 +122,7 @@ export async function* goodLines(chunks: AsyncIterable<Buffer>, bad: readonly Ba
   for await (const { bytes, line } of cut(chunks, bad)) if (line === undefined) yield bytes;
 }
 
-/** The bad lines as JSON lines with their content in base64, in pieces however long they are. */
+/** The bad lines as JSON lines with their content in base64. Long ones come in pieces. */
 export async function* quarantineLines(chunks: AsyncIterable<Buffer>, bad: readonly BadLine[]): AsyncGenerator<Buffer> {
   let rest: Buffer = Buffer.alloc(0);
   for await (const { bytes, line, isFirst, isLast } of cut(chunks, bad)) {

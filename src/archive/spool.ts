@@ -23,7 +23,7 @@ export interface SpoolOptions {
 
 /**
  * Keeps `body` in memory while the budget lasts, then moves it to a temporary file. Throws a JobError where the disk is
- * full or WORK_DIR cannot be written. What `body` throws passes as it is.
+ * full or WORK_DIR cannot be written. An error of `body` is thrown as it is.
  */
 export async function spool(body: AsyncIterable<Buffer>, options: SpoolOptions): Promise<Spool> {
   const { workDir } = options;

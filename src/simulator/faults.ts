@@ -63,14 +63,10 @@ const CATALOGUE = {
   },
 };
 
+const { answer, delivery, archive, hour: hourly, date } = CATALOGUE;
+
 /** Every fault with what it does. */
-export const FAULTS = {
-  ...CATALOGUE.answer,
-  ...CATALOGUE.delivery,
-  ...CATALOGUE.archive,
-  ...CATALOGUE.hour,
-  ...CATALOGUE.date,
-};
+export const FAULTS = { ...answer, ...delivery, ...archive, ...hourly, ...date };
 
 export type FaultName = keyof typeof FAULTS;
 

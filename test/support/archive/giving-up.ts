@@ -15,6 +15,7 @@ import { hold, type Member } from '../../../src/archive/archive.ts';
 import { inflate } from '../../../src/archive/inflate.ts';
 import { readMemberName } from '../../../src/archive/names.ts';
 import { openDestination } from '../../../src/destination/open.ts';
+import { JobError } from '../../../src/errors.ts';
 import { landMember } from '../../../src/export/member.ts';
 import { gzipMember } from '../../../src/simulator/gzip.ts';
 import { hearingLog, s3Settings } from '../settings.ts';
@@ -130,8 +131,8 @@ async function land(member: Member, json: Buffer, format: 'json' | 'gzip'): Prom
     if (format === 'json') assert.ok(body.equals(json), 'landed, and other bytes are there');
     done.landed++;
   } catch (error) {
-    if ((error as Error).name !== 'JobError') throw error;
-    assert.match((error as { code: string }).code, /^(DESTINATION|NOT_S3)/, String(error));
+    if (!(error instanceof JobError)) throw error;
+    assert.match(error.code, /^(DESTINATION|NOT_S3)/, String(error));
     done.failed++;
   } finally {
     destination.close();
