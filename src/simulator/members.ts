@@ -13,16 +13,10 @@ const MOST_EVENTS_IN_MEMORY = 5000;
 const BOMB_LINE_BYTES = 256 * 1024;
 const BOMB_LINES = 4096;
 const LARGE_MEMBER_BYTES = 500_000_000;
-const LONG_LINE_BYTES = 1_000_000;
-
-/** Where an archive's entries come from. */
-export interface Source extends Traffic {
-  readonly gzipLevel: number;
-}
 
 /** The entries for `hour`, with its faults. `windowStart` is the first hour of the request. */
 export function entriesOfHour(
-  source: Source,
+  source: Traffic & { readonly gzipLevel: number },
   hour: Hour,
   windowStart: Hour,
   faults: ReadonlySet<FaultName>,
@@ -117,7 +111,7 @@ const REWRITES: Partial<Record<FaultName, Rewrite>> = {
   'bad-line': onLines((lines, middle) => lines.toSpliced(middle, 0, (lines[middle] ?? '{').slice(0, 24))),
   'bad-json': onLines((lines, middle) => lines.toSpliced(middle, 0, '{"event_type":"cut off","event_properties":}')),
   'blank-lines': onLines((lines, middle) => ['', ...lines.slice(0, middle), '', ' \t', ...lines.slice(middle), '']),
-  'long-line': inMiddleEvent(`"padding":"${'x'.repeat(LONG_LINE_BYTES)}"`),
+  'long-line': inMiddleEvent(`"padding":"${'x'.repeat(1_000_000)}"`),
   'line-separator': inMiddleEvent('"separators":"a\u2028b\u2029c\u0085d"'),
   'json-array': onLines((lines) => [`[${lines.join(',')}]`]),
   'empty-member': () => '',

@@ -15,6 +15,7 @@ import { crcHex } from '../../src/landing/manifest.ts';
 import { PrefixProject } from '../../src/landing/project.ts';
 import { gzipMember } from '../../src/simulator/gzip.ts';
 import {
+  collect,
   countOf,
   failure,
   memberOf,
@@ -40,9 +41,7 @@ function strictStore() {
     stream: async () => undefined,
     async put(key: string, content: Content) {
       stored.puts++;
-      const copies: Buffer[] = [];
-      for await (const chunk of content.open()) copies.push(Buffer.from(chunk));
-      const whole = Buffer.concat(copies);
+      const whole = await collect(content.open());
       const counted = countOf(whole);
       if (counted.bytes !== content.bytes || counted.crc32 !== content.crc32) {
         expect(await content.count()).to.deep.equal(counted);

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { count } from '../../src/archive/inflate.ts';
 import { type BadLine, goodLines, LineScanner, quarantineLines } from '../../src/archive/lines.ts';
-import { countOf } from '../support/archive/fixtures.ts';
+import { collect, countOf } from '../support/archive/fixtures.ts';
 
 interface Found {
   readonly events: number;
@@ -67,12 +67,6 @@ async function* streamed(chunks: Iterable<Buffer>): AsyncGenerator<Buffer> {
     yield chunk;
     chunk.fill('}');
   }
-}
-
-async function consumed(chunks: AsyncIterable<Buffer>): Promise<Buffer> {
-  const copies: Buffer[] = [];
-  for await (const chunk of chunks) copies.push(Buffer.from(chunk));
-  return Buffer.concat(copies);
 }
 
 const anyCuts = fc.array(fc.nat({ max: 2000 }), { maxLength: 12 });
@@ -163,8 +157,8 @@ describe('goodLines and quarantineLines', () => {
     await fc.assert(
       fc.asyncProperty(anything, anyCuts, fc.boolean(), async (whole, cuts, strict) => {
         const { bad, events } = split(whole, strict);
-        const good = await consumed(goodLines(streamed(cutAt(whole, cuts)), bad));
-        const quarantine = await consumed(quarantineLines(streamed(cutAt(whole, cuts)), bad));
+        const good = await collect(goodLines(streamed(cutAt(whole, cuts)), bad));
+        const quarantine = await collect(quarantineLines(streamed(cutAt(whole, cuts)), bad));
 
         const lines = quarantine.toString().split('\n');
         expect(lines.pop()).to.equal('');
@@ -195,7 +189,7 @@ describe('goodLines and quarantineLines', () => {
     await fc.assert(
       fc.asyncProperty(anything, anyCuts, async (whole, cuts) => {
         const { bad } = split(whole, false);
-        const kept = await consumed(goodLines(streamed([Buffer.from(whole)]), bad));
+        const kept = await collect(goodLines(streamed([Buffer.from(whole)]), bad));
         expect(await count(goodLines(streamed(cutAt(whole, cuts)), bad))).to.deep.equal(countOf(kept));
       }),
       { numRuns: 200 },
@@ -219,7 +213,7 @@ describe('goodLines and quarantineLines', () => {
   });
 
   it('yield nothing of nothing', async () => {
-    expect(await consumed(goodLines(streamed([]), []))).to.have.length(0);
-    expect(await consumed(quarantineLines(streamed([Buffer.from('{}\n')]), []))).to.have.length(0);
+    expect(await collect(goodLines(streamed([]), []))).to.have.length(0);
+    expect(await collect(quarantineLines(streamed([Buffer.from('{}\n')]), []))).to.have.length(0);
   });
 });
