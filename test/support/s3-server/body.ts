@@ -2,16 +2,7 @@ import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { crc32 } from 'node:zlib';
 import { S3Error } from './answer.ts';
-import { header } from './call.ts';
-
-/** A request's body, complete, and proved to be what the request says of it. */
-export interface Received {
-  readonly body: Buffer;
-  readonly size: number;
-  readonly md5: Buffer;
-  /** The checksum headers to keep and to send back, as S3 does. */
-  readonly checksums: Readonly<Record<string, string>>;
-}
+import { header, type Received } from './call.ts';
 
 const CRC32 = 'x-amz-checksum-crc32';
 const UNSIGNED = 'UNSIGNED-PAYLOAD';

@@ -1,5 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Received } from './body.ts';
+
+/** A request's body, complete, and proved to be what the request says of it. */
+export interface Received {
+  readonly body: Buffer;
+  readonly size: number;
+  readonly md5: Buffer;
+  /** The checksum headers to keep and to send back, as S3 does. */
+  readonly checksums: Readonly<Record<string, string>>;
+}
 
 /** One request as the operations see it: path-style bucket and key taken apart, the body not read yet. */
 export interface Call {
