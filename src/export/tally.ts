@@ -1,7 +1,10 @@
+import { command } from '../command-line.ts';
 import { EXIT, JobError } from '../errors.ts';
-import { formatHour, type Hour } from '../hours.ts';
+import { agreeing, count, number } from '../format.ts';
+import { formatHour, type Hour, hourFolder } from '../hours.ts';
 import type { Manifest } from '../landing/manifest.ts';
-import { describe } from '../log.ts';
+import { describe, type Log } from '../log.ts';
+import type { Decision } from './decide.ts';
 
 export interface Failure {
   readonly hour: Hour;
@@ -22,8 +25,8 @@ export class Tally {
   readonly shrunk = new Set<Hour>();
   readonly unchanged = new Set<Hour>();
   readonly failed = new Map<Hour, Failure>();
-  readonly #told = new Set<string>();
-  /** What ended the run before its time. */
+  readonly #messages = new Set<string>();
+  /** What ended the run early. */
   ended: JobError | undefined;
   requests = 0;
   retries = 0;
@@ -31,20 +34,14 @@ export class Tally {
   uploadedBytes = 0;
   readonly timings: Timings = { downloadMs: 0, inflateMs: 0, uploadMs: 0 };
 
-  seal(hour: Hour, manifest: Manifest): void {
-    this.failed.delete(hour);
-    this.sealed.set(hour, manifest);
-  }
-
-  /** Whether nothing has been told of this error yet: it may be that of many hours. */
+  /** True where this is the first hour with this error: many hours may have the same. */
   fail(hour: Hour, error: unknown): boolean {
     if (this.sealed.has(hour)) return false;
-    const code = error instanceof JobError ? error.code : 'INTERNAL';
     const message = describe(error);
-    this.failed.set(hour, { hour, code, message });
-    if (this.#told.has(message)) return false;
-    this.#told.add(message);
-    return true;
+    this.failed.set(hour, { hour, code: error instanceof JobError ? error.code : 'INTERNAL', message });
+    const isNew = !this.#messages.has(message);
+    this.#messages.add(message);
+    return isNew;
   }
 
   get done(): number {
@@ -52,17 +49,49 @@ export class Tally {
   }
 
   get exitCode(): number {
-    const code = this.ended?.exitCode ?? EXIT.failed;
-    if (this.ended !== undefined && code !== EXIT.failed) return code;
+    if (this.ended !== undefined && this.ended.exitCode !== EXIT.failed) return this.ended.exitCode;
     if (this.failed.size === 0 && this.ended === undefined) return EXIT.done;
     return this.sealed.size > 0 ? EXIT.partial : EXIT.failed;
   }
+}
 
-  hours(which: 'complete' | 'empty'): string[] {
-    return [...this.sealed]
-      .filter(([, manifest]) => manifest.status === which)
-      .map(([hour]) => hour)
-      .sort((a, b) => a - b)
-      .map(formatHour);
+interface Sealed {
+  readonly decision: Decision;
+  /** The manifest that stands now, and the one that stood before. */
+  readonly manifest: Manifest;
+  readonly old?: Manifest | undefined;
+}
+
+/** Counts an hour as sealed, and says what is new about it. */
+export function tellSealed(
+  hour: Hour,
+  { decision, manifest, old }: Sealed,
+  { tally, log }: { readonly tally: Tally; readonly log: Log },
+): void {
+  const name = formatHour(hour);
+  const { events, quarantined } = manifest;
+  tally.failed.delete(hour);
+  tally.sealed.set(hour, manifest);
+  if (decision.kind === 'unchanged') {
+    tally.unchanged.add(hour);
+    log.debug(`${name} is unchanged.`, { hour: name });
+  } else if (decision.kind === 'shrunk') {
+    tally.shrunk.add(hour);
+    const force = decision.events === 0 ? '--force=empty' : '--force';
+    const again = command(`export --start ${name} --end ${formatHour(hour + 1)} ${force}`);
+    log.warn(
+      `${name} shrank: Amplitude now returns ${count(decision.events, 'event')}, ${number(events)} ${agreeing(events, 'has', 'have')} landed. The landing stays. \`${again}\` takes the smaller answer.`,
+      { hour: name },
+    );
+  } else {
+    const fields = { hour: name, events, bytes: manifest.bytes, objects: manifest.objects.length };
+    if (old === undefined) log.debug(`Sealed ${name}: ${manifest.status}, ${count(events, 'event')}.`, fields);
+    else log.info(`Replaced ${name}: ${count(events, 'event')}, ${number(old.events)} before.`, fields);
+    if (quarantined === 0) return;
+    const are = agreeing(quarantined, 'is no event. It is', 'are no events. They are');
+    const folder = `quarantine/${hourFolder(hour)}/`;
+    log.warn(`${name} has ${count(quarantined, 'line')} that ${are} in ${folder}; the rest has landed.`, {
+      hour: name,
+    });
   }
 }

@@ -6,11 +6,9 @@ import { expect } from 'chai';
 import PQueue from 'p-queue';
 import { RequestFault } from '../../src/amplitude/faults.ts';
 import { requestWindow } from '../../src/amplitude/request.ts';
-import type { Destination } from '../../src/destination/destination.ts';
 import { JobError } from '../../src/errors.ts';
 import { Tally } from '../../src/export/tally.ts';
 import { WindowRunner } from '../../src/export/windows.ts';
-import { PrefixProject } from '../../src/landing/project.ts';
 import { parseFault, type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { filesOf, manifestsOf, runProgram } from '../support/program.ts';
 import { amplitudeAt, asking, serve, WINDOW } from '../support/requests/asking.ts';
@@ -200,29 +198,13 @@ describe('requests', function () {
     /** The windows that are asked for where landing fails with `error`. */
     async function landing(error: JobError, hours: number, windows = 1) {
       const tally = new Tally();
-      const log = hearingLog();
       const ended: JobError[] = [];
-      const failing = new Proxy({} as Destination, {
-        get: () => () => {
-          throw error;
-        },
-      });
-      const { keep, signal, now, redact } = asking(amplitudeAt(simulator.url));
       const runner = new WindowRunner({
-        destination: failing,
-        format: 'json',
-        strict: false,
-        mode: 'export',
-        members: new PQueue({ concurrency: 2 }),
+        api: asking(amplitudeAt(simulator.url, { EXPORT_MAX_ATTEMPTS: '3' })),
+        land: () => Promise.reject(error),
         requests: new PQueue({ concurrency: 1 }),
         tally,
-        log,
-        now,
-        project: PrefixProject.unknown(),
-        amplitude: amplitudeAt(simulator.url, { EXPORT_MAX_ATTEMPTS: '3' }),
-        keep,
-        signal,
-        redact,
+        log: hearingLog(),
         onDone: () => undefined,
         stop: (reason) => void ended.push(reason),
       });

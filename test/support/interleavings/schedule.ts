@@ -66,9 +66,7 @@ export async function runOnce(destination: Destination, answer: Answer, mode: Mo
   const tally = new Tally();
   const options = {
     destination,
-    format: 'json',
-    strict: false,
-    mode,
+    rules: { format: 'json', strict: false, mode },
     members: new PQueue({ concurrency: 4 }),
     tally,
     log: hearingLog(),

@@ -2,37 +2,30 @@ import { command } from '../command-line.ts';
 import type { Destination } from '../destination/destination.ts';
 import { JobError } from '../errors.ts';
 import { formatHour, type Hour, hourFolder } from '../hours.ts';
-import { readKey } from '../landing/keys.ts';
+import { type ObjectName, readKey } from '../landing/keys.ts';
 import { keysIn, type Manifest, manifestKey, readManifest } from '../landing/manifest.ts';
 import type { Log } from '../log.ts';
 import type { Mode } from './decide.ts';
 
-/** What stands for an hour: its manifest, or one that cannot be read and that this run may replace. */
-export interface Before {
+/** The manifest that stands for an hour. It is undefined where it cannot be read and this run may replace it. */
+export interface Current {
   readonly version: string;
   readonly manifest: Manifest | undefined;
   readonly generation: number;
-  /** What goes once another manifest stands. */
+  /** The objects of the hour, which are deleted once another manifest stands and does not name them. */
   readonly keys: readonly string[];
 }
 
-interface Options {
-  readonly destination: Destination;
-  readonly mode: Mode;
-  readonly log: Log;
-}
-
 /**
- * Undefined where the hour has no manifest. `parts`: those of the answer. Throws a JobError: MANIFEST_UNREADABLE and
- * MANIFEST_NEWER where the manifest must not be replaced, REPAIR_SHRUNK where an unreadable one may name more than the
- * answer has.
+ * Reads what stands for an hour; undefined where it has no manifest. `parts` are the parts that the answer has. Throws a
+ * JobError for a manifest that must stay: MANIFEST_UNREADABLE, MANIFEST_NEWER, or REPAIR_SHRUNK for an unreadable one
+ * that may name more than the answer has.
  */
-export async function readBefore(
+export async function readCurrent(
   hour: Hour,
   parts: ReadonlySet<number>,
-  options: Options,
-): Promise<Before | undefined> {
-  const { destination, mode, log } = options;
+  { destination, mode, log }: { readonly destination: Destination; readonly mode: Mode; readonly log: Log },
+): Promise<Current | undefined> {
   const standing = await destination.standing(manifestKey(hour));
   if (standing === undefined) return undefined;
   const { version, content } = standing;
@@ -42,28 +35,29 @@ export async function readBefore(
   } catch (error) {
     const replaces = mode !== 'export' && error instanceof JobError && error.code === 'MANIFEST_UNREADABLE';
     if (!replaces) throw error;
-    log.warn(`${error.message} It is written anew.`, { hour: formatHour(hour) });
-    return { version, manifest: undefined, ...(await storedOf(hour, parts, options)) };
+    log.warn(`${error.message} This run replaces it.`, { hour: formatHour(hour) });
   }
+  // The manifest does not say what landed. The keys of the stored objects do.
+  const stored = await storedObjects(hour, destination);
+  if (mode === 'repair' && stored.some(({ part }) => !parts.has(part))) {
+    throw repairShrunk(hour, 'fewer members', parts.size);
+  }
+  const generation = Math.max(0, ...stored.map((object) => object.generation));
+  return { version, manifest: undefined, generation, keys: stored.map(({ key }) => key) };
 }
 
-/** Where the manifest cannot tell what landed, the names of what is stored do. A repair must not make less of it. */
-async function storedOf(hour: Hour, parts: ReadonlySet<number>, { destination, mode }: Options) {
-  const keys: string[] = [];
-  let generation = 0;
+async function storedObjects(hour: Hour, destination: Destination): Promise<(ObjectName & { key: string })[]> {
+  const stored: (ObjectName & { key: string })[] = [];
   for (const top of ['events', 'quarantine']) {
     for await (const { key } of destination.list(`${top}/${hourFolder(hour)}/`)) {
-      const stored = readKey(key);
-      if (stored === undefined) continue;
-      if (mode === 'repair' && !parts.has(stored.part)) throw repairShrunk(hour, 'fewer members', parts.size);
-      generation = Math.max(generation, stored.generation);
-      keys.push(key);
+      const name = readKey(key);
+      if (name !== undefined) stored.push({ ...name, key });
     }
   }
-  return { keys, generation };
+  return stored;
 }
 
-/** Not mended: what is stored may be all that is left of the hour. */
+/** Nothing is repaired: what is stored may be all that is left of the hour. */
 export function repairShrunk(hour: Hour, what: string, members: number): JobError {
   const name = formatHour(hour);
   const force = members === 0 ? '--force=empty' : '--force';
