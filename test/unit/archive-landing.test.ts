@@ -254,7 +254,7 @@ describe('two members of one part', () => {
       const landing = landAnswer({ start: hour, end: hour + 1 }, archive, new Date(), {
         destination: untouched,
         format: 'json',
-        project: PrefixProject.unknown(),
+        project: new PrefixProject(),
         tally: {} as Tally,
       } as unknown as Parameters<typeof landAnswer>[3]);
       expect((await failure(landing, 'ARCHIVE_REFUSED')).message).to.include(`"${bare}"`);
