@@ -2,18 +2,7 @@ import { type ErrorCode, EXIT, JobError, RUN_AGAIN } from '../errors.ts';
 import { formatWindow, type Window } from '../hours.ts';
 import { PROXY_HINT } from '../network.ts';
 
-/** How a window goes on after a fault: see Attempts. */
-type Rule =
-  | 'stop-run'
-  | 'give-up'
-  | 'halve'
-  | 'halve-or-retry'
-  | 'retry-then-halve'
-  | 'retry'
-  | 'retry-then-stop-run'
-  | 'wait';
-
-/** What a request can meet, as far as the code, the hint or what follows differs. */
+/** What a request can meet: its code, and the rule by which the window goes on (see Attempts). */
 export const FAULTS = {
   credentials: ['AMPLITUDE_CREDENTIALS', 'stop-run'],
   parameter: ['AMPLITUDE_BAD_REQUEST', 'give-up'],
@@ -33,7 +22,7 @@ export const FAULTS = {
   'not-amplitude': ['NOT_AMPLITUDE', 'give-up'],
   redirect: ['AMPLITUDE_REDIRECT', 'give-up'],
   unexpected: ['AMPLITUDE_SERVER', 'give-up'],
-} as const satisfies Readonly<Record<string, readonly [ErrorCode, Rule]>>;
+} as const satisfies Readonly<Record<string, readonly [ErrorCode, string]>>;
 
 export type Fault = keyof typeof FAULTS;
 

@@ -7,6 +7,9 @@ export type NextStep =
   | { readonly kind: 'retry' | 'wait'; readonly pauseMs: number; readonly message: string }
   | { readonly kind: 'halve' | 'give-up' | 'stop-run'; readonly fault: RequestFault };
 
+/** How often a window is asked for, and how long it may wait. */
+type Patience = Pick<Settings['amplitude'], 'maxAttempts' | 'backoffMs' | 'rateLimitWaitMs'>;
+
 /** After this many attempts the size of the window is the suspect. */
 const ATTEMPTS_BEFORE_HALVING = 2;
 
@@ -18,7 +21,7 @@ const LEAST_LIMIT_RANGE_MS = 1000;
 /** The attempts at one window. A limit is waited for, and no attempt. */
 export class Attempts {
   readonly #window: Window;
-  readonly #settings: Pick<Settings['amplitude'], 'maxAttempts' | 'backoffMs' | 'rateLimitWaitMs'>;
+  readonly #settings: Patience;
   readonly #random: () => number;
   #attempt = 1;
   #limits = 0;
@@ -26,11 +29,7 @@ export class Attempts {
   /** The answers to the run when this window first met a limit. */
   #answersBefore = 0;
 
-  constructor(
-    window: Window,
-    settings: Pick<Settings['amplitude'], 'maxAttempts' | 'backoffMs' | 'rateLimitWaitMs'>,
-    random = Math.random,
-  ) {
+  constructor(window: Window, settings: Patience, random = Math.random) {
     this.#window = window;
     this.#settings = settings;
     this.#random = random;

@@ -6,13 +6,13 @@ import type { OutputFormat } from '../config/settings.ts';
 import type { Destination } from '../destination/destination.ts';
 import { JobError } from '../errors.ts';
 import { formatHour, type Hour, hourFolder, wholeSeconds } from '../hours.ts';
-import { crcHex, keysIn, type Manifest, makeManifest, manifestKey, writeManifest } from '../landing/manifest.ts';
+import { keysIn, type Manifest, makeManifest, manifestKey, writeManifest } from '../landing/manifest.ts';
 import type { PrefixProject } from '../landing/project.ts';
 import type { Log } from '../log.ts';
 import { TOOL } from '../version.ts';
 import { type Current, readCurrent, repairShrunk } from './current.ts';
-import { type Decision, decide, type LandedMember, type MemberFacts, type Mode } from './decide.ts';
-import { landMember, type NamedMember } from './member.ts';
+import { type Decision, decide, type Mode } from './decide.ts';
+import { type ExaminedMember, type LandedMember, landMember, type NamedMember } from './member.ts';
 import { type Tally, tellSealed } from './tally.ts';
 
 /** What every hour of a run is landed with. */
@@ -45,9 +45,9 @@ export class HourLanding {
   readonly #name: string;
   readonly #request: Manifest['request'];
   readonly #options: LandingOptions;
-  #members: readonly NamedMember[];
-  /** What the answer says of the members, in the same order. */
-  #facts: readonly MemberFacts[] = [];
+  readonly #members: readonly NamedMember[];
+  /** The members once they were examined; those of a gap are not, unless another run seals it first. */
+  #examined: readonly ExaminedMember[] | undefined;
   /** What stands for the hour, as this run last read it. */
   #current: Current | undefined;
   /** The highest generation that this run has seen of the hour, so that it never reuses a key. */
@@ -67,7 +67,7 @@ export class HourLanding {
   async prepare(isSealed: boolean): Promise<void> {
     if (isSealed) await this.#readCurrent();
     if (this.#current === undefined) this.#first = await this.#land(new Map());
-    else await this.#examine();
+    else this.#examined = await this.#examine();
   }
 
   /** Throws a JobError where the hour cannot be sealed. Then the manifest that stood before still stands. */
@@ -90,6 +90,7 @@ export class HourLanding {
       }
       log.debug(`Another run sealed ${this.#name} first. This run compares its answer again.`, { hour: this.#name });
       this.#first = undefined;
+      this.#examined ??= await this.#examine();
       await this.#readCurrent();
       await this.#deleteUnnamed(next.written, this.#current?.manifest);
     }
@@ -103,7 +104,7 @@ export class HourLanding {
     if (old !== undefined && old.project !== null && this.#members.length > 0 && old.project !== project.id) {
       throw refused(`it is of project ${project.id}, while ${this.#name} holds project ${old.project}`);
     }
-    return decide(old, this.#facts, rules);
+    return decide(old, this.#examined ?? [], rules);
   }
 
   async #write(decision: Decision): Promise<Next> {
@@ -125,7 +126,7 @@ export class HourLanding {
     const generation = this.#generation + 1;
     const options = { destination, ...rules, timings: tally.timings, generation };
     const written: string[] = [];
-    const landed = await this.#eachMember(async (named) => {
+    const landed = await this.#eachMember(this.#examined ?? this.#members, async (named) => {
       const same = kept.get(named.member.name);
       if (same !== undefined) return same;
       const result = await landMember(named, options);
@@ -134,7 +135,6 @@ export class HourLanding {
       if (result.quarantine !== undefined) written.push(result.quarantine.key);
       return result;
     });
-    this.#facts = landed.map(factsOf);
     const objects = landed.map(({ object }) => object);
     const quarantine = landed.flatMap((member) => member.quarantine ?? []);
     const landing = { hour: this.hour, generation, project: project.id ?? null, objects, quarantine };
@@ -154,23 +154,17 @@ export class HourLanding {
     return { request: this.#request, sealedAt: wholeSeconds(this.#options.now()), tool: TOOL };
   }
 
-  async #examine(): Promise<void> {
-    this.#members = await this.#eachMember(async (named) => {
+  async #examine(): Promise<ExaminedMember[]> {
+    return await this.#eachMember(this.#members, async (named) => {
       const examined = await examine(await hold(named.member), this.#options.rules);
       return { ...named, examined };
-    });
-    this.#facts = this.#members.flatMap(({ member, examined }) => {
-      if (examined === undefined) return [];
-      const { source, events, bad } = examined;
-      const crc32 = crcHex(source.crc32);
-      return { name: member.name, source: { bytes: source.bytes, crc32 }, events, badLines: bad.length };
     });
   }
 
   /** Waits for all members, since they read the archive. Once one has failed, no other begins. */
-  async #eachMember<T>(work: (named: NamedMember) => Promise<T>): Promise<T[]> {
+  async #eachMember<T>(members: readonly NamedMember[], work: (named: NamedMember) => Promise<T>): Promise<T[]> {
     const failed = new AbortController();
-    const results = this.#members.map((named) =>
+    const results = members.map((named) =>
       this.#options.members.add(async () => {
         failed.signal.throwIfAborted();
         try {
@@ -207,8 +201,4 @@ export class HourLanding {
       log.warn([what, error.hint, sweep].filter((part) => part !== undefined).join(' '), { hour: this.#name });
     }
   }
-}
-
-function factsOf({ object, quarantine }: LandedMember): MemberFacts {
-  return { name: object.member, source: object.source, events: object.events, badLines: quarantine?.lines ?? 0 };
 }

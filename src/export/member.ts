@@ -1,14 +1,13 @@
 import zlib from 'node:zlib';
 import { type Count, hold, type Member, notEvents } from '../archive/archive.ts';
 import { count, type Examined, examine, inflate } from '../archive/inflate.ts';
-import { type BadLine, goodLines, LineScanner, quarantineLines } from '../archive/lines.ts';
+import { goodLines, LineScanner, quarantineLines } from '../archive/lines.ts';
 import type { MemberName } from '../archive/names.ts';
 import { CHUNK_BYTES, through } from '../archive/through.ts';
 import type { OutputFormat } from '../config/settings.ts';
 import { type Content, type Destination, Miscounted } from '../destination/destination.ts';
 import { eventsKey, quarantineKey } from '../landing/keys.ts';
 import { crcHex, type LandedObject, type QuarantinedObject } from '../landing/manifest.ts';
-import type { LandedMember } from './decide.ts';
 import type { Timings } from './tally.ts';
 
 export interface NamedMember {
@@ -16,6 +15,16 @@ export interface NamedMember {
   readonly name: MemberName;
   /** What a look through the member has found, where there was one. */
   readonly examined?: Examined;
+}
+
+export interface ExaminedMember extends NamedMember {
+  readonly examined: Examined;
+}
+
+/** The object of a member, and the object of its bad lines. */
+export interface LandedMember {
+  readonly object: LandedObject;
+  readonly quarantine: QuarantinedObject | undefined;
 }
 
 export interface MemberOptions {
@@ -35,28 +44,20 @@ class BadLineOnTheWay extends Error {}
  * lines are events. Otherwise, and in the gzip format, the member is examined first.
  */
 export async function landMember(named: NamedMember, options: MemberOptions): Promise<LandedMember> {
-  const { name, examined } = named;
-  const member = await hold(named.member);
-  if (options.format === 'json' && examined === undefined) {
-    const landed = await landInOnePass(member, name, options);
+  const held = { ...named, member: await hold(named.member) };
+  if (options.format === 'json' && named.examined === undefined) {
+    const landed = await landInOnePass(held, options);
     if (landed !== undefined) return landed;
   }
-  return await landExamined(member, name, examined ?? (await examineTimed(member, options)), options);
-}
-
-async function examineTimed(member: Member, { strict, timings }: MemberOptions): Promise<Examined> {
   const started = performance.now();
-  const examined = await examine(member, { strict });
-  timings.inflateMs += performance.now() - started;
-  return examined;
+  const examined = named.examined ?? (await examine(held.member, options));
+  options.timings.inflateMs += performance.now() - started;
+  return await landExamined({ ...held, examined }, options);
 }
 
 /** Undefined where the trailer is wrong or a line is no event: then only a look through the member tells what to send. */
-async function landInOnePass(
-  member: Member,
-  name: MemberName,
-  { destination, strict, timings, generation }: MemberOptions,
-): Promise<LandedMember | undefined> {
+async function landInOnePass({ member, name }: NamedMember, options: MemberOptions): Promise<LandedMember | undefined> {
+  const { destination, strict, timings, generation } = options;
   const source = await member.trailer();
   let events = 0;
   async function* scanned() {
@@ -79,7 +80,7 @@ async function landInOnePass(
   const key = eventsKey({ ...name, generation, crc32: crcHex(source.crc32) }, 'json');
   try {
     await destination.put(key, contentFrom(source, scanned));
-    return { object: landedObject(key, member, source, { source, events }), quarantine: undefined };
+    return { object: { key, ...hex(source), events, member: member.name, source: hex(source) }, quarantine: undefined };
   } catch (error) {
     if (error instanceof BadLineOnTheWay || error instanceof Miscounted) return undefined;
     throw error;
@@ -87,12 +88,9 @@ async function landInOnePass(
 }
 
 /** Bad lines go to quarantine, the rest lands. */
-async function landExamined(
-  member: Member,
-  name: MemberName,
-  { source, compressed, events, bad }: Examined,
-  options: MemberOptions,
-): Promise<LandedMember> {
+async function landExamined(landing: ExaminedMember, options: MemberOptions): Promise<LandedMember> {
+  const { member, name, examined } = landing;
+  const { source, compressed, events, bad } = examined;
   const { destination, format, timings, generation } = options;
   const isWhole = bad.length === 0;
   const kept = () => (isWhole ? inflate(member) : goodLines(inflate(member), bad));
@@ -105,35 +103,22 @@ async function landExamined(
   const key = eventsKey({ ...name, generation, crc32: crcHex(stored.crc32) }, format);
   const started = performance.now();
   await destination.put(key, contentFrom(stored, open));
-  const quarantine = isWhole ? undefined : await landBadLines(member, name, bad, options);
+  const quarantine = isWhole ? undefined : await landBadLines(landing, options);
   timings.uploadMs += performance.now() - started;
-  return { object: landedObject(key, member, stored, { source, events }), quarantine };
+  return { object: { key, ...hex(stored), events, member: member.name, source: hex(source) }, quarantine };
 }
 
-async function landBadLines(
-  member: Member,
-  name: MemberName,
-  bad: readonly BadLine[],
-  { destination, generation }: MemberOptions,
-): Promise<QuarantinedObject> {
-  const open = () => quarantineLines(inflate(member), bad);
+async function landBadLines(landing: ExaminedMember, options: MemberOptions): Promise<QuarantinedObject> {
+  const { member, name, examined } = landing;
+  const open = () => quarantineLines(inflate(member), examined.bad);
   const stored = await count(open());
-  const key = quarantineKey({ ...name, generation, crc32: crcHex(stored.crc32) });
-  await destination.put(key, contentFrom(stored, open));
-  return { key, ...hex(stored), lines: bad.length, member: member.name };
+  const key = quarantineKey({ ...name, generation: options.generation, crc32: crcHex(stored.crc32) });
+  await options.destination.put(key, contentFrom(stored, open));
+  return { key, ...hex(stored), lines: examined.bad.length, member: member.name };
 }
 
 function contentFrom(known: Count, open: () => AsyncIterable<Buffer>): Content {
   return { ...known, open, count: () => count(open()) };
-}
-
-function landedObject(
-  key: string,
-  member: Member,
-  stored: Count,
-  { source, events }: Pick<Examined, 'source' | 'events'>,
-): LandedObject {
-  return { key, ...hex(stored), events, member: member.name, source: hex(source) };
 }
 
 function hex({ bytes, crc32 }: Count): { bytes: number; crc32: string } {

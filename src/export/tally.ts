@@ -95,3 +95,13 @@ export function tellSealed(
     });
   }
 }
+
+/** Counts hours as failed by one error and logs it once. What ends the run is logged at its end. */
+export function tellFailed(
+  hours: readonly Hour[],
+  error: unknown,
+  { tally, log }: { readonly tally: Tally; readonly log: Log },
+): void {
+  const isNew = hours.map((hour) => tally.fail(hour, error)).includes(true) || hours.length === 0;
+  if (isNew && !(error instanceof JobError && error.endsRun)) log.failure(error);
+}

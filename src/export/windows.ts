@@ -8,7 +8,7 @@ import { openArchive } from '../archive/open.ts';
 import { JobError, RUN_AGAIN } from '../errors.ts';
 import { formatWindow, halve, hoursOf, type Window } from '../hours.ts';
 import type { Log } from '../log.ts';
-import type { Tally } from './tally.ts';
+import { type Tally, tellFailed } from './tally.ts';
 
 export interface WindowOptions {
   readonly api: ExportApiOptions;
@@ -159,9 +159,7 @@ export class WindowRunner {
   #fail(window: Window, error: unknown): void {
     const { tally, log } = this.#options;
     const hours = hoursOf(window).filter((hour) => !tally.sealed.has(hour) && !tally.failed.has(hour));
-    const isNew = hours.map((hour) => tally.fail(hour, error)).includes(true);
-    // What ends the run is logged once, at its end.
-    if ((isNew || hours.length === 0) && !(error instanceof JobError && error.endsRun)) log.failure(error);
+    tellFailed(hours, error, { tally, log });
   }
 }
 
