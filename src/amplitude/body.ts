@@ -1,3 +1,5 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
 /** The body of an answer that is no archive, as far as it came. */
 export interface ErrorBody {
   readonly text: string;
@@ -28,20 +30,13 @@ export async function readErrorBody(stream: AsyncIterable<Buffer>, ms: number): 
   return { text: Buffer.concat(parts).subarray(0, ERROR_BODY_BYTES).toString('utf8'), end };
 }
 
-export interface Pace {
-  readonly idleMs: number;
-  /** Bytes a second, measured over `periodMs`. */
-  readonly leastRate: number;
-  readonly periodMs: number;
-}
-
 /**
- * The chunks of `stream`. Throws what `stalled` makes where they come more slowly than `pace`. Only the time spent waiting
- * for them counts: a slow disk here is not the sender's fault.
+ * The chunks of `stream`. Throws what `stalled` makes where none comes for `idleMs`, or fewer than `leastRate` bytes a
+ * second over `periodMs`. Only the time spent waiting for them counts: a slow disk here is not the sender's fault.
  */
 export async function* atPace(
   stream: AsyncIterable<Buffer>,
-  { idleMs, leastRate, periodMs }: Pace,
+  { idleMs, leastRate, periodMs }: { idleMs: number; leastRate: number; periodMs: number },
   stalled: (why: string) => Error,
 ): AsyncGenerator<Buffer> {
   const chunks = stream[Symbol.asyncIterator]();
@@ -66,13 +61,10 @@ export async function* atPace(
 
 /** Undefined where `work` takes longer. */
 async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), Math.max(0, ms));
-  });
+  const timer = new AbortController();
   try {
-    return await Promise.race([work, timeout]);
+    return await Promise.race([work, pause(Math.max(0, ms), undefined, { signal: timer.signal })]);
   } finally {
-    clearTimeout(timer);
+    timer.abort();
   }
 }

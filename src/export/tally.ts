@@ -6,12 +6,6 @@ import type { Manifest } from '../landing/manifest.ts';
 import { describe, type Log } from '../log.ts';
 import type { Decision } from './decide.ts';
 
-export interface Failure {
-  readonly hour: Hour;
-  readonly code: string;
-  readonly message: string;
-}
-
 /** Time spent in each stage, added up over all that runs at once, in milliseconds. */
 export interface Timings {
   downloadMs: number;
@@ -24,7 +18,7 @@ export class Tally {
   readonly sealed = new Map<Hour, Manifest>();
   readonly shrunk = new Set<Hour>();
   readonly unchanged = new Set<Hour>();
-  readonly failed = new Map<Hour, Failure>();
+  readonly failed = new Map<Hour, { readonly hour: Hour; readonly code: string; readonly message: string }>();
   readonly #messages = new Set<string>();
   /** What ended the run early. */
   ended: JobError | undefined;
@@ -55,18 +49,16 @@ export class Tally {
   }
 }
 
-interface Sealed {
-  readonly decision: Decision;
-  /** The manifest that stands now, and the one that stood before. */
-  readonly manifest: Manifest;
-  readonly old?: Manifest | undefined;
+interface Telling {
+  readonly tally: Tally;
+  readonly log: Log;
 }
 
-/** Counts an hour as sealed, and says what is new about it. */
+/** Counts an hour as sealed by `manifest`, in place of `old`, and says what is new about it. */
 export function tellSealed(
   hour: Hour,
-  { decision, manifest, old }: Sealed,
-  { tally, log }: { readonly tally: Tally; readonly log: Log },
+  { decision, manifest, old }: { decision: Decision; manifest: Manifest; old?: Manifest | undefined },
+  { tally, log }: Telling,
 ): void {
   const name = formatHour(hour);
   const { events, quarantined } = manifest;
@@ -90,18 +82,13 @@ export function tellSealed(
     if (quarantined === 0) return;
     const are = agreeing(quarantined, 'is no event. It is', 'are no events. They are');
     const folder = `quarantine/${hourFolder(hour)}/`;
-    log.warn(`${name} has ${count(quarantined, 'line')} that ${are} in ${folder}; the rest has landed.`, {
-      hour: name,
-    });
+    const lines = count(quarantined, 'line');
+    log.warn(`${name} has ${lines} that ${are} in ${folder}; the rest has landed.`, { hour: name });
   }
 }
 
 /** Counts hours as failed by one error and logs it once. What ends the run is logged at its end. */
-export function tellFailed(
-  hours: readonly Hour[],
-  error: unknown,
-  { tally, log }: { readonly tally: Tally; readonly log: Log },
-): void {
+export function tellFailed(hours: readonly Hour[], error: unknown, { tally, log }: Telling): void {
   const isNew = hours.map((hour) => tally.fail(hour, error)).includes(true) || hours.length === 0;
   if (isNew && !(error instanceof JobError && error.endsRun)) log.failure(error);
 }

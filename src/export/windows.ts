@@ -76,36 +76,23 @@ export class WindowRunner {
   async #tryWindow(window: Window): Promise<Outcome> {
     const { api, tally, log, onDone } = this.#options;
     const attempts = new Attempts(window, api.settings);
-    try {
-      for (;;) {
-        const fault = await this.#attempt(window);
-        if (fault === undefined) {
-          onDone(window);
-          return { kind: 'landed' };
-        }
+    for (;;) {
+      try {
+        await this.#requestAndLand(window);
+        onDone(window);
+        return { kind: 'landed' };
+      } catch (error) {
+        if (api.signal.aborted) return { kind: 'stopped' };
+        const fault = faultIn(error, window);
+        if (fault === undefined) return this.#failed(error);
+        if (isAnswer(fault.kind)) this.#noteAnswer();
         const next = attempts.after(fault, this.#answers);
-        if ('fault' in next)
-          return next.kind === 'halve' ? { kind: 'halve', error: next.fault } : this.#failed(next.fault);
+        if (next.kind === 'halve') return { kind: 'halve', error: fault };
+        if ('fault' in next) return this.#failed(next.fault);
         log.warn(next.message);
         tally.retries++;
-        await pause(next.pauseMs, undefined, { signal: api.signal });
+        await pause(next.pauseMs, undefined, { signal: api.signal }).catch(() => undefined);
       }
-    } catch (error) {
-      return api.signal.aborted ? { kind: 'stopped' } : this.#failed(error);
-    }
-  }
-
-  /** Undefined where it went well. Throws what no further attempt can mend. */
-  async #attempt(window: Window): Promise<RequestFault | undefined> {
-    try {
-      await this.#requestAndLand(window);
-      return undefined;
-    } catch (error) {
-      this.#options.api.signal.throwIfAborted();
-      const fault = faultIn(error, window);
-      if (fault === undefined) throw error;
-      if (isAnswer(fault.kind)) this.#noteAnswer();
-      return fault;
     }
   }
 
