@@ -51,7 +51,7 @@ describe('what has landed in a bucket', function () {
   const open = async () => inBucket(server, `run-${count++}`);
   completenessContract(open);
 
-  it('costs the requests that it says', async () => {
+  it('counts its own requests', async () => {
     const { env } = await open();
     const before = server.requests.length;
     const { stdout } = await runProgram(['status', '--json'], { ...env });
@@ -64,7 +64,7 @@ describe('what has landed in a bucket', function () {
     // The hour has landed all the same; what it replaces stays.
     ['DeleteObjects', 's3:DeleteObject', 0],
   ] as const) {
-    it(`a repair without ${right} says so, and leaves nothing that the next run does not mend`, async () => {
+    it(`a repair without ${right} says so, and the next run mends the rest`, async () => {
       const simulator = await startSimulator({ eventsPerHour: 40 });
       const { env, destination } = await open();
       const keys = {

@@ -12,7 +12,7 @@ import type { VerifyReport } from '../../src/verify/report.ts';
 import { sweep } from '../../src/verify/sweep.ts';
 import { runProgram, STARTED } from './program.ts';
 
-/** A destination that is empty at first: the settings that lead the program there, and a way round the program. */
+/** A destination that is empty at first: the settings for the program, and direct access for the test. */
 export interface Place {
   readonly env: Readonly<Record<string, string>>;
   readonly destination: Destination;
@@ -55,7 +55,7 @@ export function completenessContract(
     expect(ended.code, ended.stderr).to.equal(0);
     return ended.report();
   };
-  /** Without the keys of Amplitude: nobody needs them to look. */
+  /** Without the keys of Amplitude, which only an export needs. */
   const status = async (...args: string[]) => {
     const ended = await runProgram(['status', '--json', ...RANGE, ...args], { ...place.env });
     return { ...ended, status: JSON.parse(ended.stdout) as StatusReport };
@@ -109,7 +109,7 @@ export function completenessContract(
       });
     }
 
-    it('what lies beyond the lookback by --start only', async () => {
+    it('hours before the lookback by --start only', async () => {
       const report = await land('--lookback-days', '1');
       expect(report.range.start > '2026-03-04T12').to.equal(true);
       expect((await status()).status.totals.missing).to.equal(6);
@@ -119,7 +119,7 @@ export function completenessContract(
   });
 
   describe('status', () => {
-    it('tells of an empty destination that all is missing, and how to fill it', async () => {
+    it('reports an empty destination as one gap, and how to fill it', async () => {
       const { code, status: told } = await status();
       expect(code).to.equal(0);
       expect(told.totals).to.include({ missing: 6, complete: 0, events: 0, objects: 0 });
@@ -128,7 +128,7 @@ export function completenessContract(
       expect(told.gaps).to.deep.equal([{ start: '2026-03-04T06', end: '2026-03-04T12', hours: 6, command }]);
     });
 
-    it('tells each hour, its events and objects, and the gaps, each with what fills it', async () => {
+    it('reports each hour with its events and objects, and each gap with the command that fills it', async () => {
       await land();
       await place.destination.delete([range.start + 1, range.start + 4].map(manifestAt));
       const { status: told } = await status();
@@ -167,7 +167,7 @@ export function completenessContract(
       expect((settled as StatusReport).totals.unsettled).to.equal(0);
     });
 
-    it('knows hours that Amplitude returned less of', async () => {
+    it('knows hours that have shrunk at Amplitude', async () => {
       await land();
       const [hour = 0] = busy;
       await rewrite(hour, { shrunk: { events: 1, at: '2026-03-06T00:00:00Z' } });
@@ -177,7 +177,7 @@ export function completenessContract(
       expect(told.totals.events).to.equal(sum(busy));
     });
 
-    it('tells states, objects and bytes by listings alone with --no-events', async () => {
+    it('reports states, objects and bytes from listings alone with --no-events', async () => {
       await land();
       await place.destination.delete([manifestAt(range.start)]);
       const full = (await status()).status;
@@ -198,7 +198,7 @@ export function completenessContract(
       for (const { modifiedAt } of files) expect(Date.now() - Date.parse(modifiedAt)).to.be.within(-2000, 60_000);
     });
 
-    it('fails on gaps where that is asked, and only on those that are old enough', async () => {
+    it('fails on gaps with --fail-on-gaps, and only on those that are old enough', async () => {
       await land();
       expect((await status('--fail-on-gaps')).code).to.equal(0);
       await place.destination.delete([manifestAt(TARGET)]);
@@ -223,7 +223,7 @@ export function completenessContract(
       expect(await look('--start', '2026-03-04T06')).to.deep.equal([3, '2026-03-04T06', 2]);
     });
 
-    it('counts the gaps after the first hour that has landed, also where that was before the look-back', async () => {
+    it('counts the gaps after the first landed hour, also where that is before the lookback', async () => {
       await land('--start', '2026-03-02T00', '--end', '2026-03-02T01');
       await land('--start', '2026-03-04T08', '--end', '2026-03-04T12');
       const look = ['status', '--json', '--end', '2026-03-04T12', '--lookback-days', '1'];
@@ -231,7 +231,7 @@ export function completenessContract(
       expect([told.range.start, told.totals.missing]).to.deep.equal(['2026-03-03T12', 20]);
     });
 
-    it('has no gaps where it ends before the first hour that has landed, and says so', async () => {
+    it('has no gaps where it ends before the first landed hour, and says so', async () => {
       await land('--start', '2026-03-04T08', '--end', '2026-03-04T09');
       const look = ['status', '--json', '--end', '2026-03-04T08', '--lookback-days', '1', '--fail-on-gaps'];
       const ended = await runProgram(look, { ...place.env });
@@ -253,7 +253,7 @@ export function completenessContract(
       ['is of another project', (hour) => rewrite(hour, { project: '222' }), 'MANIFEST_FOREIGN', /of project 222/],
     ];
     for (const [name, spoil, code, message] of spoilt) {
-      it(`says which manifest ${name}, and takes its hour for unproved`, async () => {
+      it(`says which manifest ${name}, and counts its hour as unreadable`, async () => {
         await land();
         const [hour = 0] = busy;
         await spoil(hour);
@@ -288,7 +288,7 @@ export function completenessContract(
 
   describe('verify', () => {
     for (const depth of [[], ...(keepsChecksums ? [['--checksums']] : []), ['--deep']]) {
-      it(`finds nothing where all is as it landed ${depth.join('')}`, async () => {
+      it(`finds no difference after a landing ${depth.join('')}`, async () => {
         await land();
         const { code, verify: found } = await verify(...depth);
         expect(code).to.equal(0);
@@ -356,7 +356,7 @@ export function completenessContract(
       });
     }
 
-    it('finds the quarantine of an hour gone, and mends it', async () => {
+    it('finds that the quarantine of an hour is gone, and mends it', async () => {
       simulator.faults.push(parseFault(`bad-line@${formatHour(busy[0] ?? 0)}`));
       await land();
       const { quarantine } = await manifestOf(busy[0] ?? 0);
@@ -372,7 +372,7 @@ export function completenessContract(
     const strayOf = (hour: number, generation: number) =>
       eventsKey({ project: '100011471', hour, part: 77, generation, crc32: '00000000' }, 'json');
 
-    it('finds an object that no manifest can name any more, and leaves it to --sweep', async () => {
+    it('finds an object that no manifest can name, and leaves it to --sweep', async () => {
       await land();
       const stray = strayOf(busy[0] ?? 0, 1);
       await write(stray, '{}\n');
@@ -394,7 +394,7 @@ export function completenessContract(
       await write(manifestAt(spoilt), 'oops');
       const stored = async () => (await Array.fromAsync(place.destination.list('events/'))).map(({ key }) => key);
       const before = await stored();
-      // As a listing has it that is older than the seals of the hours: what they name by now stays.
+      // A listing that is older than the seals of the hours. What manifests name by now stays.
       const listed = await Array.fromAsync(place.destination.list('events/'));
       const later = (hours: number) => ({
         destination: place.destination,
@@ -405,7 +405,7 @@ export function completenessContract(
       expect(await stored()).to.deep.equal(before.filter((key) => !strays.includes(key)));
     });
 
-    it('takes what the next swap may name for a landing that goes on', async () => {
+    it('takes an object that the next swap may name for a landing in progress', async () => {
       await land();
       await write(strayOf(busy[0] ?? 0, 2), '{}\n');
       const { code, verify: found } = await verify();
@@ -413,7 +413,7 @@ export function completenessContract(
       expect(found.unsealed.map(({ key }) => key)).to.deep.equal([strayOf(busy[0] ?? 0, 2)]);
     });
 
-    it('differs where nothing has landed, as status and --dry-run say too', async () => {
+    it('reports a difference where nothing has landed; status and --dry-run warn too', async () => {
       const { code, verify: found } = await verify();
       expect([code, found.differences.map(({ kind }) => kind)]).to.deep.equal([3, ['nothing']]);
       const words = /Nothing has landed in .*Is this the right destination\?/;
@@ -423,7 +423,7 @@ export function completenessContract(
       expect(stderr + stdout).to.match(words);
     });
 
-    it('lists objects of an hour that is not sealed, and takes a landing that goes on for no difference', async () => {
+    it('lists the objects of an unsealed hour, and takes a landing in progress for no difference', async () => {
       await land();
       await place.destination.delete([manifestAt(busy[0] ?? 0)]);
       const { code, verify: found } = await verify();
@@ -447,7 +447,7 @@ export function completenessContract(
       for (const key of foreign) expect(await place.destination.read(key)).not.to.equal(undefined);
     });
 
-    it('takes nothing away where Amplitude has less by now', async () => {
+    it('deletes nothing where Amplitude has less now', async () => {
       await land();
       const hour = busy.find((at) => expected(at).parts.length > 1) ?? 0;
       const [gone = '', ...left] = (await manifestOf(hour)).objects.map(({ key }) => key);
@@ -459,13 +459,13 @@ export function completenessContract(
       expect(found.repair?.failed.map((failed) => failed.code)).to.deep.equal(['REPAIR_SHRUNK']);
       for (const key of left) expect(await place.destination.read(key), key).not.to.equal(undefined);
       expect((await manifestOf(hour)).objects).to.have.length(1 + left.length);
-      // Also where the manifest says nothing any more.
+      // Also where the manifest cannot be read any more.
       await write(manifestAt(hour), 'oops');
       expect((await verify('--repair')).code).to.equal(3);
       for (const key of left) expect(await place.destination.read(key), key).not.to.equal(undefined);
     });
 
-    it('takes no object away where its manifest is lost and Amplitude has fewer members', async () => {
+    it('deletes no object where its manifest is lost and Amplitude has fewer members', async () => {
       await land();
       const hour = busy.find((at) => expected(at).parts.length > 1) ?? 0;
       const keys = (await manifestOf(hour)).objects.map(({ key }) => key);
@@ -490,7 +490,7 @@ export function completenessContract(
         .and.include('prefix of its own');
     });
 
-    it('looks at the hours of a range only', async () => {
+    it('checks the hours of a range only', async () => {
       await land();
       await place.destination.delete([await first()]);
       const { code, verify: found } = await verify('--start', '2026-03-04T07', '--end', '2026-03-04T09');

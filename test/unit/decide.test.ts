@@ -92,7 +92,7 @@ const CASES: readonly [string, Manifest | undefined, readonly Part[], Record<Mod
   ['a member less', manifest(SMALL), [[0, 3]], smaller('shrunk to 3', 'land 0')],
   ['a member less, more events', manifest(SMALL), [[0, 9]], smaller('shrunk to 9', 'land')],
   ['no data', manifest(SMALL), [], { ...smaller('shrunk to 0', 'land'), force: 'shrunk to 0' }],
-  // The manifest counts wrong, and the answer has all that it names.
+  // The manifest counts too many events, and the answer has all its members.
   [
     'all of it, counted as less',
     manifest(SMALL, { events: 7 }),
@@ -109,9 +109,9 @@ function smaller(stays: string, forced: string): Record<Mode, string> {
   return { export: stays, force: forced, 'force-empty': forced, repair: 'refuse' };
 }
 
-describe('what becomes of an hour', () => {
+describe('decide: what becomes of an hour', () => {
   for (const [what, old, parts, outcomes] of CASES) {
-    it(`that gets ${what}`, () => {
+    it(`with ${what}`, () => {
       for (const [mode, outcome] of Object.entries(outcomes)) {
         const decision = decide(old, answer(parts), { mode: mode as Mode, format: 'json' });
         expect(told(decision), mode).to.equal(outcome);

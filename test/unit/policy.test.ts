@@ -35,20 +35,20 @@ describe('policy: what follows a fault', () => {
     }
   });
 
-  it('halves at once on 504, too large and a 400 that says nothing', () => {
+  it('halves at once for a 504, a window that is too large and a 400 without a reason', () => {
     for (const kind of ['gateway-timeout', 'too-large', 'refused'] as const) expect(first(kind, 2)).to.equal('halve');
     expect(row('gateway-timeout', 1)).to.equal('retry retry retry retry give-up');
     expect(first('too-large', 1)).to.equal('give-up');
     expect(first('refused', 1)).to.equal('give-up');
   });
 
-  it('never halves for a refused connection or the answer to another question', () => {
+  it('never halves for a refused connection or an archive of other hours', () => {
     for (const kind of ['unreachable', 'refused-archive'] as const) {
       expect(row(kind, 24)).to.equal('retry retry retry retry give-up');
     }
   });
 
-  it('waits for a limit, which is no attempt, as long as the patience lasts', () => {
+  it('waits for a limit as long as the patience lasts, and counts no attempt', () => {
     const limited = { maxAttempts: 1, rateLimitWaitMs: 3000, random: 1 };
     const kinds = (answers: number) => stepsAfter('rate-limit', { ...limited, answers }).map((step) => step.kind);
     expect(kinds(0)).to.deep.equal(['wait', 'wait', 'stop-run', 'stop-run', 'stop-run']);
@@ -64,7 +64,7 @@ describe('policy: what follows a fault', () => {
     expect(row('proxy', 24)).to.equal('retry retry retry retry stop-run');
   });
 
-  it('stops the run for refused credentials and a name that nobody knows, and retries nothing that is our own error', () => {
+  it('stops the run for refused credentials and an unknown host, and never retries our own errors', () => {
     for (const kind of ['credentials', 'no-connection'] as const) expect(first(kind, 24)).to.equal('stop-run');
     for (const kind of ['parameter', 'redirect', 'unexpected', 'not-amplitude'] as const) {
       expect(first(kind, 24)).to.equal('give-up');
@@ -81,7 +81,7 @@ describe('policy: pauses', () => {
   const pauses = (kind: Fault, changed: Parameters<typeof stepsAfter>[1]) =>
     stepsAfter(kind, { maxAttempts: 100, ...changed }).map((step) => ('pauseMs' in step ? step.pauseMs : step.kind));
 
-  it('double with full jitter up to a minute, and respect Retry-After', () => {
+  it('double with full jitter up to a minute, and keep to Retry-After', () => {
     expect(pauses('unreachable', { times: 8, random: 1 })).to.deep.equal([
       1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000,
     ]);
@@ -97,7 +97,7 @@ describe('policy: pauses', () => {
     );
   });
 
-  it('for a limit double from half of the range up to a minute, also where back-off is switched off', () => {
+  it('for a limit are at least half of the range, also without back-off', () => {
     const limits = (random: number, changed: Parameters<typeof stepsAfter>[1] = {}) =>
       pauses('rate-limit', { times: 8, random, ...changed });
     expect(limits(0)).to.deep.equal([500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
@@ -107,7 +107,7 @@ describe('policy: pauses', () => {
     expect(limits(0, { retryAfterMs: 90_000, rateLimitWaitMs: 700, times: 2 })).to.deep.equal([700, 'stop-run']);
   });
 
-  it('read Retry-After as seconds or a date, up to 300 s', () => {
+  it('take Retry-After as seconds or a date, up to 300 s', () => {
     const now = new Date('2026-11-21T12:00:00Z');
     expect(readRetryAfter('7', now)).to.equal(7000);
     expect(readRetryAfter('Sat, 21 Nov 2026 12:00:30 GMT', now)).to.equal(30_000);
@@ -140,7 +140,7 @@ describe('policy: what a status means', () => {
     it(`takes 400 with "${body.slice(0, 50)}" for ${kind}`, () => expect(kindOf(400, body)).to.equal(kind));
   }
 
-  it('tells the other statuses apart', () => {
+  it('gives every other status its fault', () => {
     const kinds = [401, 403, 413, 429, 500, 502, 503, 504, 302, 418].map((status) => kindOf(status, ''));
     expect(kinds).to.deep.equal([
       'credentials',
@@ -162,7 +162,7 @@ describe('policy: what a status means', () => {
     expect(message).not.to.include('\n');
   });
 
-  it('names the host, its region and the host of the other for 401 and 403', () => {
+  it('names the host, its region and the host of the other region for 401 and 403', () => {
     for (const status of [401, 403]) {
       const { message, hint, exitCode, endsRun } = fault(status, {}, '');
       expect(message).to.include(`amplitude.com (region us) refused the keys, HTTP ${status}`);
@@ -196,7 +196,7 @@ describe('policy: what a 404 means', () => {
     for (const empty of ['', ' \r\n', '\uFEFF']) expect(kind(empty, 'text/html')).to.equal('no-data');
   });
 
-  it('is of something else in HTML, other JSON, no text, or the words of a gateway', () => {
+  it('is foreign in HTML, in other JSON, in binary, or in the words of a gateway', () => {
     for (const [text, type] of [
       ['<html><body>Not Found</body></html>', 'text/plain'],
       ['  <!doctype html>', undefined],
@@ -215,12 +215,12 @@ describe('policy: what a 404 means', () => {
     }
   });
 
-  it('is taken for no data, to be quoted, in other plain text', () => {
+  it('is no data and is quoted in other plain text', () => {
     expect(kind('Nothing there.', 'text/plain')).to.equal('other-words');
     expect(kind('Nothing there.')).to.equal('other-words');
   });
 
-  it('is unknown where the body breaks off before it said anything', () => {
+  it('is unknown where the body breaks off too early', () => {
     for (const broken of ['late', 'cut'] as const) {
       expect([kind('', undefined, broken), kind('Nothing', undefined, broken)]).to.deep.equal(['unknown', 'unknown']);
     }
@@ -236,12 +236,12 @@ describe('policy: the clock', () => {
   };
   const date = 'Sat, 21 Nov 2026 12:00:00 GMT';
 
-  it('may be five minutes off and no more, to either side', () => {
+  it('may be up to five minutes off, ahead or behind', () => {
     for (const time of ['11:55:00', '12:00:00', '12:05:00']) check(date, time);
     for (const time of ['11:54:59', '12:05:01']) expect(() => check(date, time)).to.throw(JobError, 'minutes apart');
   });
 
-  it('is wrong with both times, how far apart they are, and what to do', () => {
+  it('fails with both times, how far apart they are, and what to do', () => {
     const tell = (sent: string) => {
       try {
         check(date, sent);
@@ -258,13 +258,13 @@ describe('policy: the clock', () => {
     expect(tell('12:10:00').hint).to.include('NTP').and.include('container');
   });
 
-  it('is right where the answer tells any time from the request to its arrival', () => {
+  it('is right where the answer has any time between request and arrival', () => {
     check(date, '11:50:00', '12:10:00');
     check(date, '12:00:00', '12:10:00');
     expect(() => check(date, '12:06:00', '12:10:00')).to.throw(JobError, '6 minutes apart');
   });
 
-  it('is judged by the first answer that tells the time, and then for all', () => {
+  it('is judged by the first answer that tells the time, for all later ones too', () => {
     const clock = check(undefined, '15:00:00');
     clock.check('some day', at('15:00:00'), at('15:00:00'));
     expect(() => clock.check(date, at('15:00:00'), at('15:00:00'))).to.throw(JobError);
