@@ -30,7 +30,8 @@ const AGAIN = `${RUN_AGAIN}.`;
 const CONNECTION = 'Check the network, proxies and AMPLITUDE_BASE_URL; then run the same command again.';
 const NOT_LANDED = `Nothing of it was landed. ${AGAIN} If it stays so, report the hours to Amplitude.`;
 
-const HINTS: Readonly<Record<Fault, string>> = {
+/** The others need no more than to run again. */
+const HINTS: Readonly<Partial<Record<Fault, string>>> = {
   credentials:
     'Check AMPLITUDE_API_KEY and AMPLITUDE_SECRET_KEY (both of this one project) and AMPLITUDE_REGION: the host of one region refuses the projects of the other.',
   parameter: 'This is a defect of amplitude-to-s3: please report it with this message.',
@@ -41,11 +42,7 @@ const HINTS: Readonly<Record<Fault, string>> = {
   unreachable: CONNECTION,
   'no-connection': CONNECTION,
   proxy: PROXY_HINT,
-  server: AGAIN,
-  'gateway-timeout': AGAIN,
   stall: `${AGAIN} EXPORT_FIRST_BYTE_TIMEOUT_S and EXPORT_IDLE_TIMEOUT_S set how long a run waits, EXPORT_MIN_BYTES_PER_S how slow an archive may be.`,
-  truncated: AGAIN,
-  archive: AGAIN,
   'not-events': NOT_LANDED,
   'refused-archive': NOT_LANDED,
   'not-amplitude':
@@ -69,8 +66,9 @@ export class RequestFault extends JobError {
     details: { cause?: unknown; retryAfterMs?: number | undefined; hint?: string; endsRun?: boolean } = {},
   ) {
     const [code, rule] = FAULTS[kind];
+    const hint = HINTS[kind] ?? AGAIN;
     super(code, `Amplitude's export of ${formatWindow(window)} failed: ${why}.`, {
-      hint: details.hint === undefined ? HINTS[kind] : `${HINTS[kind]} ${details.hint}`,
+      hint: details.hint === undefined ? hint : `${hint} ${details.hint}`,
       cause: details.cause,
       // Every other window would meet the same.
       endsRun: details.endsRun ?? (rule === 'stop-run' || rule === 'retry-then-stop-run'),

@@ -64,6 +64,7 @@ export async function requestWindow(window: Window, options: ExportApiOptions): 
 /** Asks for `window` and hands the head of the answer to `read`. What `read` leaves of the body is thrown away. */
 export async function askFor<T>(window: Window, options: AskOptions, read: (head: Head) => Promise<T>): Promise<T> {
   const { settings, signal, now } = options;
+  const { connectTimeoutMs: connect, firstByteTimeoutMs: response } = settings;
   const { start, end } = onTheWire(window);
   const url = new URL(`${settings.baseUrl}/api/2/export?start=${start}&end=${end}`);
   signal.throwIfAborted();
@@ -77,31 +78,25 @@ export async function askFor<T>(window: Window, options: AskOptions, read: (head
     followRedirect: false,
     decompress: false,
     agent: options.agents,
-    timeout: {
-      lookup: settings.connectTimeoutMs,
-      connect: settings.connectTimeoutMs,
-      secureConnect: settings.connectTimeoutMs,
-      response: settings.firstByteTimeoutMs,
-    },
+    timeout: { lookup: connect, connect, secureConnect: connect, response },
     signal,
   });
   request.once('request', (sent: ClientRequest) => {
     // got counts from the socket on. A tunnel has one only once TLS is agreed on within it.
     const late = Object.assign(new Error('no TLS within the tunnel'), { code: 'ERR_PROXY_TUNNEL' });
-    const timer = setTimeout(() => request.destroy(late), 2 * settings.connectTimeoutMs);
+    const timer = setTimeout(() => request.destroy(late), 2 * connect);
     for (const event of ['socket', 'close']) sent.once(event, () => clearTimeout(timer));
   });
   // Errors reach whoever awaits the response or its chunks. One more may come while the stream is destroyed.
   request.on('error', () => undefined);
   try {
-    const [response] = (await once(request, 'response')) as [IncomingMessage];
-    const { statusCode: status = 0, headers } = response;
+    const [{ statusCode: status = 0, headers }] = (await once(request, 'response')) as [IncomingMessage];
     if (status === 407) throw proxyRefusal(settings.proxyEnv[url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY']);
     return await read({ status, headers, body: request, sentAt, cameAt: now() });
   } catch (error) {
     signal.throwIfAborted();
     const network = networkError(error, { proxyEnv: settings.proxyEnv, host: url.host });
-    if (network === undefined) throw connectionFault(error, window, settings.firstByteTimeoutMs) ?? error;
+    if (network === undefined) throw connectionFault(error, window, response) ?? error;
     if (!isTransientCause(error)) throw network;
     const why = network.message.replace(/^The/, 'the').replace(/\.$/, '');
     throw new RequestFault('proxy', window, why, { cause: error });
@@ -159,13 +154,8 @@ async function keepArchive(
   throw new RequestFault('truncated', window, `the answer ended after ${kept.bytes} of ${expectedBytes} bytes`);
 }
 
-const CUT = [
-  'ECONNRESET',
-  'EPIPE',
-  'ERR_READING_RESPONSE_STREAM',
-  'ERR_HTTP_CONTENT_LENGTH_MISMATCH',
-  'ERR_STREAM_PREMATURE_CLOSE',
-];
+const CUT =
+  /^(?:ECONNRESET|EPIPE|ERR_STREAM_PREMATURE_CLOSE|ERR_READING_RESPONSE_STREAM|ERR_HTTP_CONTENT_LENGTH_MISMATCH)$/;
 
 /** A fault of the connection, by the codes of got and of the system; undefined for any other error. */
 function connectionFault(error: unknown, window: Window, firstByteTimeoutMs: number): RequestFault | undefined {
@@ -177,6 +167,6 @@ function connectionFault(error: unknown, window: Window, firstByteTimeoutMs: num
   }
   if (!(error instanceof RequestError)) return undefined;
   const code = systemCode(error) ?? error.code;
-  if (CUT.includes(code)) return fault('truncated', `the connection broke off (${code})`);
+  if (CUT.test(code)) return fault('truncated', `the connection broke off (${code})`);
   return fault(isTransientCause(error) ? 'unreachable' : 'no-connection', `${error.message} (${code})`);
 }

@@ -16,7 +16,7 @@ import { landAnswer } from './answer.ts';
 import type { Mode } from './decide.ts';
 import { type ExportFlags, type Plan, planHours, planRepair, rangeOf } from './plan.ts';
 import { Tally } from './tally.ts';
-import { WindowRunner } from './windows.ts';
+import { type Land, WindowRunner } from './windows.ts';
 
 export interface ExportOptions {
   readonly settings: Settings;
@@ -60,35 +60,24 @@ export async function runExport(options: ExportOptions): Promise<ExportResult> {
     // Locked before the plan: what another run seals until then is not asked for again.
     if (!isDryRun) await destination.lock();
     else if ((await firstLanded(destination)) === undefined) log.warn(nothingLanded(destination));
-    const { requestHours, settleHours } = settings;
-    const plan =
-      range === undefined
-        ? planRepair(repair ?? [], requestHours)
-        : planHours({
-            range,
-            now: now(),
-            sealedAt: await sealedIn(range, destination),
-            settleHours,
-            requestHours,
-            force: modeOf(options) !== 'export',
-          });
+    const plan = await planFor(options, range, destination);
     options.onPlan(plan, tally);
     if (!isDryRun) await sweepDays(plan, destination);
     if (!isDryRun && plan.windows.length > 0) {
-      const project = await PrefixProject.of(destination);
-      const api = exportApi(settings, { tally, now, signal: either });
-      const rules = { format: settings.outputFormat, strict: flags.strict === true, mode: modeOf(options) };
-      const members = new PQueue({ concurrency: settings.uploadConcurrency });
-      const landing = { destination, project, rules, members, tally, log, now, redact: api.redact };
-      const runner = new WindowRunner({
-        api,
-        land: (window, archive, requestedAt) => landAnswer(window, archive, requestedAt, landing),
-        requests: new PQueue({ concurrency: settings.amplitude.concurrency }),
+      const api = exportApi(options, tally, either);
+      const landing = {
+        destination,
+        project: await PrefixProject.of(destination),
+        rules: { format: settings.outputFormat, strict: flags.strict === true, mode: modeOf(options) },
+        members: new PQueue({ concurrency: settings.uploadConcurrency }),
         tally,
         log,
-        onDone: (window) => options.onWindow(window, plan, tally),
-        stop,
-      });
+        now,
+        redact: api.redact,
+      };
+      const land: Land = (window, archive, requestedAt) => landAnswer(window, archive, requestedAt, landing);
+      const onDone = (window: Window) => options.onWindow(window, plan, tally);
+      const runner = new WindowRunner({ api, land, tally, log, onDone, stop });
       await runner.run(plan.windows);
     }
     if (signal.aborted && signal.reason instanceof JobError) tally.ended = signal.reason;
@@ -105,10 +94,16 @@ function modeOf({ flags: { force = false }, repair }: ExportOptions): Mode {
   return force ? 'force' : 'export';
 }
 
-function exportApi(
-  settings: Settings,
-  { tally, now, signal }: { tally: Tally; now: () => Date; signal: AbortSignal },
-): ExportApiOptions {
+async function planFor(options: ExportOptions, range: Window | undefined, destination: Destination): Promise<Plan> {
+  const { settings, repair, now } = options;
+  const { settleHours, requestHours } = settings;
+  if (range === undefined) return planRepair(repair ?? [], requestHours);
+  const sealedAt = await sealedIn(range, destination);
+  const force = modeOf(options) !== 'export';
+  return planHours({ range, now: now(), sealedAt, settleHours, requestHours, force });
+}
+
+function exportApi({ settings, now }: ExportOptions, tally: Tally, signal: AbortSignal): ExportApiOptions {
   const { amplitude, archiveMemoryBytes: budgetBytes, workDir } = settings;
   return {
     settings: amplitude,

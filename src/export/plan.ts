@@ -69,11 +69,12 @@ export function planHours(input: {
   const hours = new Map<Hour, Reason>();
   for (const hour of hoursOf({ start: range.start, end: Math.min(range.end, ready) })) {
     const sealed = sealedAt.get(hour);
-    const isOldEnough = settledFrom(hour, settleHours) <= now;
     if (sealed === undefined) hours.set(hour, 'gap');
     else if (force) hours.set(hour, 'forced');
-    else if (isDatedLater(sealed, now)) hours.set(hour, 'unsettled');
-    else if (isOldEnough && isUnsettled(hour, { sealed, now, settleHours })) hours.set(hour, 'unsettled');
+    else if (isUnsettled(hour, { sealed, now, settleHours })) {
+      const isOldEnough = settledFrom(hour, settleHours) <= now;
+      if (isOldEnough || isDatedLater(sealed, now)) hours.set(hour, 'unsettled');
+    }
   }
   const pending = hoursOf({ start: Math.max(range.start, ready), end: range.end });
   const skipped = range.end - range.start - hours.size - pending.length;

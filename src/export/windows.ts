@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type PQueue from 'p-queue';
+import PQueue from 'p-queue';
 import { faultIn, isAnswer, isSilence, RequestFault } from '../amplitude/faults.ts';
 import { Attempts } from '../amplitude/policy.ts';
 import { type ExportApiOptions, requestWindow } from '../amplitude/request.ts';
@@ -10,12 +10,12 @@ import { formatWindow, halve, hoursOf, type Window } from '../hours.ts';
 import type { Log } from '../log.ts';
 import { type Tally, tellFailed } from './tally.ts';
 
+/** Lands the answer for a window; without an archive there is no data. */
+export type Land = (window: Window, archive: Archive | undefined, requestedAt: Date) => Promise<void>;
+
 export interface WindowOptions {
   readonly api: ExportApiOptions;
-  /** Lands the answer for a window; without an archive there is no data. */
-  readonly land: (window: Window, archive: Archive | undefined, requestedAt: Date) => Promise<void>;
-  /** Bounds the requests with the landing of their answers, and so the archives that are kept at once. */
-  readonly requests: PQueue;
+  readonly land: Land;
   readonly tally: Tally;
   readonly log: Log;
   /** Called for each window whose answer has landed, also for halves. */
@@ -35,12 +35,15 @@ type Outcome =
 /** Requests windows and lands the answers: retries, halves, gives up, and notices when the API is down. */
 export class WindowRunner {
   readonly #options: WindowOptions;
+  /** Bounds requests together with the landing of their answers, and so the archives that are kept at once. */
+  readonly #places: PQueue;
   #silentInARow = 0;
   #answers = 0;
   #hasQuotedNotFound = false;
 
   constructor(options: WindowOptions) {
     this.#options = options;
+    this.#places = new PQueue({ concurrency: options.api.settings.concurrency });
   }
 
   /** Never throws: failures go to the tally, what ends the run goes to `stop`. */
@@ -53,7 +56,7 @@ export class WindowRunner {
    * single hours fail or the whole API.
    */
   #queue(window: Window, depth: number): Promise<Outcome> {
-    return this.#options.requests.add(() => this.#tryWindow(window), { priority: depth });
+    return this.#places.add(() => this.#tryWindow(window), { priority: depth });
   }
 
   async #settle(window: Window, tried: Promise<Outcome>, depth: number): Promise<void> {

@@ -3,7 +3,6 @@ import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import PQueue from 'p-queue';
 import { RequestFault } from '../../src/amplitude/faults.ts';
 import { requestWindow } from '../../src/amplitude/request.ts';
 import { JobError } from '../../src/errors.ts';
@@ -200,9 +199,8 @@ describe('requests', function () {
       const tally = new Tally();
       const ended: JobError[] = [];
       const runner = new WindowRunner({
-        api: asking(amplitudeAt(simulator.url, { EXPORT_MAX_ATTEMPTS: '3' })),
+        api: asking(amplitudeAt(simulator.url, { EXPORT_MAX_ATTEMPTS: '3', REQUEST_CONCURRENCY: '1' })),
         land: () => Promise.reject(error),
-        requests: new PQueue({ concurrency: 1 }),
         tally,
         log: hearingLog(),
         onDone: () => undefined,
