@@ -87,7 +87,7 @@ export async function askFor<T>(window: Window, options: AskOptions, read: (head
     const timer = setTimeout(() => request.destroy(late), 2 * connect);
     for (const event of ['socket', 'close']) sent.once(event, () => clearTimeout(timer));
   });
-  // Errors reach whoever awaits the response or its chunks. One more may come while the stream is destroyed.
+  // Errors reach the reader of the response or its chunks. One more may come while the stream is destroyed.
   request.on('error', () => undefined);
   try {
     const [{ statusCode: status = 0, headers }] = (await once(request, 'response')) as [IncomingMessage];

@@ -7,7 +7,7 @@ import { sealedIn } from '../landing/listing.ts';
 import type { Redact } from '../redaction.ts';
 import { HourLanding, type LandingOptions } from './hour.ts';
 import type { NamedMember } from './member.ts';
-import { tellFailed } from './tally.ts';
+import { type Telling, tellFailed } from './tally.ts';
 
 /** A window may have thousands of hours, and a process only so many open files. */
 const SEALS_AT_ONCE = 16;
@@ -42,7 +42,7 @@ export async function landAnswer(
 async function eachHour(
   landings: readonly HourLanding[],
   work: (landing: HourLanding) => Promise<void>,
-  told: Pick<LandingOptions, 'tally' | 'log'>,
+  telling: Telling,
 ): Promise<HourLanding[]> {
   const done: HourLanding[] = [];
   const grave: unknown[] = [];
@@ -52,7 +52,7 @@ async function eachHour(
       done.push(landing);
     } catch (error) {
       if (!(error instanceof JobError) || error.endsRun || concernsArchive(error)) grave.push(error);
-      else tellFailed([landing.hour], error, told);
+      else tellFailed([landing.hour], error, telling);
     }
   });
   await Promise.all(each);

@@ -1,9 +1,8 @@
-import { command } from '../command-line.ts';
 import type { Destination } from '../destination/destination.ts';
 import { JobError } from '../errors.ts';
 import { formatHour, type Hour, hourFolder } from '../hours.ts';
 import { type ObjectName, readKey } from '../landing/keys.ts';
-import { keysIn, type Manifest, manifestKey, readManifest } from '../landing/manifest.ts';
+import { keysIn, landAgain, type Manifest, manifestKey, readManifest } from '../landing/manifest.ts';
 import type { Log } from '../log.ts';
 import type { Mode } from './decide.ts';
 
@@ -60,8 +59,7 @@ async function storedObjects(hour: Hour, destination: Destination): Promise<(Obj
 /** Nothing is repaired: what is stored may be all that is left of the hour. */
 export function repairShrunk(hour: Hour, what: string, members: number): JobError {
   const name = formatHour(hour);
-  const force = members === 0 ? '--force=empty' : '--force';
   return new JobError('REPAIR_SHRUNK', `Amplitude now returns ${what} for ${name} than have landed. They stay.`, {
-    hint: `If the smaller answer is better than what is there: \`${command(`export --start ${name} --end ${formatHour(hour + 1)} ${force}`)}\`, then verify again.`,
+    hint: `If the smaller answer is better than what is there: \`${landAgain(hour, members === 0)}\`, then verify again.`,
   });
 }

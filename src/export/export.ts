@@ -69,7 +69,7 @@ export async function runExport(options: ExportOptions): Promise<ExportResult> {
         destination,
         project: await PrefixProject.of(destination),
         rules: { format: settings.outputFormat, strict: flags.strict === true, mode: modeOf(options) },
-        members: new PQueue({ concurrency: settings.uploadConcurrency }),
+        uploads: new PQueue({ concurrency: settings.uploadConcurrency }),
         tally,
         log,
         now,

@@ -6,6 +6,7 @@ import type { OutputFormat } from '../config/settings.ts';
 import type { Destination } from '../destination/destination.ts';
 import { JobError } from '../errors.ts';
 import { formatHour, type Hour, hourFolder, wholeSeconds } from '../hours.ts';
+import { readKey } from '../landing/keys.ts';
 import { keysIn, type Manifest, makeManifest, manifestKey, writeManifest } from '../landing/manifest.ts';
 import type { PrefixProject } from '../landing/project.ts';
 import type { Log } from '../log.ts';
@@ -21,16 +22,10 @@ export interface LandingOptions {
   readonly project: PrefixProject;
   readonly rules: { readonly format: OutputFormat; readonly strict: boolean; readonly mode: Mode };
   /** Bounds how many members are inflated and uploaded at once, over all archives. */
-  readonly members: PQueue;
+  readonly uploads: PQueue;
   readonly tally: Tally;
   readonly log: Log;
   readonly now: () => Date;
-}
-
-/** A manifest that is to stand, and the keys that were written for it. */
-interface Next {
-  readonly manifest: Manifest;
-  readonly written: readonly string[];
 }
 
 /** How often a run tries to swap the manifest of an hour before it leaves the hour to the others. */
@@ -52,8 +47,8 @@ export class HourLanding {
   #current: Current | undefined;
   /** The highest generation that this run has seen of the hour, so that it never reuses a key. */
   #generation = 0;
-  /** What a gap was filled with before its seal. */
-  #first: Next | undefined;
+  /** The manifest for the objects of a gap, which are written before its seal. */
+  #first: Manifest | undefined;
 
   constructor(hour: Hour, members: readonly NamedMember[], request: Manifest['request'], options: LandingOptions) {
     this.hour = hour;
@@ -81,18 +76,18 @@ export class HourLanding {
         return tellSealed(this.hour, { decision, manifest: decision.old }, { tally, log });
       }
       const next = this.#first ?? (await this.#write(decision));
-      const content = writeManifest(next.manifest);
-      if ((await destination.swap(manifestKey(this.hour), content, old?.version)) === 'swapped') {
-        tellSealed(this.hour, { decision, manifest: next.manifest, old: old?.manifest }, { tally, log });
-        await this.#deleteUnnamed(old?.keys ?? [], next.manifest);
+      if ((await destination.swap(manifestKey(this.hour), writeManifest(next), old?.version)) === 'swapped') {
+        tellSealed(this.hour, { decision, manifest: next, old: old?.manifest }, { tally, log });
+        await this.#deleteUnnamed(old?.keys ?? [], next);
         for (const top of ['events', 'quarantine']) await destination.sweep(`${top}/${hourFolder(this.hour)}`);
         return;
       }
       log.debug(`Another run sealed ${this.#name} first. This run compares its answer again.`, { hour: this.#name });
+      await this.#readCurrent();
+      const written = keysIn(next).filter((key) => readKey(key)?.generation === next.generation);
+      await this.#deleteUnnamed(written, this.#current?.manifest);
       this.#first = undefined;
       this.#examined ??= await this.#examine();
-      await this.#readCurrent();
-      await this.#deleteUnnamed(next.written, this.#current?.manifest);
     }
     throw new JobError('HOUR_CONTESTED', `Other runs sealed ${this.#name} ${SWAPS} times while this run tried to.`, {
       hint: 'What they sealed stands. Let one run at a time work on a range, then run the same command again.',
@@ -107,47 +102,33 @@ export class HourLanding {
     return decide(old, this.#examined ?? [], rules);
   }
 
-  async #write(decision: Decision): Promise<Next> {
-    switch (decision.kind) {
-      case 'refuse':
-        throw repairShrunk(this.hour, 'fewer events or members', this.#members.length);
-      case 'land':
-        return await this.#land(decision.kept);
-      case 'unchanged':
-        return this.#sealAgain(decision.old);
-      case 'shrunk':
-        return this.#sealAgain(decision.old, decision.events);
-    }
+  /** The manifest that the decision asks for, with its objects written. */
+  async #write(decision: Decision): Promise<Manifest> {
+    if (decision.kind === 'refuse') throw repairShrunk(this.hour, 'fewer events or members', this.#members.length);
+    if (decision.kind === 'land') return await this.#land(decision.kept);
+    const { shrunk: _, ...old } = decision.old;
+    const project = old.project ?? this.#options.project.id ?? null;
+    const manifest = { ...old, ...this.#seal(), generation: this.#generation + 1, project };
+    if (decision.kind === 'unchanged') return manifest;
+    return { ...manifest, shrunk: { events: decision.events, at: manifest.sealedAt } };
   }
 
   /** Writes the members that are not kept. */
-  async #land(kept: ReadonlyMap<string, LandedMember>): Promise<Next> {
+  async #land(kept: ReadonlyMap<string, LandedMember>): Promise<Manifest> {
     const { destination, rules, tally, project } = this.#options;
     const generation = this.#generation + 1;
     const options = { destination, ...rules, timings: tally.timings, generation };
-    const written: string[] = [];
     const landed = await this.#eachMember(this.#examined ?? this.#members, async (named) => {
       const same = kept.get(named.member.name);
       if (same !== undefined) return same;
       const result = await landMember(named, options);
       tally.uploadedBytes += result.object.bytes;
-      written.push(result.object.key);
-      if (result.quarantine !== undefined) written.push(result.quarantine.key);
       return result;
     });
     const objects = landed.map(({ object }) => object);
     const quarantine = landed.flatMap((member) => member.quarantine ?? []);
     const landing = { hour: this.hour, generation, project: project.id ?? null, objects, quarantine };
-    return { manifest: makeManifest(landing, this.#seal()), written };
-  }
-
-  /** The old manifest with a new seal. `shrunk`: how many events the smaller answer has. */
-  #sealAgain({ shrunk: _, ...old }: Manifest, shrunk?: number): Next {
-    const seal = this.#seal();
-    const project = old.project ?? this.#options.project.id ?? null;
-    const manifest = { ...old, ...seal, generation: this.#generation + 1, project };
-    if (shrunk === undefined) return { manifest, written: [] };
-    return { manifest: { ...manifest, shrunk: { events: shrunk, at: seal.sealedAt } }, written: [] };
+    return makeManifest(landing, this.#seal());
   }
 
   #seal(): Pick<Manifest, 'request' | 'sealedAt' | 'tool'> {
@@ -165,7 +146,7 @@ export class HourLanding {
   async #eachMember<T>(members: readonly NamedMember[], work: (named: NamedMember) => Promise<T>): Promise<T[]> {
     const failed = new AbortController();
     const results = members.map((named) =>
-      this.#options.members.add(async () => {
+      this.#options.uploads.add(async () => {
         failed.signal.throwIfAborted();
         try {
           return await work(named);

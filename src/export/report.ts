@@ -131,10 +131,7 @@ export function summary(report: ExportReport): string {
   const lines = [report.destination, ...shown];
   if (failed.length > 0) {
     const these = agreeing(failed.length, 'this hour, if it is', 'each of these hours that is');
-    lines.push(
-      ...failedLines(failed),
-      `  Run the same command again: it asks again for ${these} in its range by then.`,
-    );
+    lines.push(...failedLines(failed), `  Run the same command again: it asks again for ${these} in its range then.`);
   }
   return lines.join('\n');
 }

@@ -1,8 +1,7 @@
-import { command } from '../command-line.ts';
 import { EXIT, JobError } from '../errors.ts';
 import { agreeing, count, number } from '../format.ts';
 import { formatHour, type Hour, hourFolder } from '../hours.ts';
-import type { Manifest } from '../landing/manifest.ts';
+import { landAgain, type Manifest } from '../landing/manifest.ts';
 import { describe, type Log } from '../log.ts';
 import type { Decision } from './decide.ts';
 
@@ -49,7 +48,7 @@ export class Tally {
   }
 }
 
-interface Telling {
+export interface Telling {
   readonly tally: Tally;
   readonly log: Log;
 }
@@ -69,8 +68,7 @@ export function tellSealed(
     log.debug(`${name} is unchanged.`, { hour: name });
   } else if (decision.kind === 'shrunk') {
     tally.shrunk.add(hour);
-    const force = decision.events === 0 ? '--force=empty' : '--force';
-    const again = command(`export --start ${name} --end ${formatHour(hour + 1)} ${force}`);
+    const again = landAgain(hour, decision.events === 0);
     log.warn(
       `${name} shrank: Amplitude now returns ${count(decision.events, 'event')}, ${number(events)} ${agreeing(events, 'has', 'have')} landed. The landing stays. \`${again}\` takes the smaller answer.`,
       { hour: name },

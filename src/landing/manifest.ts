@@ -95,6 +95,12 @@ export function writeManifest(manifest: Manifest): Buffer {
   return Buffer.from(`${JSON.stringify(manifest)}\n`);
 }
 
+/** The command that lands an hour again, also where the answer `isEmpty`. */
+export function landAgain(hour: Hour, isEmpty = false): string {
+  const force = isEmpty ? '--force=empty' : '--force';
+  return command(`export --start ${formatHour(hour)} --end ${formatHour(hour + 1)} ${force}`);
+}
+
 /** Every object that a manifest names, in events/ and quarantine/. */
 export function keysIn({ objects, quarantine }: Pick<Manifest, 'objects' | 'quarantine'>): string[] {
   return [...objects, ...quarantine].map(({ key }) => key);
@@ -104,9 +110,13 @@ export function keysIn({ objects, quarantine }: Pick<Manifest, 'objects' | 'quar
 export function readManifest(content: Buffer, hour: Hour): Manifest {
   const refuse = (code: ErrorCode, why: string, hint: string, cause?: unknown) =>
     new JobError(code, `The manifest ${manifestKey(hour)} ${why}.`, { hint, cause });
-  const force = command(`export --start ${formatHour(hour)} --end ${formatHour(hour + 1)} --force`);
   const unreadable = (why: string, cause?: unknown) =>
-    refuse('MANIFEST_UNREADABLE', why, `Look at it, then land the hour again: \`${force}\` replaces it.`, cause);
+    refuse(
+      'MANIFEST_UNREADABLE',
+      why,
+      `Look at it, then land the hour again: \`${landAgain(hour)}\` replaces it.`,
+      cause,
+    );
   let manifest: Manifest | null;
   try {
     manifest = JSON.parse(content.toString('utf8')) as Manifest | null;

@@ -3,7 +3,7 @@ import { JobError } from '../errors.ts';
 import type { Hour } from '../hours.ts';
 import { type Manifest, manifestKey, readManifest } from './manifest.ts';
 
-/** What came of reading the manifest of an hour. Neither a manifest nor a problem: it was gone by then. */
+/** What came of reading the manifest of an hour. Without manifest and problem, there was none. */
 export interface HourRecord {
   readonly hour: Hour;
   readonly manifest: Manifest | undefined;
@@ -18,7 +18,7 @@ export async function* readRecords(hours: Iterable<Hour>, destination: Destinati
   const ahead: Promise<HourRecord>[] = [];
   for (const hour of hours) {
     const record = readRecord(hour, destination);
-    // Whoever awaits it gets the failure. Until then an unhandled rejection would end the process.
+    // The reader that awaits it gets the failure. Until then an unhandled rejection would end the process.
     record.catch(() => undefined);
     ahead.push(record);
     if (ahead.length >= READS_AT_ONCE) yield (await ahead.shift()) as HourRecord;

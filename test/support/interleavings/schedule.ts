@@ -67,7 +67,7 @@ export async function runOnce(destination: Destination, answer: Answer, mode: Mo
   const options = {
     destination,
     rules: { format: 'json', strict: false, mode },
-    members: new PQueue({ concurrency: 4 }),
+    uploads: new PQueue({ concurrency: 4 }),
     tally,
     log: hearingLog(),
     now: () => NOW,
