@@ -2,8 +2,8 @@ import { JobError } from '../errors.ts';
 import { CLOCKS_APART_MS, wholeSeconds } from '../hours.ts';
 
 /**
- * Compares this machine's clock with the first answer of a run that tells the time, whatever its status. By this clock a
- * run takes hours for ready: a wrong clock would seal hours that Amplitude still fills.
+ * Compares this machine's clock with the first answer of a run that has a date, whatever its status. The clock decides
+ * which hours are ready: a wrong one would seal hours that Amplitude still fills.
  */
 export class ClockCheck {
   #isDecided = false;

@@ -7,7 +7,7 @@ export type NextStep =
   | { readonly kind: 'retry' | 'wait'; readonly pauseMs: number; readonly message: string }
   | { readonly kind: 'halve' | 'give-up' | 'stop-run'; readonly fault: RequestFault };
 
-/** How often a window is asked for, and how long it may wait. */
+/** How often a run requests a window, and how long it waits in between. */
 type Patience = Pick<Settings['amplitude'], 'maxAttempts' | 'backoffMs' | 'rateLimitWaitMs'>;
 
 /** After this many attempts the size of the window is the suspect. */
@@ -18,7 +18,7 @@ const LONGEST_PAUSE_MS = 60_000;
 /** The first range of pauses for a limit, also where back-off is switched off. */
 const LEAST_LIMIT_RANGE_MS = 1000;
 
-/** The attempts at one window. A limit is waited for, and no attempt. */
+/** Counts the attempts at one window. Waiting for a limit is not an attempt. */
 export class Attempts {
   readonly #window: Window;
   readonly #settings: Patience;

@@ -61,7 +61,7 @@ export async function requestWindow(window: Window, options: ExportApiOptions): 
   });
 }
 
-/** Asks for `window` and hands the head of the answer to `read`. What `read` leaves of the body is thrown away. */
+/** Requests `window` and hands the head of the answer to `read`. What `read` leaves of the body is dropped. */
 export async function askFor<T>(window: Window, options: AskOptions, read: (head: Head) => Promise<T>): Promise<T> {
   const { settings, signal, now } = options;
   const { connectTimeoutMs: connect, firstByteTimeoutMs: response } = settings;

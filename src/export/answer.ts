@@ -9,7 +9,7 @@ import { HourLanding, type LandingOptions } from './hour.ts';
 import type { NamedMember } from './member.ts';
 import { type Telling, tellFailed } from './tally.ts';
 
-/** A window may have thousands of hours, and a process only so many open files. */
+/** A window may have thousands of hours, a process only some hundred open files. */
 const SEALS_AT_ONCE = 16;
 
 /**

@@ -16,7 +16,7 @@ import { type Decision, decide, type Mode } from './decide.ts';
 import { type ExaminedMember, type LandedMember, landMember, type NamedMember } from './member.ts';
 import { type Tally, tellSealed } from './tally.ts';
 
-/** What every hour of a run is landed with. */
+/** What a run needs to land its hours. */
 export interface LandingOptions {
   readonly destination: Destination;
   readonly project: PrefixProject;
@@ -32,8 +32,8 @@ export interface LandingOptions {
 const SWAPS = 5;
 
 /**
- * The landing of one hour from one answer. Objects are written once, under keys that no manifest has named before. The
- * swap of the manifest is all that commits.
+ * The landing of one hour from one answer. Objects are written once, under keys that no manifest has named before. Only
+ * the swap of the manifest commits.
  */
 export class HourLanding {
   readonly hour: Hour;
@@ -41,7 +41,7 @@ export class HourLanding {
   readonly #request: Manifest['request'];
   readonly #options: LandingOptions;
   readonly #members: readonly NamedMember[];
-  /** The members once they were examined; those of a gap are not, unless another run seals it first. */
+  /** Undefined until the members are examined. A gap needs that only where another run seals it first. */
   #examined: readonly ExaminedMember[] | undefined;
   /** What stands for the hour, as this run last read it. */
   #current: Current | undefined;
@@ -58,7 +58,7 @@ export class HourLanding {
     this.#options = options;
   }
 
-  /** Before the archive has proved sound: writes the objects of a gap, only examines the answer for a sealed hour. */
+  /** Runs before the archive has proved sound: writes the objects of a gap, but only examines those for a sealed hour. */
   async prepare(isSealed: boolean): Promise<void> {
     if (isSealed) await this.#readCurrent();
     if (this.#current === undefined) this.#first = await this.#land(new Map());
@@ -72,7 +72,7 @@ export class HourLanding {
       const old = this.#current;
       const decision = this.#decide(old?.manifest);
       if (swap > 1 && decision.kind === 'unchanged') {
-        // Another run sealed the same while this one went on: its manifest is as new as ours would be.
+        // Another run has sealed the same in the meantime. Its manifest is as new as ours would be.
         return tellSealed(this.hour, { decision, manifest: decision.old }, { tally, log });
       }
       const next = this.#first ?? (await this.#write(decision));

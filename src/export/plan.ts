@@ -20,13 +20,13 @@ export interface ExportFlags {
   readonly end?: string | undefined;
   readonly yesterday?: boolean | undefined;
   readonly lookbackDays?: string | undefined;
-  /** `empty`: also no events in place of those that have landed. */
+  /** `empty`: an answer without events may replace those that have landed. */
   readonly force?: boolean | 'empty' | undefined;
   readonly strict?: boolean | undefined;
   readonly dryRun?: boolean | undefined;
 }
 
-/** Why an hour is asked for. */
+/** Why a run requests an hour. */
 export type Reason = 'gap' | 'unsettled' | 'forced' | 'differs';
 
 export interface Plan {

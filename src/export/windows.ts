@@ -20,7 +20,7 @@ export interface WindowOptions {
   readonly log: Log;
   /** Called for each window whose answer has landed, also for halves. */
   readonly onDone: (window: Window) => void;
-  /** Ends the run: nothing new begins, what goes on is given up. */
+  /** Ends the run: no request begins any more, and those under way are aborted. */
   readonly stop: (error: JobError) => void;
 }
 
@@ -52,8 +52,8 @@ export class WindowRunner {
   }
 
   /**
-   * A window keeps its place through all its attempts. Halves come before windows that wait, so that it soon shows whether
-   * single hours fail or the whole API.
+   * A window keeps its place through all its attempts. Halves come before waiting windows: so it soon shows whether single
+   * hours fail or the whole API.
    */
   #queue(window: Window, depth: number): Promise<Outcome> {
     return this.#places.add(() => this.#tryWindow(window), { priority: depth });
@@ -65,7 +65,7 @@ export class WindowRunner {
     else if (outcome.kind === 'failed') this.#fail(window, outcome.error);
   }
 
-  /** A 400 that does not say why is no matter of size where both halves get it too. */
+  /** Where both halves get a 400 without a reason too, the size of the window is not the reason. */
   async #halve(window: Window, fault: RequestFault, depth: number): Promise<void> {
     this.#options.log.info(`Halving ${formatWindow(window)}: ${fault.message}`);
     const halves = halve(window).map((half) => ({ half, tried: this.#queue(half, depth) }));
@@ -137,7 +137,7 @@ export class WindowRunner {
     return { kind: 'failed', error };
   }
 
-  /** Once a run: where one answer has unusual words, all have. */
+  /** Once a run: where one answer has unusual words, the others have them too. */
   #quoteNotFound(window: Window, quote: string | undefined): void {
     if (quote === undefined || this.#hasQuotedNotFound) return;
     this.#hasQuotedNotFound = true;
