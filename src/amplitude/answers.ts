@@ -50,8 +50,8 @@ const SPEAKS_OF_PARAMETER =
   /\bparameters?\b|\bparams?\b|\bformat(ted)?\b|['"`]?\b(start|end)\b['"`]? (is|must|date|time|hour|was|should|cannot)|yyyymmdd/i;
 
 /**
- * Amplitude documents 400 as "over 4 GB", but tiny projects get it too. So size is believed only where the body speaks of
- * it, and our own error only where it names a parameter or a format.
+ * Amplitude documents 400 as "over 4 GB", but tiny projects get it too. So size is believed only where the body speaks
+ * of it, and our own error only where it names a parameter or a format.
  */
 function kindOfBadRequest(body: string): Fault {
   if (SPEAKS_OF_SIZE.test(body)) return 'too-large';

@@ -68,8 +68,8 @@ export class Attempts {
   }
 
   /**
-   * At least half of a doubling range, at most what is left of the patience. A limit is the project's: where no other window
-   * was served meanwhile, the others need not wait as long again.
+   * At least half of a doubling range, at most what is left of the patience. A limit is the project's: where no other
+   * window was served meanwhile, the others need not wait as long again.
    */
   #wait(fault: RequestFault, answers: number): NextStep {
     const { backoffMs, rateLimitWaitMs } = this.#settings;

@@ -49,9 +49,9 @@ export interface Head {
 }
 
 /**
- * One request for `window`; never retries, since only the caller can tell whether the archive opens. Throws a RequestFault
- * for whatever is no answer, a JobError where the answer cannot be kept or the clock is wrong, and the signal's reason
- * once that aborts.
+ * One request for `window`; never retries, since only the caller can tell whether the archive opens. Throws a
+ * RequestFault for whatever is no answer, a JobError where the answer cannot be kept or the clock is wrong, and the
+ * signal's reason once that aborts.
  */
 export async function requestWindow(window: Window, options: ExportApiOptions): Promise<Answer> {
   return await askFor(window, options, async (head) => {

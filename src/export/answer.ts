@@ -14,8 +14,8 @@ const SEALS_AT_ONCE = 16;
 
 /**
  * Lands the answer for one window; `archive` is undefined where Amplitude has no data. First the objects of gaps are
- * written and the members for sealed hours examined. Once every member has proved sound the hours are sealed, so nothing
- * of a broken archive is ever sealed.
+ * written and the members for sealed hours examined. Once every member has proved sound the hours are sealed, so
+ * nothing of a broken archive is ever sealed.
  *
  * Throws a JobError that concerns the whole archive or ends the run. An error of one hour goes to the tally.
  */
@@ -36,8 +36,8 @@ export async function landAnswer(
 }
 
 /**
- * Works on all hours at once and resolves to those that went well. Waits for all also when one fails: the archive must not
- * close under a reader.
+ * Works on all hours at once and resolves to those that went well. Waits for all also when one fails: the archive must
+ * not close under a reader.
  */
 async function eachHour(
   landings: readonly HourLanding[],

@@ -16,8 +16,8 @@ export interface Current {
 }
 
 /**
- * Reads what stands for an hour; undefined where it has no manifest. `parts` are the parts that the answer has. Throws a
- * JobError for a manifest that must stay: MANIFEST_UNREADABLE, MANIFEST_NEWER, or REPAIR_SHRUNK for an unreadable one
+ * Reads what stands for an hour; undefined where it has no manifest. `parts` are the parts that the answer has. Throws
+ * a JobError for a manifest that must stay: MANIFEST_UNREADABLE, MANIFEST_NEWER, or REPAIR_SHRUNK for an unreadable one
  * that may name more than the answer has.
  */
 export async function readCurrent(

@@ -21,7 +21,7 @@ import { type Land, WindowRunner } from './windows.ts';
 export interface ExportOptions {
   readonly settings: Settings;
   readonly flags: ExportFlags;
-  /** Instead of a range: hours whose stored objects differ from their manifests. All their objects are written again. */
+  /** Instead of a range: hours whose stored objects differ from their manifests. Their objects are written again. */
   readonly repair?: ReadonlySet<Hour>;
   readonly log: Log;
   readonly now: () => Date;
@@ -41,8 +41,8 @@ export interface ExportResult {
 }
 
 /**
- * The job, from plan to report. Failures of hours are in the tally. Throws a JobError only where there is no plan: a range
- * that cannot be read, a destination that cannot be listed, an interruption before that.
+ * The job, from plan to report. Failures of hours are in the tally. Throws a JobError only where there is no plan: a
+ * range that cannot be read, a destination that cannot be listed, an interruption before that.
  */
 export async function runExport(options: ExportOptions): Promise<ExportResult> {
   const { settings, flags, repair, log, now, signal } = options;
@@ -120,8 +120,8 @@ function exportApi({ settings, now }: ExportOptions, tally: Tally, signal: Abort
 }
 
 /**
- * A killed run may leave partial files where no landing comes to sweep them: beside a manifest, or in an hour that another
- * run has sealed.
+ * A killed run may leave partial files where no landing comes to sweep them: beside a manifest, or in an hour that
+ * another run has sealed.
  */
 async function sweepDays({ range, hours }: Plan, destination: Destination): Promise<void> {
   // The range of a repair may be years long, its hours are few.

@@ -58,7 +58,7 @@ export class HourLanding {
     this.#options = options;
   }
 
-  /** Runs before the archive has proved sound: writes the objects of a gap, but only examines those for a sealed hour. */
+  /** Comes before the archive has proved sound. Writes the objects of a gap, only examines members of a sealed hour. */
   async prepare(isSealed: boolean): Promise<void> {
     if (isSealed) await this.#readCurrent();
     if (this.#current === undefined) this.#first = await this.#land(new Map());

@@ -40,8 +40,8 @@ export interface MemberOptions {
 class BadLineOnTheWay extends Error {}
 
 /**
- * Puts a member into the destination. The json format takes one pass as long as the member's trailer is right and all its
- * lines are events. Otherwise, and in the gzip format, the member is examined first.
+ * Puts a member into the destination. The json format takes one pass as long as the member's trailer is right and all
+ * its lines are events. Otherwise, and in the gzip format, the member is examined first.
  */
 export async function landMember(named: NamedMember, options: MemberOptions): Promise<LandedMember> {
   const held = { ...named, member: await hold(named.member) };
@@ -55,7 +55,7 @@ export async function landMember(named: NamedMember, options: MemberOptions): Pr
   return await landExamined({ ...held, examined }, options);
 }
 
-/** Undefined where the trailer is wrong or a line is no event: then only a look through the member tells what to send. */
+/** Undefined where the trailer is wrong or a line is no event: then only an examination tells what to send. */
 async function landInOnePass({ member, name }: NamedMember, options: MemberOptions): Promise<LandedMember | undefined> {
   const { destination, strict, timings, generation } = options;
   const source = await member.trailer();

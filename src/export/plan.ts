@@ -40,8 +40,8 @@ export interface Plan {
 }
 
 /**
- * The range of a run: as given, else the last ready hour back over the lookback. Throws a UsageError for times that cannot
- * be read, an end that is not after the start, and flags that contradict each other.
+ * The range of a run: as given, else the last ready hour back over the lookback. Throws a UsageError for times that
+ * cannot be read, an end that is not after the start, and flags that contradict each other.
  */
 export function rangeOf(flags: ExportFlags, settings: Settings['range'], now: Date): Window {
   const { start, end, lookbackDays } = givenTimes(flags, settings);

@@ -52,8 +52,8 @@ export class WindowRunner {
   }
 
   /**
-   * A window keeps its place through all its attempts. Halves come before waiting windows: so it soon shows whether single
-   * hours fail or the whole API.
+   * A window keeps its place through all its attempts. Halves come before waiting windows: so it soon shows whether
+   * single hours fail or the whole API.
    */
   #queue(window: Window, depth: number): Promise<Outcome> {
     return this.#places.add(() => this.#tryWindow(window), { priority: depth });
@@ -126,7 +126,7 @@ export class WindowRunner {
     this.#answers++;
   }
 
-  /** Ends the run, if this error is the reason to, before the window's place is free: then no further request begins. */
+  /** If the error ends the run, that happens before the window's place is free: then no further request begins. */
   #failed(error: unknown): Outcome {
     const { stop } = this.#options;
     if (error instanceof JobError && error.endsRun) stop(error);

@@ -5,7 +5,7 @@ import { readRecords } from './records.ts';
 /** Manifests that are listed before any is read; S3 lists as many in one request. */
 const LISTED = 1000;
 
-/** The project whose hours are under a prefix. A prefix has one; it is undefined until a manifest or an archive names it. */
+/** The one project whose hours are under a prefix. It is undefined until a manifest or an archive names it. */
 export class PrefixProject {
   #id: string | undefined;
 

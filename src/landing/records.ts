@@ -37,7 +37,7 @@ export async function readRecord(hour: Hour, destination: Destination): Promise<
   }
 }
 
-/** Finds the hours of another project: a prefix belongs to the project that most hours name. Empty hours may name none. */
+/** Finds the hours of other projects: a prefix belongs to the one that most hours name. Empty hours may name none. */
 export class Projects {
   readonly #projects = new Map<Hour, string>();
 
