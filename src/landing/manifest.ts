@@ -57,13 +57,7 @@ export function hourOfManifestKey(key: string): Hour | undefined {
 }
 
 /** What has landed of an hour. The rest of a manifest follows from it. */
-export interface Landing {
-  readonly hour: Hour;
-  readonly generation: number;
-  readonly project: string | null;
-  readonly objects: readonly LandedObject[];
-  readonly quarantine: readonly QuarantinedObject[];
-}
+export type Landing = { readonly hour: Hour } & Pick<Manifest, 'generation' | 'project' | 'objects' | 'quarantine'>;
 
 export function makeManifest(
   { hour, generation, project, objects, quarantine }: Landing,
