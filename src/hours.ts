@@ -196,3 +196,9 @@ export function joinedHours(hours: readonly string[]): string {
   const shown = windows.slice(0, 12).map(formatWindow).join(', ');
   return windows.length > 12 ? `${shown} and ${windows.length - 12} more` : shown;
 }
+
+/** Which hours failed by which code, a line each. The log has said the whole of it. */
+export function failedLines(failed: readonly { readonly hour: string; readonly code: string }[]): string[] {
+  const byCode = Map.groupBy(failed, ({ code }) => code);
+  return [...byCode].map(([code, those]) => `    ${code}: ${joinedHours(those.map(({ hour }) => hour))}`);
+}

@@ -7,7 +7,7 @@ import { sealedIn } from '../landing/listing.ts';
 import type { Redact } from '../redaction.ts';
 import { HourLanding, type LandingOptions } from './hour.ts';
 import type { NamedMember } from './member.ts';
-import { type Telling, tellFailed } from './tally.ts';
+import { type Telling, tellFailed } from './telling.ts';
 
 /** A window may have thousands of hours, a process only some hundred open files. */
 const SEALS_AT_ONCE = 16;

@@ -14,7 +14,8 @@ import { TOOL } from '../version.ts';
 import { type Current, readCurrent, repairShrunk } from './current.ts';
 import { type Decision, decide, type Mode } from './decide.ts';
 import { type ExaminedMember, type LandedMember, landMember, type NamedMember } from './member.ts';
-import { type Tally, tellSealed } from './tally.ts';
+import type { Tally } from './tally.ts';
+import { tellSealed } from './telling.ts';
 
 /** What a run needs to land its hours. */
 export interface LandingOptions {

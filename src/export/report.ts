@@ -1,7 +1,7 @@
 import { agreeing, count, number, size } from '../format.ts';
-import { formatHour, type Hour, hoursOf, joinedHours, type Window } from '../hours.ts';
+import { failedLines, formatHour, type Hour, hoursOf, joinedHours, type Window } from '../hours.ts';
 import { MANIFESTS, type Manifest } from '../landing/manifest.ts';
-import { type Fields, kestraLine } from '../log.ts';
+import type { Fields } from '../log.ts';
 import type { ExportResult } from './export.ts';
 import { type Plan, plannedRequests } from './plan.ts';
 import type { Tally } from './tally.ts';
@@ -76,8 +76,8 @@ export function windowDone(window: Window, plan: Plan, tally: Tally): [string, F
   ];
 }
 
-/** Outputs and metrics in Kestra's protocol: counts and places, no lists that could grow without bound. */
-export function kestraReport(report: ExportReport): string[] {
+/** What Kestra gets: counts and places, no lists that could grow without bound. */
+export function kestraReport(report: ExportReport) {
   const { hours, events, bytes, requests, retries, seconds } = report;
   const outputs = {
     start: report.range.start,
@@ -104,7 +104,7 @@ export function kestraReport(report: ExportReport): string[] {
     counter('hours.failed', hours.failed.length),
     { name: 'seconds', type: 'timer', value: seconds },
   ];
-  return [kestraLine({ outputs }), kestraLine({ metrics })];
+  return { outputs, metrics };
 }
 
 /** The summary for people: what landed, what was empty, what failed and what to do. */
@@ -157,12 +157,6 @@ export function planSummary({ destination, hours, range, requests }: DryRunRepor
   if (hours.pending.length > 0) lines.push(`  pending: ${joinedHours(hours.pending)}, not ready at Amplitude yet`);
   lines.push('Nothing was requested or written.');
   return lines.join('\n');
-}
-
-/** Which hours failed by what. The log has said the whole of it. */
-export function failedLines(failed: readonly { readonly hour: string; readonly code: string }[]): string[] {
-  const byCode = Map.groupBy(failed, ({ code }) => code);
-  return [...byCode].map(([code, of]) => `    ${code}: ${joinedHours(of.map(({ hour }) => hour))}`);
 }
 
 function named(hours: Iterable<Hour>): string[] {

@@ -8,7 +8,8 @@ import { openArchive } from '../archive/open.ts';
 import { JobError, RUN_AGAIN } from '../errors.ts';
 import { formatWindow, halve, hoursOf, type Window } from '../hours.ts';
 import type { Log } from '../log.ts';
-import { type Tally, tellFailed } from './tally.ts';
+import type { Tally } from './tally.ts';
+import { tellFailed } from './telling.ts';
 
 /** Lands the answer for a window; without an archive there is no data. */
 export type Land = (window: Window, archive: Archive | undefined, requestedAt: Date) => Promise<void>;
