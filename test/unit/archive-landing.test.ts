@@ -8,8 +8,7 @@ import { readMemberName } from '../../src/archive/names.ts';
 import type { OutputFormat } from '../../src/config/settings.ts';
 import { type Content, type Destination, Miscounted } from '../../src/destination/destination.ts';
 import { landAnswer } from '../../src/export/answer.ts';
-import type { LandedMember } from '../../src/export/decide.ts';
-import { landMember } from '../../src/export/member.ts';
+import { type LandedMember, landMember } from '../../src/export/member.ts';
 import type { Tally } from '../../src/export/tally.ts';
 import { crcHex } from '../../src/landing/manifest.ts';
 import { PrefixProject } from '../../src/landing/project.ts';
@@ -253,7 +252,7 @@ describe('two members of one part', () => {
       const landing = landAnswer({ start: hour, end: hour + 1 }, archive, new Date(), {
         destination: untouched,
         format: 'json',
-        project: PrefixProject.unknown(),
+        project: new PrefixProject(),
         tally: {} as Tally,
       } as unknown as Parameters<typeof landAnswer>[3]);
       expect((await failure(landing, 'ARCHIVE_REFUSED')).message).to.include(`"${bare}"`);
