@@ -2,34 +2,16 @@ import type { ProxyEnv } from '../network.ts';
 import type { Found } from './names.ts';
 import { VARIABLES, type VariableName } from './variables.ts';
 
-export interface Credentials {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken?: string;
-}
-
-/** The pair of AWS keys; undefined for the SDK's own search. Half a pair is a problem, unless the other half is one. */
-export function readCredentials(
-  found: ReadonlyMap<VariableName, Found>,
-  unusable: ReadonlySet<VariableName>,
-  problems: string[],
-): Credentials | undefined {
-  const id = found.get('AWS_ACCESS_KEY_ID');
-  const secret = found.get('AWS_SECRET_ACCESS_KEY');
-  if (id !== undefined && secret !== undefined) {
-    const token = found.get('AWS_SESSION_TOKEN');
-    const pair = { accessKeyId: id.value, secretAccessKey: secret.value };
-    return token === undefined ? pair : { ...pair, sessionToken: token.value };
-  }
-  const half = id ?? secret;
+/** The problem of one AWS key without the other, unless the other one is a problem itself. */
+export function halfPair(found: ReadonlyMap<VariableName, Found>, unusable: ReadonlySet<VariableName>): string[] {
+  const [id, secret] = [found.get('AWS_ACCESS_KEY_ID'), found.get('AWS_SECRET_ACCESS_KEY')];
   const other = id === undefined ? 'AWS_ACCESS_KEY_ID' : 'AWS_SECRET_ACCESS_KEY';
-  if (half !== undefined && !unusable.has(other)) {
-    const aliases = VARIABLES[other].aliases?.join(', ');
-    problems.push(
-      `${half.name} is set without its other half: set ${other} (or ${aliases}) too, or neither to use the AWS SDK's own chain.`,
-    );
-  }
-  return undefined;
+  const half = id ?? secret;
+  if (half === undefined || (id && secret) || unusable.has(other)) return [];
+  const aliases = VARIABLES[other].aliases?.join(', ');
+  return [
+    `${half.name} is set without its other half: set ${other} (or ${aliases}) too, or neither to use the AWS SDK's own chain.`,
+  ];
 }
 
 /** The passwords of proxies, as they are and as they are sent. */

@@ -5,10 +5,10 @@ import { JobError, UsageError } from '../errors.ts';
 import type { ProxyEnv } from '../network.ts';
 import { type Redact, redaction } from '../redaction.ts';
 import { type DestinationAddress, isLostWithContainer } from './address.ts';
-import { type Credentials, passwordsOf, readCredentials, secretsOf, withoutUserinfo } from './credentials.ts';
+import { halfPair, passwordsOf, secretsOf, withoutUserinfo } from './credentials.ts';
 import { type Found, find, missing, misspelt, textsOfSecrets } from './names.ts';
 import { isPath, PathError } from './path.ts';
-import { type RangeSettings, readTimes, type TimeFlags } from './range.ts';
+import { readTimes, type TimeFlags } from './range.ts';
 import { VARIABLE_NAMES, VARIABLES, type VariableName } from './variables.ts';
 
 export type { Environment } from '../command-line.ts';
@@ -21,7 +21,7 @@ export const HOSTS = {
 } as const;
 
 /** All that the environment says, checked. */
-export type Settings = ReturnType<typeof arrange>;
+export type Settings = ReturnType<typeof loadSettings>;
 export type S3Settings = Settings['s3'];
 export type OutputFormat = Settings['outputFormat'];
 
@@ -51,7 +51,7 @@ export interface Needs {
  * Reads and checks every setting. Throws one error that lists every problem: a ConfigError, or a UsageError if all are
  * about flags.
  */
-export function loadSettings(env: Environment, needs: Needs = { amplitude: true }): Settings {
+export function loadSettings(env: Environment, needs: Needs = { amplitude: true }) {
   const problems: string[] = [];
   const warnings: string[] = [];
   const found = new Map<VariableName, Found>();
@@ -82,9 +82,8 @@ export function loadSettings(env: Environment, needs: Needs = { amplitude: true 
     problems.push(`DESTINATION is not set, for example ${VARIABLES.DESTINATION.example}; ${missing('S3_BUCKET')}`);
   }
   const { S3_BUCKET: bucket, S3_PREFIX: prefix } = values;
-  const destination =
-    values.DESTINATION ?? (bucket === undefined ? undefined : { kind: 's3' as const, bucket, prefix });
-  const credentials = readCredentials(found, unusable, problems);
+  const destination = values.DESTINATION ?? (bucket && { kind: 's3' as const, bucket, prefix });
+  problems.push(...halfPair(found, unusable));
   if (values.S3_KMS_KEY_ID !== undefined && values.S3_SSE === 'AES256') {
     problems.push('S3_SSE is "AES256", and S3_KMS_KEY_ID names a key: leave one of them out, or set S3_SSE=aws:kms.');
   }
@@ -97,18 +96,28 @@ export function loadSettings(env: Environment, needs: Needs = { amplitude: true 
   const wrong: JobError[] = [...(needs.wrong ?? [])];
   readTimes(needs.flags ?? {}, range, wrong);
   const guesses = misspelt(env, found);
-  const refusal = refuse(problems, guesses, wrong, redact);
-  if (refusal !== undefined || destination === undefined) throw refusal;
+  const refusal = refuse(problems, wrong, guesses, redact);
+  if (refusal !== undefined || !destination) throw refusal;
 
+  const amplitude = amplitudeSettings(values);
   warnings.push(...guesses, ...destinationWarnings(destination, found, values, needs.mounts ?? '', redact));
-  return arrange(values, {
+  return {
+    amplitude,
     destination,
-    credentials,
+    s3: s3Settings(values, env.AWS_PROFILE),
     range,
-    profile: env.AWS_PROFILE,
-    secrets: secretsOf(found),
+    caBundle: values.AWS_CA_BUNDLE,
+    outputFormat: values.OUTPUT_FORMAT,
+    settleHours: values.SETTLE_HOURS,
+    requestHours: values.REQUEST_HOURS,
+    uploadConcurrency: values.UPLOAD_CONCURRENCY,
+    archiveMemoryBytes: values.ARCHIVE_MEMORY_MB * 2 ** 20,
+    workDir: resolve(values.WORK_DIR),
+    reportFile: values.REPORT_FILE,
+    /** No output may show them. */
+    secrets: [...secretsOf(found), ...passwordsOf(amplitude.proxyEnv)],
     warnings,
-  });
+  };
 }
 
 type Values = CleanedEnv<typeof VARIABLES>;
@@ -133,61 +142,49 @@ function readValues(
   return cleanEnv(texts(), VARIABLES);
 }
 
-function arrange(
-  values: Values,
-  more: {
-    readonly destination: DestinationAddress;
-    readonly credentials: Credentials | undefined;
-    readonly range: RangeSettings;
-    readonly profile: string | undefined;
-    readonly secrets: readonly string[];
-    readonly warnings: readonly string[];
-  },
-) {
-  const { profile, credentials, secrets, ...rest } = more;
-  const proxies = (['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'] as const).filter((name) => values[name] !== undefined);
-  const proxyEnv: ProxyEnv = Object.fromEntries(proxies.map((name) => [name, values[name]]));
+function amplitudeSettings(values: Values) {
   return {
-    ...rest,
-    amplitude: {
-      apiKey: values.AMPLITUDE_API_KEY ?? '',
-      secretKey: values.AMPLITUDE_SECRET_KEY ?? '',
-      region: values.AMPLITUDE_REGION,
-      baseUrl: values.AMPLITUDE_BASE_URL ?? HOSTS[values.AMPLITUDE_REGION],
-      maxAttempts: values.EXPORT_MAX_ATTEMPTS,
-      backoffMs: values.EXPORT_BACKOFF_MS,
-      connectTimeoutMs: values.EXPORT_CONNECT_TIMEOUT_S * 1000,
-      firstByteTimeoutMs: values.EXPORT_FIRST_BYTE_TIMEOUT_S * 1000,
-      idleTimeoutMs: values.EXPORT_IDLE_TIMEOUT_S * 1000,
-      minBytesPerSecond: values.EXPORT_MIN_BYTES_PER_S,
-      concurrency: values.REQUEST_CONCURRENCY,
-      rateLimitWaitMs: values.EXPORT_RATE_LIMIT_WAIT_S * 1000,
-      proxyEnv,
-    },
-    s3: {
-      /** Without them, the AWS SDK searches for some. */
-      credentials,
-      /** The SDK's own setting, for the message that it found no credentials. */
-      profile,
-      region: values.AWS_REGION,
-      endpoint: values.AWS_ENDPOINT_URL_S3,
-      kmsKeyId: values.S3_KMS_KEY_ID,
-      sse: values.S3_SSE,
-      /** Without it: virtual for AWS, path for an endpoint. */
-      addressing: values.S3_ADDRESSING,
-      proxyEnv,
-      maxAttempts: values.UPLOAD_MAX_ATTEMPTS,
-    },
-    caBundle: values.AWS_CA_BUNDLE,
-    outputFormat: values.OUTPUT_FORMAT,
-    settleHours: values.SETTLE_HOURS,
-    requestHours: values.REQUEST_HOURS,
-    uploadConcurrency: values.UPLOAD_CONCURRENCY,
-    archiveMemoryBytes: values.ARCHIVE_MEMORY_MB * 2 ** 20,
-    workDir: resolve(values.WORK_DIR),
-    reportFile: values.REPORT_FILE,
-    secrets: [...secrets, ...passwordsOf(proxyEnv)],
-  } as const;
+    apiKey: values.AMPLITUDE_API_KEY ?? '',
+    secretKey: values.AMPLITUDE_SECRET_KEY ?? '',
+    region: values.AMPLITUDE_REGION,
+    baseUrl: values.AMPLITUDE_BASE_URL ?? HOSTS[values.AMPLITUDE_REGION],
+    maxAttempts: values.EXPORT_MAX_ATTEMPTS,
+    backoffMs: values.EXPORT_BACKOFF_MS,
+    connectTimeoutMs: values.EXPORT_CONNECT_TIMEOUT_S * 1000,
+    firstByteTimeoutMs: values.EXPORT_FIRST_BYTE_TIMEOUT_S * 1000,
+    idleTimeoutMs: values.EXPORT_IDLE_TIMEOUT_S * 1000,
+    minBytesPerSecond: values.EXPORT_MIN_BYTES_PER_S,
+    concurrency: values.REQUEST_CONCURRENCY,
+    rateLimitWaitMs: values.EXPORT_RATE_LIMIT_WAIT_S * 1000,
+    proxyEnv: proxies(values),
+  };
+}
+
+function s3Settings(values: Values, profile: string | undefined) {
+  return {
+    /** Without them, the AWS SDK looks for some. `profile` is its own setting, to be named if it finds none. */
+    credentials: credentials(values),
+    profile,
+    region: values.AWS_REGION,
+    endpoint: values.AWS_ENDPOINT_URL_S3,
+    kmsKeyId: values.S3_KMS_KEY_ID,
+    sse: values.S3_SSE,
+    /** Without it: virtual for AWS, path for an endpoint. */
+    addressing: values.S3_ADDRESSING,
+    proxyEnv: proxies(values),
+    maxAttempts: values.UPLOAD_MAX_ATTEMPTS,
+  };
+}
+
+function credentials(values: Values) {
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN: token } = values;
+  if (accessKeyId === undefined || secretAccessKey === undefined) return undefined;
+  return { accessKeyId, secretAccessKey, ...(token === undefined ? {} : { sessionToken: token }) };
+}
+
+function proxies({ HTTPS_PROXY, HTTP_PROXY, NO_PROXY }: Values): ProxyEnv {
+  const given = Object.entries({ HTTPS_PROXY, HTTP_PROXY, NO_PROXY }).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given);
 }
 
 function destinationWarnings(
@@ -225,8 +222,8 @@ function shown(value: string, redact: Redact): string {
 
 function refuse(
   problems: readonly string[],
-  guesses: readonly string[],
   wrong: readonly JobError[],
+  guesses: readonly string[],
   redact: Redact,
 ): JobError | undefined {
   const flags = wrong.filter((error) => error instanceof UsageError);
