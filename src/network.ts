@@ -66,14 +66,9 @@ export function isTransientCause(error: unknown): boolean {
 export const PROXY_HINT =
   'Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY. A user name and password stand before the host: http://user:password@host:port. Hosts in NO_PROXY are reached without the proxy.';
 
-interface Asked {
-  readonly proxyEnv: ProxyEnv;
-  /** As people know it. */
-  readonly host: string;
-}
-
 /** An error of a proxy or a certificate, which means the same for both clients; undefined for any other. */
-export function networkError(error: unknown, { proxyEnv, host }: Asked): JobError | undefined {
+export function networkError(error: unknown, asked: { proxyEnv: ProxyEnv; host: string }): JobError | undefined {
+  const { proxyEnv, host } = asked;
   const certificate = codeOf(error, CERTIFICATE);
   if (certificate !== undefined) return certificateError(certificate, error, host);
   const why = proxyProblem(error, proxyEnv, host);
@@ -85,24 +80,12 @@ export function proxyRefusal(proxy: string | undefined): JobError {
   return new JobError('PROXY', refusedUser(proxy), { endsRun: true, hint: PROXY_HINT });
 }
 
-const CHECK_CLOCK =
-  "Check this machine's clock first. If it is right, the certificate has to be renewed. If a proxy issues it,";
-const CHECK_HOST =
-  'Check the host name in AMPLITUDE_BASE_URL or AWS_ENDPOINT_URL_S3: the certificate is for others. If a proxy issues it,';
-const CERTIFICATE_ADVICE = new Map([
-  ['CERT_HAS_EXPIRED', CHECK_CLOCK],
-  ['CERT_NOT_YET_VALID', CHECK_CLOCK],
-  ['ERR_TLS_CERT_ALTNAME_INVALID', CHECK_HOST],
-  ['HOSTNAME_MISMATCH', CHECK_HOST],
-]);
-
 function certificateError(code: string, cause: unknown, host: string): JobError {
   const text = [...causesOf(cause)].at(-1)?.message ?? '';
-  const advice = CERTIFICATE_ADVICE.get(code) ?? 'If your organisation issues its own certificates,';
   return new JobError('CERTIFICATE', `The certificate of ${host} cannot be verified (${code}: ${text}).`, {
     cause,
     endsRun: true,
-    hint: `${advice} name a file with the CA's certificate (PEM) in AWS_CA_BUNDLE, or in NODE_EXTRA_CA_CERTS.`,
+    hint: "If it has expired, check this machine's clock. If it is for another host name, check AMPLITUDE_BASE_URL or AWS_ENDPOINT_URL_S3. If your organisation issues its own certificates, name a file with the CA's certificate (PEM) in AWS_CA_BUNDLE, or in NODE_EXTRA_CA_CERTS.",
   });
 }
 

@@ -6,10 +6,10 @@ import type { ProxyEnv } from '../network.ts';
 import { type Redact, redaction } from '../redaction.ts';
 import { type DestinationAddress, isLostWithContainer } from './address.ts';
 import { halfPair, passwordsOf, secretsOf, withoutUserinfo } from './credentials.ts';
-import { type Found, find, missing, misspelt, textsOfSecrets } from './names.ts';
+import { find, type Given, missing, misspelt, textsOfSecrets } from './names.ts';
 import { isPath, PathError } from './path.ts';
 import { readTimes, type TimeFlags } from './range.ts';
-import { VARIABLE_NAMES, VARIABLES, type VariableName } from './variables.ts';
+import { VARIABLE_NAMES, VARIABLES } from './variables.ts';
 
 export type { Environment } from '../command-line.ts';
 export type { DestinationAddress } from './address.ts';
@@ -54,36 +54,25 @@ export interface Needs {
 export function loadSettings(env: Environment, needs: Needs = { amplitude: true }) {
   const problems: string[] = [];
   const warnings: string[] = [];
-  const found = new Map<VariableName, Found>();
-  const unusable = new Set<VariableName>();
+  const given: Given = new Map();
   for (const name of VARIABLE_NAMES) {
     const before = problems.length;
-    const setting = find(name, env, problems, warnings);
-    if (setting !== undefined) found.set(name, setting);
-    else if (problems.length > before) unusable.add(name);
+    const found = find(name, env, problems, warnings);
+    if (found !== undefined || problems.length > before) given.set(name, found);
   }
   // People paste keys into wrong variables, whose values messages show.
-  const redact = redaction([...secretsOf(found), ...textsOfSecrets(env)]);
-  const values = readValues(found, (name, { name: given, value }, error) => {
-    unusable.add(name);
-    const { secret, example } = VARIABLES[name];
-    const place = name === 'DESTINATION' && error instanceof PathError ? '/data' : example;
-    problems.push(
-      `${given}${secret ? '' : ` is "${shown(value, redact)}"`}: it ${error.message}, for example ${place}.`,
-    );
-  });
-
-  const isGiven = (name: VariableName) => found.has(name) || unusable.has(name);
+  const redact = redaction([...secretsOf(given), ...textsOfSecrets(env)]);
+  const values = readValues(given, redact, problems);
   if (needs.amplitude) {
     const keys = ['AMPLITUDE_API_KEY', 'AMPLITUDE_SECRET_KEY'] as const;
-    problems.push(...keys.filter((name) => !isGiven(name)).map(missing));
+    problems.push(...keys.filter((name) => !given.has(name)).map(missing));
   }
-  if (!isGiven('DESTINATION') && !isGiven('S3_BUCKET')) {
+  if (!given.has('DESTINATION') && !given.has('S3_BUCKET')) {
     problems.push(`DESTINATION is not set, for example ${VARIABLES.DESTINATION.example}; ${missing('S3_BUCKET')}`);
   }
   const { S3_BUCKET: bucket, S3_PREFIX: prefix } = values;
   const destination = values.DESTINATION ?? (bucket && { kind: 's3' as const, bucket, prefix });
-  problems.push(...halfPair(found, unusable));
+  problems.push(...halfPair(given));
   if (values.S3_KMS_KEY_ID !== undefined && values.S3_SSE === 'AES256') {
     problems.push('S3_SSE is "AES256", and S3_KMS_KEY_ID names a key: leave one of them out, or set S3_SSE=aws:kms.');
   }
@@ -95,12 +84,13 @@ export function loadSettings(env: Environment, needs: Needs = { amplitude: true 
   };
   const wrong: JobError[] = [...(needs.wrong ?? [])];
   readTimes(needs.flags ?? {}, range, wrong);
-  const guesses = misspelt(env, found);
-  const refusal = refuse(problems, wrong, guesses, redact);
-  if (refusal !== undefined || !destination) throw refusal;
+  const guesses = misspelt(env, given);
+  if (problems.length > 0) problems.push(...guesses);
+  const error = refusal(problems, wrong, redact);
+  if (error !== undefined || !destination) throw error;
 
   const amplitude = amplitudeSettings(values);
-  warnings.push(...guesses, ...destinationWarnings(destination, found, values, needs.mounts ?? '', redact));
+  warnings.push(...guesses, ...destinationWarnings(destination, given, values, needs.mounts ?? '', redact));
   return {
     amplitude,
     destination,
@@ -115,27 +105,26 @@ export function loadSettings(env: Environment, needs: Needs = { amplitude: true 
     workDir: resolve(values.WORK_DIR),
     reportFile: values.REPORT_FILE,
     /** No output may show them. */
-    secrets: [...secretsOf(found), ...passwordsOf(amplitude.proxyEnv)],
+    secrets: [...secretsOf(given), ...passwordsOf(amplitude.proxyEnv)],
     warnings,
   };
 }
 
 type Values = CleanedEnv<typeof VARIABLES>;
 
-/** The values of the settings. One that cannot be read is reported, and counts as not set. */
-function readValues(
-  found: ReadonlyMap<VariableName, Found>,
-  report: (name: VariableName, found: Found, error: Error) => void,
-): Values {
-  const usable = new Map(found);
-  const texts = () => Object.fromEntries([...usable].map(([name, { value }]) => [name, value]));
+/** The values of the settings. One that cannot be read is a problem, and has no value. */
+function readValues(given: Given, redact: Redact, problems: string[]): Values {
+  const texts = () => Object.fromEntries([...given].map(([name, found]) => [name, found?.value]));
   cleanEnv(texts(), VARIABLES, {
     reporter: ({ errors }) => {
-      for (const [name, setting] of found) {
+      for (const [name, found] of given) {
         const error = errors[name];
-        if (error === undefined) continue;
-        report(name, setting, error);
-        usable.delete(name);
+        if (error === undefined || found === undefined) continue;
+        const { secret, example } = VARIABLES[name];
+        const shownValue = secret ? '' : ` is "${shown(found.value, redact)}"`;
+        const place = name === 'DESTINATION' && error instanceof PathError ? '/data' : example;
+        problems.push(`${found.name}${shownValue}: it ${error.message}, for example ${place}.`);
+        given.set(name, undefined);
       }
     },
   });
@@ -189,20 +178,20 @@ function proxies({ HTTPS_PROXY, HTTP_PROXY, NO_PROXY }: Values): ProxyEnv {
 
 function destinationWarnings(
   destination: DestinationAddress,
-  found: ReadonlyMap<VariableName, Found>,
+  given: Given,
   values: Values,
   mounts: string,
   redact: Redact,
 ): string[] {
-  const given = found.get('DESTINATION');
-  if (given === undefined) return [];
+  const found = given.get('DESTINATION');
+  if (found === undefined) return [];
+  const place = shown(found.value, redact);
   const warnings: string[] = [];
-  const place = shown(given.value, redact);
-  const beaten = (['S3_BUCKET', 'S3_PREFIX'] as const).flatMap((name) => found.get(name) ?? []);
+  const beaten = (['S3_BUCKET', 'S3_PREFIX'] as const).flatMap((name) => given.get(name) ?? []);
   const isSame =
     destination.kind === 's3' &&
     [destination.bucket, undefined].includes(values.S3_BUCKET) &&
-    (!found.has('S3_PREFIX') || values.S3_PREFIX === destination.prefix);
+    (!given.has('S3_PREFIX') || values.S3_PREFIX === destination.prefix);
   if (beaten.length > 0 && !isSame) {
     const names = beaten.map(({ name, value }) => `${name}=${redact(value)}`).join(' and ');
     warnings.push(`DESTINATION=${place} is used, and ${names} is not: leave one of them out.`);
@@ -220,22 +209,16 @@ function shown(value: string, redact: Redact): string {
   return isPath(value) ? redact(value) : withoutUserinfo(redact(value));
 }
 
-function refuse(
-  problems: readonly string[],
-  wrong: readonly JobError[],
-  guesses: readonly string[],
-  redact: Redact,
-): JobError | undefined {
+function refusal(problems: readonly string[], wrong: readonly JobError[], redact: Redact): JobError | undefined {
   const flags = wrong.filter((error) => error instanceof UsageError);
   const lines = wrong.map((error) => {
     const hint = error instanceof UsageError ? error.ownHint : error.hint;
     return redact(hint === undefined ? error.message : `${error.message} ${hint}`);
   });
-  if (problems.length > 0) return new ConfigError([...problems, ...lines, ...guesses]);
-  if (flags.length < wrong.length) return new ConfigError(lines);
-  const [only] = flags;
+  if (problems.length > 0 || flags.length < wrong.length) return new ConfigError([...problems, ...lines]);
+  const [only, ...more] = flags;
   if (only === undefined) return undefined;
-  return flags.length === 1
+  return more.length === 0
     ? new UsageError(redact(only.message), only.ownHint)
     : new UsageError(`The flags cannot be used:\n${listed(lines)}`);
 }

@@ -140,7 +140,7 @@ export const VARIABLES = {
   EXPORT_MIN_BYTES_PER_S: whole([0, 1e9], 1024, 'The slowest download to accept, in bytes/s over 5 minutes. 0: any.'),
   UPLOAD_CONCURRENCY: whole([1, 64], 8, 'Members to inflate and upload at once.'),
   UPLOAD_MAX_ATTEMPTS: whole([1, 20], 5, 'The most attempts for one upload.'),
-  ARCHIVE_MEMORY_MB: whole([0, 2048], 64, 'Memory for all archives together, in MB. WORK_DIR takes the rest.'),
+  ARCHIVE_MEMORY_MB: whole([0, 2048], 64, 'Memory for all archives together, in MB. The rest goes to WORK_DIR.'),
   WORK_DIR: defaulting(localPath, tmpdir(), {
     description: "The folder for temporary files that hold large archives. Without it, the system's.",
     example: '/var/tmp',
