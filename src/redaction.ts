@@ -75,7 +75,7 @@ function wholeSecrets({ text, starts }: View, forms: readonly string[]): Span[] 
 }
 
 /** An escape that is cut: `%`, `&am`, `\u00`; or the torn end of a longer character. */
-const TORN_ESCAPE = /(?:(?:%[c-f]\w)?(?:%[89ab]\w){0,2}%\w{0,5}|&[\w;#]{0,16}|\\+\w{0,5}|\uFFFD{1,3})$/iu;
+const TORN_ESCAPE = /(?:(?:%(?:25)*[c-f]\w)?(?:%(?:25)*[89ab]\w){0,2}%\w{0,7}|&[\w;#]{0,16}|\\+\w{0,5}|\uFFFD{1,3})$/iu;
 
 /** Where the end of the text begins that is the beginning of a secret. */
 function begunSecret({ text, starts }: View, forms: readonly string[]): number | undefined {
