@@ -56,13 +56,8 @@ interface View {
   readonly starts?: readonly number[];
 }
 
-interface Span {
-  readonly start: number;
-  readonly end: number;
-}
-
-function wholeSecrets({ text, starts }: View, forms: readonly string[]): Span[] {
-  const spans: Span[] = [];
+function wholeSecrets({ text, starts }: View, forms: readonly string[]) {
+  const spans: { start: number; end: number }[] = [];
   for (const form of forms) {
     for (let at = text.indexOf(form); at !== -1; at = text.indexOf(form, at + 1)) {
       let end = at + form.length;
