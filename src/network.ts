@@ -41,15 +41,15 @@ export function trust(caBundle: string | undefined): void {
   }
 }
 
-/** Not ENOTFOUND: a name that nobody knows is a mistake, while a resolver that cannot answer now says EAI_AGAIN. */
-const TRANSIENT =
-  /^(?:EAI_AGAIN|ETIMEDOUT|ECONNRESET|ECONNREFUSED|ECONNABORTED|EPIPE|EPROTO|ENETUNREACH|ENETDOWN|ENETRESET|EHOSTUNREACH|EHOSTDOWN|ERR_STREAM_PREMATURE_CLOSE)$/;
-
-/** This machine has too many connections at once. */
-const CROWDED = /^(?:EADDRNOTAVAIL|ENOBUFS|EMFILE|ENFILE)$/;
-
-/** A proxy or server that speaks broken HTTP or TLS mostly does it once. */
-const BROKEN_ANSWER = /^(?:HPE_|ERR_SSL_)/;
+const TRANSIENT = [
+  // Not ENOTFOUND: a name that nobody knows is a mistake, while a resolver that cannot answer now says EAI_AGAIN.
+  /^(?:EAI_AGAIN|ETIMEDOUT|ECONNRESET|ECONNREFUSED|ECONNABORTED|EPIPE|EPROTO|ERR_STREAM_PREMATURE_CLOSE)$/,
+  /^(?:ENETUNREACH|ENETDOWN|ENETRESET|EHOSTUNREACH|EHOSTDOWN)$/,
+  // This machine has too many connections at once.
+  /^(?:EADDRNOTAVAIL|ENOBUFS|EMFILE|ENFILE)$/,
+  // A proxy or server that speaks broken HTTP or TLS mostly does it once.
+  /^(?:HPE_|ERR_SSL_)/,
+];
 
 /** Node.js's codes for a certificate that cannot be verified. */
 const CERTIFICATE =
@@ -60,7 +60,7 @@ export function isTransientCause(error: unknown): boolean {
   if (codeOf(error, CERTIFICATE) !== undefined) return false;
   const tunnel = tunnelError(error);
   if (tunnel !== undefined) return (statusOf(tunnel) ?? 500) >= 500;
-  return [TRANSIENT, CROWDED, BROKEN_ANSWER].some((codes) => codeOf(error, codes) !== undefined);
+  return TRANSIENT.some((codes) => codeOf(error, codes) !== undefined);
 }
 
 export const PROXY_HINT =
