@@ -1,133 +1,33 @@
 import { parseArgs } from 'node:util';
 import leven from 'leven';
-import { command } from '../command-line.ts';
-import type { StatusFlags } from '../commands/status.ts';
-import type { VerifyFlags } from '../commands/verify.ts';
-import { localPath, PathError } from '../config/path.ts';
-import { readAge } from '../config/readers.ts';
-import type { Environment } from '../config/settings.ts';
+import { command as commandLine } from '../command-line.ts';
 import { UsageError } from '../errors.ts';
-import type { ExportFlags } from '../export/plan.ts';
-import type { ReconcileFlags } from '../reconcile/reconcile.ts';
-import { refuseKeptByNpm } from './npm.ts';
+import { type Command, dashed, type Flag, type Flags, type Values } from './command.ts';
+import { readPath, readValue } from './values.ts';
 
-export interface SimulateFlags {
-  readonly port: number;
-  readonly host: string;
-  readonly seed: number;
-  readonly eventsPerHour: number;
-  readonly deflated: boolean;
-  readonly tooLargeHours: number | undefined;
-  readonly faults: readonly string[];
+type Load = () => Promise<Command>;
+/** Each command is loaded where it is needed: an hourly run must not wait for the simulator's code. */
+export type CommandTable = Readonly<Record<string, Load>> & { readonly export: Load };
+
+/** The command that the first argument names, and the arguments after it. `export` needs no name. */
+export function splitCommand(args: readonly string[]): { readonly name: string; readonly given: readonly string[] } {
+  const [first = '-', ...rest] = args;
+  return first.startsWith('-') ? { name: 'export', given: args } : { name: first, given: rest };
 }
 
-export interface DemoFlags {
-  readonly data: string;
-  readonly force: boolean;
+export function unknownCommand(name: string, commands: CommandTable): UsageError {
+  const known = Object.keys(commands);
+  return new UsageError(`"${name}" is no command: there are ${known.join(', ')}.${didYouMean(name, known)}`);
 }
-
-export type Invocation =
-  | { readonly command: 'help'; readonly of: string | undefined }
-  | { readonly command: 'version' }
-  | { readonly command: 'export'; readonly flags: ExportFlags; readonly json: boolean }
-  | { readonly command: 'status'; readonly flags: StatusFlags; readonly json: boolean }
-  | { readonly command: 'verify'; readonly flags: VerifyFlags; readonly json: boolean }
-  | { readonly command: 'reconcile'; readonly flags: ReconcileFlags; readonly json: boolean }
-  | { readonly command: 'doctor'; readonly json: boolean }
-  | { readonly command: 'simulate'; readonly flags: SimulateFlags }
-  | { readonly command: 'demo'; readonly flags: DemoFlags; readonly json: boolean };
-
-const COMMON = { help: { type: 'boolean', short: 'h' }, version: { type: 'boolean' } } as const;
-
-const FLAGS = {
-  export: {
-    start: { type: 'string' },
-    end: { type: 'string' },
-    yesterday: { type: 'boolean' },
-    'lookback-days': { type: 'string' },
-    force: { type: 'string' },
-    strict: { type: 'boolean' },
-    'dry-run': { type: 'boolean', short: 'n' },
-    json: { type: 'boolean' },
-  },
-  status: {
-    start: { type: 'string' },
-    end: { type: 'string' },
-    'lookback-days': { type: 'string' },
-    all: { type: 'boolean' },
-    'no-events': { type: 'boolean' },
-    files: { type: 'boolean' },
-    html: { type: 'string' },
-    'fail-on-gaps': { type: 'string' },
-    json: { type: 'boolean' },
-  },
-  verify: {
-    start: { type: 'string' },
-    end: { type: 'string' },
-    checksums: { type: 'boolean' },
-    deep: { type: 'boolean' },
-    repair: { type: 'boolean' },
-    sweep: { type: 'boolean' },
-    json: { type: 'boolean' },
-  },
-  reconcile: {
-    'dry-run': { type: 'boolean', short: 'n' },
-    json: { type: 'boolean' },
-  },
-  doctor: {
-    json: { type: 'boolean' },
-  },
-  simulate: {
-    port: { type: 'string', default: '8300' },
-    host: { type: 'string', default: '127.0.0.1' },
-    seed: { type: 'string', default: '1' },
-    'events-per-hour': { type: 'string', default: '200' },
-    'too-large-hours': { type: 'string' },
-    deflated: { type: 'boolean' },
-    fault: { type: 'string', multiple: true },
-  },
-  demo: {
-    data: { type: 'string', default: 'data' },
-    force: { type: 'boolean' },
-    json: { type: 'boolean' },
-  },
-} as const;
-
-export const COMMANDS = Object.keys(FLAGS) as (keyof typeof FLAGS)[];
 
 /**
- * Reads the command line. Throws a UsageError of one line for what it does not know; `wrong` is what is wrong with the
- * values of flags that it knows, to be told together with what is wrong with the settings.
+ * Reads the arguments of a command. Throws a UsageError for what it does not know; `wrong` is what is wrong with the values
+ * that it knows.
  */
-export function readArguments(
-  args: readonly string[],
-  env: Environment,
-): Invocation & { readonly wrong: readonly UsageError[] } {
+export function readArguments(given: readonly string[], command: Command) {
+  const { texts, positionals } = parse(given, command);
   const wrong: UsageError[] = [];
-  return { ...readInvocation(args, env, wrong), wrong };
-}
-
-function readInvocation(args: readonly string[], env: Environment, wrong: UsageError[]): Invocation {
-  const [first = 'export', ...rest] = args;
-  const named = !first.startsWith('-');
-  const given = named ? rest : args;
-  if (first === 'help') return { command: 'help', of: rest[0] };
-  const command = COMMANDS.find((name) => name === (named ? first : 'export'));
-  refuseKeptByNpm(args, FLAGS[command ?? 'export'], env);
-  if (command === undefined) {
-    throw new UsageError(`"${first}" is no command: there are ${COMMANDS.join(', ')}.${didYouMean(first, COMMANDS)}`);
-  }
-  refuseApart(given, command);
-  const allowPositionals = command === 'reconcile';
-  const { values, positionals } = parse(
-    given.map((arg) => withValue(arg, command)),
-    { ...COMMON, ...FLAGS[command] },
-    allowPositionals,
-  );
-  if (values.help === true) return { command: 'help', of: named ? command : undefined };
-  if (values.version === true) return { command: 'version' };
-  const text = (name: string) => values[name] as string | undefined;
-  const attempt = <T>(read: () => T): T | undefined => {
+  const attempt = <T>(read: () => T) => {
     try {
       return read();
     } catch (error) {
@@ -136,161 +36,83 @@ function readInvocation(args: readonly string[], env: Environment, wrong: UsageE
       return undefined;
     }
   };
-  const path = (name: string) => {
-    const given = text(name);
-    return given === undefined ? undefined : attempt(() => readPath(given, `--${name}`));
-  };
-  const flag = (name: string) => values[name] === true;
-  if (command === 'demo')
-    return {
-      command,
-      flags: { data: readPath(text('data') ?? 'data', '--data'), force: flag('force') },
-      json: flag('json'),
-    };
-  if (command === 'status') {
-    const days = text('lookback-days');
-    const age = text('fail-on-gaps');
-    return {
-      command,
-      json: flag('json'),
-      flags: {
-        start: text('start'),
-        end: text('end'),
-        lookbackDays: days === undefined ? undefined : attempt(() => whole(days, '--lookback-days', 1, 3650, 30)),
-        all: flag('all'),
-        events: !flag('no-events'),
-        files: flag('files'),
-        html: path('html'),
-        failOnGaps: age === undefined ? undefined : attempt(() => readAge(age)),
-      },
-    };
-  }
-  if (command === 'verify') {
-    const depth = flag('deep') ? 'deep' : flag('checksums') ? 'checksums' : 'listing';
-    return {
-      command,
-      json: flag('json'),
-      flags: { start: text('start'), end: text('end'), depth, repair: flag('repair'), sweep: flag('sweep') },
-    };
-  }
-  if (command === 'reconcile') {
-    return {
-      command,
-      flags: { dir: attempt(() => oneFolder(positionals)) ?? '', dryRun: flag('dry-run') },
-      json: flag('json'),
-    };
-  }
-  if (command === 'doctor') return { command, json: flag('json') };
-  if (command === 'simulate') {
-    const tooLarge = text('too-large-hours');
-    return {
-      command,
-      flags: {
-        port: whole(text('port'), '--port', 0, 65_535, 8300),
-        host: text('host') ?? '',
-        seed: whole(text('seed'), '--seed', 0, 2 ** 32 - 1, 1),
-        eventsPerHour: whole(text('events-per-hour'), '--events-per-hour', 1, 10_000_000, 200),
-        tooLargeHours: tooLarge === undefined ? undefined : whole(tooLarge, '--too-large-hours', 1, 8760, 6),
-        deflated: flag('deflated'),
-        faults: (values.fault as string[] | undefined) ?? [],
-      },
-    };
-  }
-  return {
-    command,
-    json: flag('json'),
-    flags: {
-      start: text('start'),
-      end: text('end'),
-      yesterday: flag('yesterday'),
-      lookbackDays: text('lookback-days'),
-      force: attempt(() => readForce(text('force'))),
-      strict: flag('strict'),
-      dryRun: flag('dry-run'),
-    },
-  };
+  const values = Object.entries(command.flags).map(([key, flag]) => [
+    key,
+    attempt(() => readFlag(flag, `--${dashed(key)}`, texts.get(key) ?? [])),
+  ]);
+  const argument = attempt(() => readArgument(positionals, command)) ?? '';
+  return { values: Object.fromEntries(values) as Values<Flags>, argument, wrong };
 }
 
-/** parseArgs knows no option whose value may be left out. Without an age, gaps of any are meant. */
-function withValue(arg: string, command: string): string {
-  if (arg === '--fail-on-gaps') return '--fail-on-gaps=0h';
-  return arg === '--force' && command === 'export' ? '--force=smaller' : arg;
+function readFlag(flag: Flag, name: string, texts: readonly string[]) {
+  if (flag.type === 'boolean') return texts.length > 0;
+  if (flag.type === 'text' && flag.repeatable === true) return texts;
+  const text = texts.at(-1) ?? flag.default;
+  return text === undefined ? undefined : readValue(flag, name, text);
 }
 
-/** After a space, the value of such a flag would be an argument of its own, and the flag would hold without it. */
-function refuseApart(given: readonly string[], command: string): void {
-  for (const [at, flag] of given.entries()) {
-    const value = given[at + 1] ?? '';
-    if (withValue(flag, command) === flag || !/^[^-]/.test(value)) continue;
-    throw new UsageError(`${flag} takes its value after =, and "${value}" stands apart.`, `Write ${flag}=${value}.`);
-  }
+function readArgument(texts: readonly string[], { name, argument }: Command): string {
+  if (argument === undefined) return '';
+  const [text = ''] = texts;
+  if (texts.length === 1 && text !== '') return readPath(argument.value, text);
+  const why = texts.length > 1 ? `takes one ${argument.value} at a time` : `needs ${argument.value}, ${argument.help}`;
+  throw new UsageError(`${name} ${why}.`, `For example: \`${commandLine(`${name} ${argument.example}`)}\``);
 }
 
-function readForce(text: string | undefined): ExportFlags['force'] {
-  if (text === undefined) return false;
-  if (text === 'smaller') return true;
-  if (text === 'empty') return 'empty';
-  throw new UsageError(
-    `--force=${text} is not known.`,
-    'Write --force to take smaller answers, --force=empty to take also an answer without any event.',
-  );
-}
-
-type Options = NonNullable<Parameters<typeof parseArgs>[0]>['options'];
-
-function parse(args: readonly string[], options: Options, allowPositionals = false) {
-  try {
-    return parseArgs({ args: [...args], options: options ?? {}, strict: true, allowPositionals });
-  } catch (error) {
-    if (args.includes('--since-first')) {
-      throw new UsageError(
-        '--since-first is no flag: status begins at the first hour that has landed.',
-        'Leave it out; --all shows the hours before that one too.',
-      );
+/** The texts of each flag that is given, by its key, and what stands beside the flags. */
+function parse(given: readonly string[], command: Command) {
+  const flags = new Map(Object.entries(command.flags).map(([key, flag]) => [dashed(key), { key, flag }]));
+  const options = Object.fromEntries([...flags].map(([name, { flag }]) => [name, optionOf(flag)]));
+  const texts = new Map<string, string[]>();
+  const positionals: string[] = [];
+  let alone: string | undefined;
+  for (const token of parseArgs({ args: [...given], options, strict: false, tokens: true }).tokens) {
+    if (token.kind === 'positional') {
+      const { value } = token;
+      const hint = `Write ${alone}=${value}.`;
+      if (alone !== undefined)
+        throw new UsageError(`${alone} takes its value after =, and "${value}" stands apart.`, hint);
+      if (command.argument === undefined) throw unknownFlag(`"${value}"`, value, command);
+      positionals.push(value);
+    } else if (token.kind === 'option') {
+      const { key, flag } = flags.get(token.name) ?? {};
+      if (key === undefined || flag === undefined) throw unknownFlag(token.rawName, token.name, command);
+      const text = textOf(flag, token.rawName, token.value, token.inlineValue === true);
+      texts.set(key, [...(texts.get(key) ?? []), text]);
+      alone = flag.type !== 'boolean' && token.value === undefined ? token.rawName : undefined;
     }
-    // Node.js adds advice about positional arguments that does not apply here.
-    const [problem = ''] = (error as Error).message.split(/\.\s/);
-    const [, unknown = ''] = /^Un[a-z]+ (?:option|argument) '(?:--)?([^'-][^']*)'/.exec(problem) ?? [];
-    throw new UsageError(`${problem}.${didYouMean(unknown, Object.keys(options ?? {}), '--')}`);
   }
+  return { texts, positionals };
 }
 
-/** The known name that is nearest, or that has a part in common: `--days` is a part of `--lookback-days`. */
+/** What may stand alone takes no value from the next argument. */
+function optionOf(flag: Flag): { type: 'boolean' | 'string'; short?: string } {
+  const type = flag.type === 'boolean' || flag.bare !== undefined ? 'boolean' : 'string';
+  return flag.short === undefined ? { type } : { type, short: flag.short };
+}
+
+function textOf(flag: Flag, name: string, value: string | undefined, isInline: boolean): string {
+  if (flag.type === 'boolean' && value !== undefined) throw new UsageError(`${name} takes no value.`);
+  const text = value ?? (flag.type === 'boolean' ? '' : flag.bare);
+  if (text === undefined) throw new UsageError(`${name} needs a value.`);
+  if (isInline || value === undefined || !/^-./.test(text)) return text;
+  throw new UsageError(`${name} needs a value, and ${text} looks like a flag.`, `Write ${name}=${text} if it is none.`);
+}
+
+function unknownFlag(shown: string, name: string, command: Command): UsageError {
+  const former = new Map(Object.entries(command.formerFlags ?? {})).get(name);
+  if (former !== undefined) return new UsageError(`--${name} is no flag any more.`, former);
+  const known = [...Object.keys(command.flags).map(dashed), 'help', 'version'];
+  return new UsageError(`${shown} is no flag of ${command.name}.${didYouMean(name, known, '--')}`);
+}
+
+/** The known name that is nearest, or has a part in common: `--days` is a part of `--lookback-days`. */
 function didYouMean(given: string, known: readonly string[], mark = ''): string {
   const name = given.toLowerCase();
-  const apart = (other: string) => {
+  const distance = (other: string) => {
     if (other.startsWith(name) || other.split('-').includes(name) || name.split('-').includes(other)) return 0;
     return leven(name, other);
   };
-  const [nearest] = [...known].sort((a, b) => apart(a) - apart(b));
-  if (name === '' || nearest === undefined || apart(nearest) > Math.min(2, name.length / 2)) return '';
-  return ` Did you mean ${mark}${nearest}?`;
-}
-
-function readPath(text: string, name: string): string {
-  try {
-    return localPath(text);
-  } catch (error) {
-    if (!(error instanceof PathError)) throw error;
-    throw new UsageError(`${name} is "${text}": it ${error.message}.`);
-  }
-}
-
-function oneFolder(given: readonly string[]): string {
-  const [dir = ''] = given;
-  if (given.length === 1 && dir !== '') return readPath(dir, 'DIR');
-  throw new UsageError(
-    given.length > 1 ? 'reconcile takes one folder at a time.' : 'reconcile needs the folder that the files lie in.',
-    `For example: \`${command('reconcile ./exports --dry-run')}\``,
-  );
-}
-
-function whole(text: string | undefined, name: string, least: number, most: number, example: number): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text ?? '') || value < least || value > most) {
-    throw new UsageError(
-      `${name} is "${text}": it must be a whole number from ${least} to ${most}, for example ${name} ${example}.`,
-    );
-  }
-  return value;
+  const [nearest = ''] = [...known].sort((a, b) => distance(a) - distance(b));
+  return distance(nearest) > Math.min(2, name.length / 2) ? '' : ` Did you mean ${mark}${nearest}?`;
 }

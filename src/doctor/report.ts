@@ -15,12 +15,10 @@ export function doctorReport(checks: readonly Check[]): DoctorReport {
 
 const STATUS_WIDTH = 8;
 const CHECK_WIDTH = 19;
-const COLORS = { ok: '32', warn: '33', failed: '31', skipped: '90' } as const;
 
 /** A check for people: a line, and the remedy below it. */
-export function checkLines({ check, status, message, code, hint }: Check, color: boolean): string {
-  const shown = status.padEnd(STATUS_WIDTH);
-  const head = (color ? `\u001b[${COLORS[status]}m${shown}\u001b[0m` : shown) + check.padEnd(CHECK_WIDTH);
+export function checkLines({ check, status, message, code, hint }: Check): string {
+  const head = status.padEnd(STATUS_WIDTH) + check.padEnd(CHECK_WIDTH);
   const below = `\n${' '.repeat(STATUS_WIDTH + CHECK_WIDTH)}`;
   const said = `${code === undefined ? '' : `${code}  `}${message}`.replaceAll('\n', below);
   return `${head}${said}${hint === undefined ? '' : `${below}→ ${hint}`}`;
@@ -36,4 +34,16 @@ export function doctorSummary({ checks }: DoctorReport): string {
     return 'The settings cannot be used. Nothing else was tried.';
   const untried = skipped === 0 ? '' : `, ${skipped} could not be tried`;
   return `${failed} of ${count(checks.length, 'check')} failed${untried}${warnings}. Do what they say, then run doctor again.`;
+}
+
+/** What Kestra gets. */
+export function kestraReport({ checks, exitCode }: DoctorReport) {
+  const having = (status: Check['status']) => checks.filter((check) => check.status === status);
+  const failed = having('failed');
+  const counts = { failed: failed.length, warnings: having('warn').length, skipped: having('skipped').length };
+  const metrics = Object.entries(counts).map(([name, value]) => ({ name, type: 'gauge', value }));
+  return {
+    outputs: { checks: checks.length, ...counts, failedChecks: failed.map(({ check }) => check).join(', '), exitCode },
+    metrics,
+  };
 }
