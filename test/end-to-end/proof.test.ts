@@ -7,16 +7,14 @@ import { gunzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import type { S3Settings } from '../../src/config/settings.ts';
 import { type Content, contentOf, type Destination } from '../../src/destination/destination.ts';
-import { openDestination } from '../../src/destination/open.ts';
 import type { JobError } from '../../src/errors.ts';
 import { gzipMember } from '../../src/simulator/gzip.ts';
 import { write } from '../support/archive/fixtures.ts';
 import { failure } from '../support/destination-contract.ts';
+import { openBucket } from '../support/destinations.ts';
 import { runProgram } from '../support/program.ts';
 import { type S3Server, startS3Server } from '../support/s3-server/server.ts';
-import { hearingLog, s3Settings } from '../support/settings.ts';
 
-const never = new AbortController().signal;
 const KEY = 'events/a.json';
 const STORED = 'bucket/some/prefix/events/a.json';
 const EARLY = ['early-etag', 'early-html'] as const;
@@ -31,11 +29,7 @@ describe('a success that S3 did not give', () => {
   const open = (
     multipart?: { aboveBytes: number; partBytes: number },
     settings: Partial<S3Settings> = {},
-  ): Destination =>
-    openDestination(
-      { kind: 's3', bucket: 'bucket', prefix: 'some/prefix' },
-      { s3: s3Settings(server.url, settings), signal: never, log: hearingLog(), ...(multipart ? { multipart } : {}) },
-    );
+  ): Destination => openBucket(server, settings, { prefix: 'some/prefix', ...(multipart ? { multipart } : {}) });
   const asked = (operation: string) => server.requests.filter((request) => request.operation === operation).length;
 
   /** More than the system takes of a request that nobody reads. */
@@ -92,11 +86,7 @@ describe('a success that S3 did not give', () => {
     await failure(open().put(KEY, content));
     expect(seen).to.deep.equal({ opened: 3, open: 0 });
     server.faults.splice(0, 1, { fault: 'stall' });
-    const destination = openDestination(
-      { kind: 's3', bucket: 'bucket', prefix: '' },
-      { s3: s3Settings(server.url), signal: stopper.signal, log: hearingLog() },
-    );
-    const put = failure(destination.put(KEY, content));
+    const put = failure(openBucket(server, {}, { signal: stopper.signal }).put(KEY, content));
     await pause(200);
     expect(seen.open).to.equal(1);
     stopper.abort(new Error('stop'));
