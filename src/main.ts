@@ -2,7 +2,7 @@
 import { runCommandLine } from './cli/run.ts';
 import { startedBy } from './command-line.ts';
 import { COMMANDS } from './commands/all.ts';
-import { processEnvironment } from './config/settings.ts';
+import { processEnvironment } from './config/environment.ts';
 import { EXIT, Interrupted } from './errors.ts';
 
 /** After a signal the process ends by this time, whatever still goes on. */

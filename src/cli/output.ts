@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
-import { type Environment, type LogFormat, logSettings, type Settings } from '../config/settings.ts';
+import { logSettings } from '../config/environment.ts';
+import type { Environment, Settings } from '../config/settings.ts';
 import { EXIT, JobError, systemCode } from '../errors.ts';
 import { printable, printableJson } from '../format.ts';
-import { createLog, type Log } from '../log.ts';
+import { createLog, type Log, type LogFormat } from '../log.ts';
 import { redaction } from '../redaction.ts';
 import { Progress } from './progress.ts';
 

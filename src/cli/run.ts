@@ -1,5 +1,6 @@
 import { isStartedByNpm } from '../command-line.ts';
-import { type Environment, loadSettings, processMounts } from '../config/settings.ts';
+import { processMounts } from '../config/environment.ts';
+import { type Environment, loadSettings } from '../config/settings.ts';
 import { EXIT, JobError, UsageError } from '../errors.ts';
 import { trust } from '../network.ts';
 import { nodeHint, nodeProblem, VERSION } from '../version.ts';

@@ -1,6 +1,7 @@
 import { type CommandContext, defineCommand } from '../cli/command.ts';
 import { present } from '../cli/present.ts';
-import { ConfigError, type Environment, loadSettings, processMounts, type Settings } from '../config/settings.ts';
+import { processMounts } from '../config/environment.ts';
+import { ConfigError, type Environment, loadSettings, type Settings } from '../config/settings.ts';
 import type { Check } from '../doctor/check.ts';
 import { examine } from '../doctor/doctor.ts';
 import { checkLines, doctorReport, doctorSummary, kestraReport } from '../doctor/report.ts';

@@ -1,13 +1,20 @@
-import type { Found } from './names.ts';
-import type { ProxyEnv, S3Settings } from './settings.ts';
-import { VARIABLES, type Variable, type VariableName } from './variables.ts';
+import type { ProxyEnv } from '../network.ts';
+import type { Given } from './names.ts';
+import { VARIABLES } from './variables.ts';
 
-export function readProxies(get: (name: VariableName) => string | undefined): ProxyEnv {
-  const names = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'] as const;
-  return Object.fromEntries(names.flatMap((name) => (get(name) === undefined ? [] : [[name, get(name)]])));
+/** The problem of one AWS key without the other. */
+export function halfPair(given: Given): string[] {
+  const [id, secret] = [given.get('AWS_ACCESS_KEY_ID'), given.get('AWS_SECRET_ACCESS_KEY')];
+  const other = id === undefined ? 'AWS_ACCESS_KEY_ID' : 'AWS_SECRET_ACCESS_KEY';
+  const half = id ?? secret;
+  if (half === undefined || given.has(other)) return [];
+  const aliases = VARIABLES[other].aliases?.join(', ');
+  return [
+    `${half.name} is set without its other half: set ${other} (or ${aliases}) too, or neither to use the AWS SDK's own chain.`,
+  ];
 }
 
-/** What stands before the @ of a proxy is somebody's user name and password. */
+/** The passwords of proxies, as they are and as they are sent. */
 export function passwordsOf(proxies: ProxyEnv): string[] {
   return Object.values(proxies).flatMap((proxy) => {
     const { username = '', password = '' } = URL.parse(proxy) ?? {};
@@ -16,34 +23,14 @@ export function passwordsOf(proxies: ProxyEnv): string[] {
   });
 }
 
-export function readCredentials(
-  found: ReadonlyMap<VariableName, Found>,
-  unusable: ReadonlySet<VariableName>,
-  problems: string[],
-): S3Settings['credentials'] {
-  const id = found.get('AWS_ACCESS_KEY_ID');
-  const secret = found.get('AWS_SECRET_ACCESS_KEY');
-  if (id === undefined && secret === undefined) return undefined;
-  if (id === undefined || secret === undefined) {
-    const lacking = id === undefined ? 'AWS_ACCESS_KEY_ID' : 'AWS_SECRET_ACCESS_KEY';
-    if (unusable.has(lacking)) return undefined;
-    const set = id ?? secret;
-    const aliases = (VARIABLES[lacking] as Variable).aliases?.join(', ');
-    problems.push(
-      `${set?.name} is set without its other half: set ${lacking} (or ${aliases}) too, or neither to use the AWS SDK's own chain.`,
-    );
-    return undefined;
-  }
-  const token = found.get('AWS_SESSION_TOKEN');
-  return {
-    accessKeyId: id.value,
-    secretAccessKey: secret.value,
-    ...(token === undefined ? {} : { sessionToken: token.value }),
-  };
+/** The values of the secrets, and Amplitude's pair, whose Base64 is sent. */
+export function secretsOf(given: Given): string[] {
+  const values = [...given].flatMap(([name, found]) => (VARIABLES[name].secret && found ? [found.value] : []));
+  const [key, secret] = [given.get('AMPLITUDE_API_KEY'), given.get('AMPLITUDE_SECRET_KEY')];
+  return key === undefined ? values : [...values, `${key.value}:${secret?.value ?? ''}`];
 }
 
-export function secretsOf(found: ReadonlyMap<VariableName, Found>, apiKey: string, secretKey: string): string[] {
-  const values = [...found].filter(([name]) => (VARIABLES[name] as Variable).secret).map(([, { value }]) => value);
-  // The pair's Base64 goes over the wire; the redaction knows every value's Base64.
-  return apiKey === '' ? values : [...values, `${apiKey}:${secretKey}`];
+/** A URL for messages, with or without its scheme. What stands before its last @ may be a password. */
+export function withoutUserinfo(text: string): string {
+  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$1[secret]@');
 }

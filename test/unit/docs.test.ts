@@ -6,7 +6,7 @@ import { helpText } from '../../src/cli/help.ts';
 import { COMMANDS } from '../../src/commands/all.ts';
 import { loadSettings } from '../../src/config/settings.ts';
 import { MACHINE_DEFAULTS, VARIABLES, type Variable, type VariableName } from '../../src/config/variables.ts';
-import { EXIT } from '../../src/errors.ts';
+import { ERRORS, EXIT } from '../../src/errors.ts';
 import { makeManifest } from '../../src/landing/manifest.ts';
 import { parseFault } from '../../src/simulator/simulator.ts';
 
@@ -56,7 +56,7 @@ const firstCells = (of: string) => matches(/^\| `([^`]+)`/gm, of);
 
 function defaultOf(name: VariableName, variable: Variable): string {
   if (MACHINE_DEFAULTS.includes(name)) return "the system's";
-  if (variable.default !== undefined) return code(variable.default);
+  if (variable.default !== undefined) return code(String(variable.default));
   if (REQUIRED.includes(name)) return '**required**';
   return ONE_OF_TWO.includes(name) ? '**one of the two**' : '';
 }
@@ -90,10 +90,7 @@ describe('the README', () => {
   });
 
   it('has a row for every error code', () => {
-    const [, union = ''] = /export type ErrorCode =(.*?);/s.exec(text('src/errors.ts')) ?? [];
-    const codes = matches(/'([A-Z0-9_]+)'/g, union);
-    expect(codes).to.include.members(['USAGE', 'INTERNAL']);
-    expect(firstCells(section('When a run fails'))).to.deep.equal(codes);
+    expect(firstCells(section('When a run fails'))).to.deep.equal(Object.keys(ERRORS));
   });
 
   it('has every exit code', () => {
@@ -213,7 +210,9 @@ describe('.env.example', () => {
     ]);
     for (const { name, value } of given.filter(({ commented }) => commented)) {
       const { example, default: usual } = VARIABLES[name as VariableName] as Variable;
-      expect(value, name).to.equal(MACHINE_DEFAULTS.includes(name as VariableName) ? example : (usual ?? example));
+      expect(value, name).to.equal(
+        MACHINE_DEFAULTS.includes(name as VariableName) ? example : String(usual ?? example),
+      );
     }
   });
 

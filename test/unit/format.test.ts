@@ -86,7 +86,7 @@ describe('numbers in sentences', () => {
     expect(told(2)).to.include('k has 2 bytes; 2 bytes have landed.').and.include('is landing them now');
   });
 
-  it('are counted in one way', () => {
+  it('have one form', () => {
     expect([count(1, 'hour'), count(0, 'hour'), count(1200, 'hour')]).to.deep.equal([
       '1 hour',
       '0 hours',
@@ -100,7 +100,7 @@ describe('numbers in sentences', () => {
 describe('text from outside', () => {
   const HOSTILE = 'a\u001b[31m\u0007\u007f\u009b\u0085\u202e\u2066\u2028z';
 
-  it('is shown with printable characters only, ends of lines kept', () => {
+  it('is shown with printable characters only, and keeps its lines', () => {
     expect(printable(`x\n${HOSTILE}`)).to.equal(
       'x\na\\u{1b}[31m\\u{7}\\u{7f}\\u{9b}\\u{85}\\u{202e}\\u{2066}\\u{2028}z',
     );
@@ -108,7 +108,7 @@ describe('text from outside', () => {
     expect(printableName('a\nb')).to.equal('a\\u{a}b');
   });
 
-  it('reads back from JSON as it was', () => {
+  it('reads back from JSON unchanged', () => {
     const json = printableJson(JSON.stringify({ HOSTILE }));
     expect(json).to.match(/^[ -~]+$/);
     expect(JSON.parse(json)).to.deep.equal({ HOSTILE });
@@ -116,7 +116,7 @@ describe('text from outside', () => {
 });
 
 describe('wrapped text', () => {
-  it('keeps to the width, its indent and its commands', () => {
+  it('keeps the width, its indent and its commands', () => {
     expect(wrap('one two three four', 9)).to.deep.equal(['one two', 'three', 'four']);
     expect(wrap('a:\n  - one two three', 9)).to.deep.equal(['a:', '  - one', '  two', '  three']);
     expect(wrap('run `npm start -- verify --deep`.', 12)).to.deep.equal(['run', '`npm start -- verify --deep`.']);

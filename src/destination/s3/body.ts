@@ -69,13 +69,13 @@ export class UploadBody extends Readable {
   async #pump(target: Writable): Promise<void> {
     // A request that is closed does not always call back its writes.
     let settle: (error?: Error | null) => void = () => undefined;
-    target.once('close', () => settle(new Error('the request was closed')));
+    target.once('close', () => settle(closedEarly()));
     try {
       for await (const chunk of this.#chunks) {
         this.#md5?.update(chunk);
         const { promise, resolve, reject } = Promise.withResolvers<void>();
         settle = (error) => (error ? reject(error) : resolve());
-        if (target.destroyed) settle(new Error('the request was closed'));
+        if (target.destroyed) settle(closedEarly());
         else target.write(chunk, settle);
         await promise;
       }
@@ -86,4 +86,9 @@ export class UploadBody extends Readable {
       if (!target.destroyed) target.destroy(error as Error);
     }
   }
+}
+
+/** Transient, like Node.js's own error of a stream that closes early. */
+function closedEarly(): Error {
+  return Object.assign(new Error('the request was closed'), { code: 'ERR_STREAM_PREMATURE_CLOSE' });
 }
