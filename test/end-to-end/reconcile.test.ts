@@ -22,7 +22,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { loadSettings } from '../../src/config/settings.ts';
 import { count, number } from '../../src/format.ts';
-import { hourFolder } from '../../src/hours.ts';
+import { formatHour, hourFolder } from '../../src/hours.ts';
 import { type Manifest, manifestKey } from '../../src/landing/manifest.ts';
 import { FailedUploads } from '../../src/reconcile/failed-uploads.ts';
 import { runReconcile } from '../../src/reconcile/reconcile.ts';
@@ -300,9 +300,7 @@ describe('reconcile', function () {
     expect(stdout).to.include('  deleted: 1 file ').and.include(`moved: 23 files, to ${local.failed}`);
     expect(stdout).to.include('the content differs from what landed: 4 files').and.include('and 1 more; --json lists');
     expect(stdout).to.include(`1 missing hour; to land it:\n    ${STARTED} export --start ${DAY}T03 --end`);
-    expect(stdout).to.include(
-      `this hour lands again with: ${STARTED} verify --repair --start ${DAY}T06 --end ${DAY}T07`,
-    );
+    expect(stdout).to.include(`to land this hour again: ${STARTED} verify --repair --start ${DAY}T06 --end ${DAY}T07`);
     expect(stdout).not.to.include('\u001b');
   });
 
@@ -416,7 +414,7 @@ describe('reconcile', function () {
     it('no folder, several, one that is missing or a file', async () => {
       await local.put('file', '');
       await refused(join(local.top, 'nowhere'), 'ENOENT');
-      await refused(join(local.dir, 'file'), 'is no folder');
+      await refused(join(local.dir, 'file'), 'is not a folder');
       for (const args of [['reconcile'], ['reconcile', ''], ['reconcile', 'a', 'b'], ['reconcile', '--force', 'a']]) {
         expect((await runProgram(args, folder.env)).code, args.join(' ')).to.equal(2);
       }
@@ -424,16 +422,16 @@ describe('reconcile', function () {
 
     it('failed_uploads/ itself, in the folder, or where no folder is', async () => {
       await local.put('failed_uploads/x.json', '');
-      await refused(join(local.dir, 'failed_uploads'), 'is itself what files are moved to');
-      await refused(local.dir, 'holds what an earlier run moved');
-      await refused(local.top, 'holds what an earlier run moved');
+      await refused(join(local.dir, 'failed_uploads'), 'is the folder that reconcile moves files to');
+      await refused(local.dir, 'holds files that an earlier run moved');
+      await refused(local.top, 'holds files that an earlier run moved');
       await rm(join(local.dir, 'failed_uploads'), { recursive: true });
       await local.put('x', '');
       await writeFile(local.failed, '');
-      await refused(local.dir, 'and no folder');
+      await refused(local.dir, 'which is not a folder');
       await rm(local.failed);
       await symlink(local.dir, local.failed);
-      await refused(local.dir, 'one folder, or one holds the other');
+      await refused(local.dir, 'are the same folder, or one contains the other');
     });
 
     it('the destination, what holds it, what lies in it, also by a link', async () => {
@@ -445,7 +443,7 @@ describe('reconcile', function () {
       await symlink(local.dir, join(local.top, 'link'));
       await refused(local.dir, 'share files', env(join(local.top, 'link')));
       await refused(join(local.top, 'link'), 'share files', env(local.dir));
-      await refused(local.dir, 'would put files into the destination', env(local.failed));
+      await refused(local.dir, 'would move files into the destination', env(local.failed));
       await mkdir(join(local.top, 'data'));
       await symlink(local.dir, join(local.top, 'data', 'events'));
       await refused(local.dir, 'share files', env(join(local.top, 'data')));
@@ -761,9 +759,10 @@ describe('reconcile', function () {
         expect(await folder.all()).to.deep.equal(stored);
         for (const { file: path, hour, key } of result.deleted) {
           // With its bad line back, it is what Amplitude gave.
-          const is = hour === QUARANTINED && key.includes('_0.1.') ? onlyOf(QUARANTINED).json : stored.get(key);
-          expect(is?.equals(jsonOf.get(path) ?? Buffer.alloc(0)), path).to.equal(true);
-          expect(hour).not.to.equal(QUIET);
+          const original =
+            hour === formatHour(QUARANTINED) && key.includes('_0.1.') ? onlyOf(QUARANTINED).json : stored.get(key);
+          expect(original?.equals(jsonOf.get(path) ?? Buffer.alloc(0)), path).to.equal(true);
+          expect(hour).not.to.equal(formatHour(QUIET));
         }
         // And what is stored does not stay for no reason.
         for (const { file: path } of result.moved) {
