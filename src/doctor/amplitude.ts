@@ -4,17 +4,12 @@ import type { Settings } from '../config/settings.ts';
 import { formatHour, readyEnd } from '../hours.ts';
 import { agentsFor } from '../network.ts';
 import { redaction } from '../redaction.ts';
-import { type Check, ok, told, warned } from './check.ts';
+import { type Check, type DoctorOptions, ok, warned } from './check.ts';
 import type { Clocks } from './clock.ts';
 
-interface Options {
-  readonly now: () => Date;
-  readonly signal: AbortSignal;
-  readonly clocks: Clocks;
-}
-
-/** Host and keys, by one request for an hour that has settled. Of an archive nothing but the head is read. */
-export async function amplitudeCheck(settings: Settings, { now, signal, clocks }: Options): Promise<Check> {
+/** Tries host and keys by one request for a settled hour. It reads no more than the head of an archive. */
+export async function amplitudeCheck(settings: Settings, given: DoctorOptions, clocks: Clocks): Promise<Check> {
+  const { now, signal } = given;
   const hour = readyEnd(now()) - 1 - settings.settleHours;
   const window = { start: hour, end: hour + 1 };
   const agents = agentsFor(settings.amplitude.proxyEnv);
@@ -22,28 +17,20 @@ export async function amplitudeCheck(settings: Settings, { now, signal, clocks }
   try {
     return await askFor(window, options, async (head) => {
       clocks.hear("Amplitude's", head.headers.date, head.sentAt, head.cameAt);
-      if (head.status !== 200) {
-        const { quote } = await readRefusal(window, head, options);
-        if (quote === undefined)
-          return ok('amplitude', `the keys are right (HTTP 404, no data in ${formatHour(hour)})`);
-        return warned(
-          'amplitude',
-          `HTTP 404, "${quote}": not in the words that Amplitude uses, and taken for "no data"`,
-          'Check AMPLITUDE_BASE_URL and what stands between here and Amplitude, if these words are not its own.',
-        );
+      if (head.status === 200) {
+        const type = head.headers['content-type'] ?? '';
+        // A login page or a proxy answers 200 too.
+        if (!/html|json/i.test(type)) return ok('amplitude', `the keys are right (HTTP 200 for ${formatHour(hour)})`);
+        throw new RequestFault('not-amplitude', window, `HTTP 200, ${type}, which is not an answer of the Export API`);
       }
-      const type = head.headers['content-type'] ?? '';
-      // A login page or a proxy says 200 too.
-      if (/html|json/i.test(type)) {
-        throw new RequestFault('not-amplitude', window, `HTTP 200, ${type}, which is no answer of the Export API`);
-      }
-      return ok('amplitude', `the keys are right (HTTP 200 for ${formatHour(hour)})`);
+      const { quote } = await readRefusal(window, head, options);
+      if (quote === undefined) return ok('amplitude', `the keys are right (HTTP 404, no data in ${formatHour(hour)})`);
+      return warned(
+        'amplitude',
+        `HTTP 404, "${quote}": a run takes this for "no data", but Amplitude usually says it in other words`,
+        'If Amplitude did not send this, check AMPLITUDE_BASE_URL and the proxies on the way.',
+      );
     });
-  } catch (error) {
-    // A limit passes, and an hour that is too large says nothing of the others.
-    const passes = error instanceof RequestFault && ['rate-limit', 'too-large'].includes(error.kind);
-    if (passes) return told('amplitude', 'warn', error);
-    throw error;
   } finally {
     agents.http.destroy();
     agents.https.destroy();

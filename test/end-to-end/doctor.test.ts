@@ -12,8 +12,8 @@ import { type Environment, loadSettings } from '../../src/config/settings.ts';
 import { openDestination } from '../../src/destination/open.ts';
 import type { Check } from '../../src/doctor/check.ts';
 import { examine } from '../../src/doctor/doctor.ts';
-import { bypasses } from '../../src/doctor/network.ts';
 import type { DoctorReport } from '../../src/doctor/report.ts';
+import { bypasses } from '../../src/doctor/settings.ts';
 import { roomCheck } from '../../src/doctor/space.ts';
 import { formatHour, readyEnd } from '../../src/hours.ts';
 import { agentsFor } from '../../src/network.ts';
@@ -98,7 +98,7 @@ describe('doctor', () => {
         ].map((check) => ['ok', check]),
       );
       expect(stdout).to.include(`${simulator.url} → s3://bucket/amplitude in us-east-1 at ${s3.url}, json`);
-      expect(stdout).to.include('AWS keys by AWS_ACCESS_KEY_ID').and.include('path addressing');
+      expect(stdout).to.include('AWS keys from AWS_ACCESS_KEY_ID').and.include('path addressing');
       expect(stdout).to.match(/clock .*s from Amplitude's, \d+ s from the store's/);
       expect([...s3.objects.keys()]).to.deep.equal(before);
       expect(s3.requests.some(({ key }) => key.startsWith('amplitude/doctor/probe-'))).to.equal(true);
@@ -109,7 +109,7 @@ describe('doctor', () => {
     it('in a folder leaves no lock, no probe, and none of the folders that it made', async () => {
       const { code, having, of } = await examined({ DESTINATION: join(folder, 'a/b') });
       expect([code, having('ok').length]).to.deep.equal([0, 13]);
-      expect(of('lock').message).to.include('made and locked');
+      expect(of('lock').message).to.include('created and locked');
       expect(await readdir(folder)).to.deep.equal([]);
       await mkdir(join(folder, 'there/doctor'), { recursive: true });
       await writeFile(join(folder, 'there/doctor/notes'), 'mine');
@@ -250,7 +250,7 @@ describe('doctor', () => {
       expect(lookUp(checks).of('delete')).to.deep.equal({
         check: 'delete',
         status: 'ok',
-        message: 'deleted; without s3:ListBucket the store does not tell that it is gone',
+        message: 'deleted; without s3:ListBucket the store does not say whether it is gone',
       });
       expect(s3.objects.size).to.equal(0);
     });
@@ -295,14 +295,16 @@ describe('doctor', () => {
     it('does not warn of checksums that are left out on request', async () => {
       const { having, of } = await examined({ AWS_REQUEST_CHECKSUM_CALCULATION: 'when_required' });
       expect(having('warn')).to.deep.equal([]);
-      expect(of('write').message).to.include('as AWS_REQUEST_CHECKSUM_CALCULATION asks');
+      expect(of('write').message).to.include('AWS_REQUEST_CHECKSUM_CALCULATION turns checksums off');
     });
 
     it('warns of one that takes conditions and ignores them', async () => {
       s3.faults.push({ operation: 'PutObject', fault: 'ignored-condition' });
       const { code, of } = await examined();
       expect([code, of('conditional write').status]).to.deep.equal([0, 'warn']);
-      expect(of('conditional write').message).to.include('or ignores them').and.include('two at once are not safe');
+      expect(of('conditional write').message)
+        .to.include('or ignores them')
+        .and.include('two runs at once are not safe');
       expect(s3.objects.size).to.equal(0);
     });
 
@@ -356,9 +358,9 @@ describe('doctor', () => {
   });
 
   it('warns of less than 2 GB', () => {
-    const at = { folder: '/work', use: '', variable: 'WORK_DIR' };
-    expect(roomCheck('work dir', 2e9, at)).to.include({ status: 'ok', message: '2.0 GB free in /work' });
-    expect(roomCheck('work dir', 2e9 - 1e8, at)).to.include({ status: 'warn', message: '1.9 GB free in /work' });
+    const check = (freeBytes: number) => roomCheck('work dir', freeBytes, '/work', 'WORK_DIR');
+    expect(check(2e9)).to.include({ status: 'ok', message: '2.0 GB free in /work' });
+    expect(check(2e9 - 1e8)).to.include({ status: 'warn', message: '1.9 GB free in /work' });
   });
 
   describe('of settings', () => {
@@ -398,7 +400,7 @@ describe('doctor', () => {
         NO_PROXY: new URL(s3.url).host,
       });
       expect(of('proxy').message).to.equal(
-        'Amplitude through http://[secret]@127.0.0.1:1, the store directly, by NO_PROXY',
+        'Amplitude through http://[secret]@127.0.0.1:1, the store directly (NO_PROXY)',
       );
       expect(of('amplitude')).to.include({ status: 'failed', code: 'PROXY' });
       expect(of('write').status).to.equal('ok');
