@@ -1,4 +1,5 @@
-import { rmdir, stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { S3Settings, Settings } from '../config/settings.ts';
 import type { Destination } from '../destination/destination.ts';
@@ -38,7 +39,7 @@ export async function* destinationChecks(
   const open = (until: AbortSignal) => openDestination(address, { s3, signal: until, log: quiet, onDate });
   const destination = open(after(signal, GRACE_MS));
   const folder = address.kind === 'file' ? address.folder : undefined;
-  const made = folder === undefined ? [] : await missing(join(folder, PROBES));
+  const made = folder === undefined ? [] : missing(join(folder, PROBES));
   const how = folder === undefined ? howStored(s3) : 'synced and renamed';
   const probe = new Probe(destination, { signal, how, warnings, conditions: folder === undefined });
   try {
@@ -79,17 +80,11 @@ async function cleanUp(probe: Probe, destination: Destination, log: Log): Promis
 }
 
 /** The folders of `path` that do not exist, innermost first. */
-async function missing(path: string): Promise<string[]> {
+function missing(path: string): string[] {
   const found: string[] = [];
-  for (let folder = join(path, '.'); !(await exists(folder)); folder = dirname(folder)) found.push(folder);
+  for (let folder = join(path, '.'); !existsSync(folder); folder = dirname(folder)) found.push(folder);
   return found;
 }
-
-const exists = (path: string) =>
-  stat(path).then(
-    () => true,
-    () => false,
-  );
 
 /** Aborts as `signal` does, but later. */
 function after(signal: AbortSignal, ms: number): AbortSignal {
@@ -102,7 +97,8 @@ function after(signal: AbortSignal, ms: number): AbortSignal {
 function howStored(settings: S3Settings): string {
   const { kmsKeyId, sse } = settings;
   const asked = kmsKeyId === undefined ? sse : `aws:kms with ${kmsKeyId}`;
-  return `${addressingOf(settings)} addressing, ${asked === undefined ? "the bucket's default encryption" : `encryption ${asked}`}`;
+  const encryption = asked === undefined ? "the bucket's default encryption" : `encryption ${asked}`;
+  return `${addressingOf(settings)} addressing, ${encryption}`;
 }
 
 async function lockCheck(destination: Destination, isNew: boolean, warnings: readonly string[]): Promise<Check> {

@@ -126,13 +126,9 @@ export class Probe {
     const keys = await Array.fromAsync(this.#destination.list(PROBES), ({ key }) => key);
     if (!this.isWritten) return ok('list', 'allowed');
     if (keys.includes(this.#key)) return ok('list', 'the listing shows the probe');
-    throw new JobError(
-      'DESTINATION',
-      `The listing of ${this.#full(PROBES)} does not show ${this.#key}, just written.`,
-      {
-        hint: 'A run lists what has landed: use a store whose listings are up to date.',
-      },
-    );
+    throw new JobError('DESTINATION', `The listing of ${this.#full(PROBES)} does not show the probe ${this.#key}.`, {
+      hint: 'A run lists what has landed: use a store whose listings are up to date.',
+    });
   }
 
   async #delete(): Promise<Check> {

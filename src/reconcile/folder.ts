@@ -29,7 +29,8 @@ export async function openFolder(given: string, address: DestinationAddress, dry
   }
   if (dir === parent) throw refuse('has no place beside it for failed_uploads/', 'Name a folder further down.');
   const failed = await stat(failedUploads).catch(() => undefined);
-  if (failed === undefined ? await lstat(failedUploads).catch(() => undefined) : !failed.isDirectory()) {
+  const isDangling = failed === undefined && (await isThere(failedUploads));
+  if (isDangling || failed?.isDirectory() === false) {
     throw refuse(`has ${failedUploads} beside it, which is not a folder`, 'Move that out of the way.');
   }
   if (failed === undefined && (await stat(parent)).dev !== info.dev) {
@@ -56,6 +57,11 @@ export async function openFolder(given: string, address: DestinationAddress, dry
     });
   }
   return { dir, failedUploads };
+}
+
+/** A link counts as itself. */
+async function isThere(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => undefined)) !== undefined;
 }
 
 /** Whether two paths are one folder or one contains the other, under whatever names and mounts. */
@@ -123,6 +129,6 @@ async function leftAlone(entry: Dirent, path: string): Promise<Verdict | undefin
   if (!entry.isFile()) return keep('NO_FILE', 'it is not a regular file');
   if (/^\..*\.partial$/.test(entry.name)) return keep('PARTIAL', 'a program has not finished writing it');
   // Node.js replaces what is not UTF-8, and no file has the resulting name.
-  const isReplaced = entry.name.includes('\ufffd') && (await lstat(path).catch(() => undefined)) === undefined;
+  const isReplaced = entry.name.includes('\ufffd') && !(await isThere(path));
   return isReplaced ? keep('NAME', 'its name is not UTF-8, so it cannot be opened') : undefined;
 }
