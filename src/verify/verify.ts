@@ -3,7 +3,7 @@ import type { Destination, StoredObject } from '../destination/destination.ts';
 import type { Hour, Window } from '../hours.ts';
 import { firstLanded } from '../landing/listing.ts';
 import { hourOfManifestKey, MANIFESTS } from '../landing/manifest.ts';
-import { Projects, readRecord, readRecords } from '../landing/records.ts';
+import { Projects, readRecord } from '../landing/records.ts';
 import { compareObject, lookAt, type Named, namedIn, readBack } from '../landing/stored.ts';
 import {
   compareListing,
@@ -13,7 +13,7 @@ import {
   unnamedDifferences,
   unnamedIn,
 } from './difference.ts';
-import { listHours, StoredHours, storedIn } from './listing.ts';
+import { listHours, storedIn, walk } from './listing.ts';
 
 export type Depth = 'listing' | 'checksums' | 'deep';
 
@@ -51,39 +51,31 @@ export async function verify(options: VerifyOptions): Promise<Verification> {
   const isEmpty = sealed.length === 0 && (await firstLanded(destination)) === undefined;
   options.onSealed?.(sealed.length);
   const checked = { hours: sealed.length, objects: 0, bytes: 0 };
-  const suspects = new Set<Hour>();
   const projects = new Projects();
-  const stored = new StoredHours(range, destination);
-  const hours = new PQueue({ concurrency: HOURS_AT_ONCE });
-  const failures: unknown[] = [];
+  const suspects = new Set<Hour>();
   const comparison = new Comparison(options);
-
-  const takeUpTo = async (sealedHour: Hour): Promise<StoredObject[]> => {
-    const byHour = await stored.upTo(sealedHour);
-    for (const [hour, objects] of byHour) {
-      if (hour === undefined) for (const object of objects) foreign.push(object);
-      else if (hour !== sealedHour) suspects.add(hour);
-    }
-    return byHour.get(sealedHour) ?? [];
-  };
-  const compare = async (record: HourRecord, objects: readonly StoredObject[]): Promise<void> => {
-    const { differences, unsealed } = await comparison.compare(record, objects);
-    if (differences.length + unsealed.length > 0) suspects.add(record.hour);
-  };
-  for await (const record of readRecords(sealed, destination)) {
-    const objects = await takeUpTo(record.hour);
-    await hours.onSizeLessThan(HOURS_AT_ONCE);
-    hours.add(() => compare(record, objects)).catch((error: unknown) => failures.push(error));
-    if (failures.length > 0) throw failures[0];
-    if (record.manifest === undefined) continue;
-    projects.add(record.hour, record.manifest);
-    for (const { bytes } of namedIn(record.manifest)) {
-      checked.objects++;
-      checked.bytes += bytes;
+  const queue = new PQueue({ concurrency: HOURS_AT_ONCE });
+  const failures: unknown[] = [];
+  for await (const { hour, record, objects } of walk(sealed, range, destination)) {
+    if (hour === undefined) for (const object of objects) foreign.push(object);
+    else if (record === undefined) suspects.add(hour);
+    else {
+      const compare = async () => {
+        const { differences, unsealed } = await comparison.compare(record, objects);
+        if (differences.length + unsealed.length > 0) suspects.add(hour);
+      };
+      await queue.onSizeLessThan(HOURS_AT_ONCE);
+      queue.add(compare).catch((error: unknown) => failures.push(error));
+      if (failures.length > 0) throw failures[0];
+      if (record.manifest === undefined) continue;
+      projects.add(hour, record.manifest);
+      for (const { bytes } of namedIn(record.manifest)) {
+        checked.objects++;
+        checked.bytes += bytes;
+      }
     }
   }
-  await takeUpTo(Number.POSITIVE_INFINITY);
-  await hours.onIdle();
+  await queue.onIdle();
   if (failures.length > 0) throw failures[0];
 
   const { differences, unsealed } = await verifyHours(suspects, options);

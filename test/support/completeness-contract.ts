@@ -12,19 +12,19 @@ import type { VerifyReport } from '../../src/verify/report.ts';
 import { sweep } from '../../src/verify/sweep.ts';
 import { runProgram, STARTED } from './program.ts';
 
-/** A destination that is empty at first: the settings that lead the program there, and a way round the program. */
+/** An empty destination: the settings that lead the program there, and access without the program. */
 export interface Place {
   readonly env: Readonly<Record<string, string>>;
   readonly destination: Destination;
 }
 
 const EVENTS_PER_HOUR = 40;
-/** Long past, so settled; the fourth hour has no events. */
+/** Long settled. The fourth hour has no events. */
 const range: Window = { start: readHour('2026-03-04T06'), end: readHour('2026-03-04T12') };
 const RANGE = ['--start', '2026-03-04T06', '--end', '2026-03-04T12'];
 const TARGET = readHour('2026-03-04T09');
 
-/** `status`, `verify` and the filling of gaps, whatever the destination is. */
+/** How `status`, `verify` and `export` work together, for any destination. */
 export function completenessContract(
   open: () => Promise<Place>,
   { keepsChecksums }: { keepsChecksums: boolean } = { keepsChecksums: true },
@@ -55,7 +55,7 @@ export function completenessContract(
     expect(ended.code, ended.stderr).to.equal(0);
     return ended.report();
   };
-  /** Without the keys of Amplitude: nobody needs them to look. */
+  /** Without Amplitude keys, which status does not need. */
   const status = async (...args: string[]) => {
     const ended = await runProgram(['status', '--json', ...RANGE, ...args], { ...place.env });
     return { ...ended, status: JSON.parse(ended.stdout) as StatusReport };
@@ -81,8 +81,8 @@ export function completenessContract(
       const { parts } = expected(hour);
       const { objects } = await manifestOf(hour);
       expect(objects.map(({ member }) => member)).to.deep.equal(parts.map(({ name }) => name));
-      for (const [at, { key }] of objects.entries()) {
-        expect((await place.destination.read(key))?.equals(parts[at]?.json ?? Buffer.alloc(0)), key).to.equal(true);
+      for (const [part, { key }] of objects.entries()) {
+        expect((await place.destination.read(key))?.equals(parts[part]?.json ?? Buffer.alloc(0)), key).to.equal(true);
       }
     }
     const stored = await Array.fromAsync(place.destination.list('events/'));
@@ -109,7 +109,7 @@ export function completenessContract(
       });
     }
 
-    it('what lies beyond the lookback by --start only', async () => {
+    it('hours before the look-back only with --start', async () => {
       const report = await land('--lookback-days', '1');
       expect(report.range.start > '2026-03-04T12').to.equal(true);
       expect((await status()).status.totals.missing).to.equal(6);
@@ -119,7 +119,7 @@ export function completenessContract(
   });
 
   describe('status', () => {
-    it('tells of an empty destination that all is missing, and how to fill it', async () => {
+    it('says that an empty destination misses every hour, and how to fill it', async () => {
       const { code, status: told } = await status();
       expect(code).to.equal(0);
       expect(told.totals).to.include({ missing: 6, complete: 0, events: 0, objects: 0 });
@@ -128,7 +128,7 @@ export function completenessContract(
       expect(told.gaps).to.deep.equal([{ start: '2026-03-04T06', end: '2026-03-04T12', hours: 6, command }]);
     });
 
-    it('tells each hour, its events and objects, and the gaps, each with what fills it', async () => {
+    it('shows each hour with events and objects, and each gap with the command that fills it', async () => {
       await land();
       await place.destination.delete([range.start + 1, range.start + 4].map(manifestAt));
       const { status: told } = await status();
@@ -145,7 +145,7 @@ export function completenessContract(
       for (const hour of left) {
         const { events, parts } = expected(hour);
         const bytes = parts.reduce((total, { json }) => total + json.length, 0);
-        const found = told.hours.find((at) => at.hour === formatHour(hour));
+        const found = told.hours.find((each) => each.hour === formatHour(hour));
         expect(found).to.include({ events, bytes, objects: parts.length });
       }
       expect(told.totals.events).to.equal(sum(left));
@@ -155,15 +155,15 @@ export function completenessContract(
       expect((await status()).status.gaps).to.deep.equal([]);
     });
 
-    it('knows what is pending and what has not settled', async () => {
+    it('knows pending and unsettled hours', async () => {
       await land('--lookback-days', '1');
       const { stdout } = await runProgram(['status', '--json', '--lookback-days', '1'], { ...place.env });
       const { totals, hours } = JSON.parse(stdout) as StatusReport;
       expect(totals).to.include({ pending: 3, missing: 0 });
       expect(totals.unsettled).to.be.within(20, 21);
       expect(hours.at(-1)?.state).to.equal('pending');
-      const at = { ...place.env, SETTLE_HOURS: '0' };
-      const settled = JSON.parse((await runProgram(['status', '--json', '--lookback-days', '1'], at)).stdout);
+      const atOnce = { ...place.env, SETTLE_HOURS: '0' };
+      const settled = JSON.parse((await runProgram(['status', '--json', '--lookback-days', '1'], atOnce)).stdout);
       expect((settled as StatusReport).totals.unsettled).to.equal(0);
     });
 
@@ -173,11 +173,11 @@ export function completenessContract(
       await rewrite(hour, { shrunk: { events: 1, at: '2026-03-06T00:00:00Z' } });
       const { status: told } = await status();
       expect(statesOf(told)[formatHour(hour)]).to.equal('shrunk');
-      expect(told.hours.find((at) => at.state === 'shrunk')?.shrunk).to.include({ events: 1 });
+      expect(told.hours.find((each) => each.state === 'shrunk')?.shrunk).to.include({ events: 1 });
       expect(told.totals.events).to.equal(sum(busy));
     });
 
-    it('tells states, objects and bytes by listings alone with --no-events', async () => {
+    it('shows states, objects and bytes from listings alone with --no-events', async () => {
       await land();
       await place.destination.delete([manifestAt(range.start)]);
       const full = (await status()).status;
@@ -190,7 +190,7 @@ export function completenessContract(
     it('lists every object with its size, time and checksum with --files', async () => {
       await land();
       const { status: told } = await status('--files');
-      const files = told.hours.flatMap(({ files: of = [] }) => of);
+      const files = told.hours.flatMap((hour) => hour.files ?? []);
       const objects = (await Promise.all(hoursOf(range).map(manifestOf))).flatMap((manifest) => manifest.objects);
       expect(files.map(({ key, bytes, crc32 }) => ({ key, bytes, crc32 }))).to.deep.equal(
         objects.map(({ key, bytes, crc32 }) => ({ key, bytes, crc32 })),
@@ -198,7 +198,7 @@ export function completenessContract(
       for (const { modifiedAt } of files) expect(Date.now() - Date.parse(modifiedAt)).to.be.within(-2000, 60_000);
     });
 
-    it('fails on gaps where that is asked, and only on those that are old enough', async () => {
+    it('fails on gaps when asked to, and only on those that are old enough', async () => {
       await land();
       expect((await status('--fail-on-gaps')).code).to.equal(0);
       await place.destination.delete([manifestAt(TARGET)]);
@@ -209,7 +209,7 @@ export function completenessContract(
       expect((await status('--fail-on-gaps=90000h')).code).to.equal(0);
     });
 
-    it('begins at the first hour that has landed, unless a start or --all says otherwise', async () => {
+    it('starts at the first landed hour, unless --start or --all says otherwise', async () => {
       await land('--start', '2026-03-04T08', '--end', '2026-03-04T12');
       const look = async (...args: string[]) => {
         const given = ['status', '--json', '--end', '2026-03-04T12', '--fail-on-gaps', ...args];
@@ -223,7 +223,7 @@ export function completenessContract(
       expect(await look('--start', '2026-03-04T06')).to.deep.equal([3, '2026-03-04T06', 2]);
     });
 
-    it('counts the gaps after the first hour that has landed, also where that was before the look-back', async () => {
+    it('counts every gap of the look-back when the first landed hour is before it', async () => {
       await land('--start', '2026-03-02T00', '--end', '2026-03-02T01');
       await land('--start', '2026-03-04T08', '--end', '2026-03-04T12');
       const look = ['status', '--json', '--end', '2026-03-04T12', '--lookback-days', '1'];
@@ -231,7 +231,7 @@ export function completenessContract(
       expect([told.range.start, told.totals.missing]).to.deep.equal(['2026-03-03T12', 20]);
     });
 
-    it('has no gaps where it ends before the first hour that has landed, and says so', async () => {
+    it('has no gaps before the first landed hour, and says so', async () => {
       await land('--start', '2026-03-04T08', '--end', '2026-03-04T09');
       const look = ['status', '--json', '--end', '2026-03-04T08', '--lookback-days', '1', '--fail-on-gaps'];
       const ended = await runProgram(look, { ...place.env });
@@ -253,7 +253,7 @@ export function completenessContract(
       ['is of another project', (hour) => rewrite(hour, { project: '222' }), 'MANIFEST_FOREIGN', /of project 222/],
     ];
     for (const [name, spoil, code, message] of spoilt) {
-      it(`says which manifest ${name}, and takes its hour for unproved`, async () => {
+      it(`says which manifest ${name}, and does not count its hour as landed`, async () => {
         await land();
         const [hour = 0] = busy;
         await spoil(hour);
@@ -270,7 +270,7 @@ export function completenessContract(
       });
     }
 
-    it('shows a consistent picture while an export is running', async () => {
+    it('is consistent while an export runs', async () => {
       const landing = land();
       const looks: StatusReport[] = [];
       let over = false;
@@ -288,7 +288,7 @@ export function completenessContract(
 
   describe('verify', () => {
     for (const depth of [[], ...(keepsChecksums ? [['--checksums']] : []), ['--deep']]) {
-      it(`finds nothing where all is as it landed ${depth.join('')}`, async () => {
+      it(`finds nothing when nothing has changed ${depth.join('')}`, async () => {
         await land();
         const { code, verify: found } = await verify(...depth);
         expect(code).to.equal(0);
@@ -312,7 +312,7 @@ export function completenessContract(
 
     const first = async () => (await manifestOf(busy[0] ?? 0)).objects[0]?.key ?? '';
     const damages: readonly [string, string, string, () => Promise<unknown>][] = [
-      ['an object that is gone', 'missing', '', async () => place.destination.delete([await first()])],
+      ['a missing object', 'missing', '', async () => place.destination.delete([await first()])],
       ['an object that was cut short', 'size', '', async () => write(await first(), '{"a":1}\n')],
       [
         'an object of the same size with other bytes',
@@ -330,7 +330,9 @@ export function completenessContract(
         '--deep',
         async () => {
           const { objects } = await manifestOf(busy[0] ?? 0);
-          const changed = objects.map((object, at) => (at === 0 ? { ...object, events: object.events + 1 } : object));
+          const changed = objects.map((object, part) =>
+            part === 0 ? { ...object, events: object.events + 1 } : object,
+          );
           const events = changed.reduce((total, object) => total + object.events, 0);
           return rewrite(busy[0] ?? 0, { objects: changed, events });
         },
@@ -339,13 +341,15 @@ export function completenessContract(
     ];
     for (const [name, kind, depth, damage] of damages) {
       if (depth === '--checksums' && !keepsChecksums) continue;
-      it(`finds ${name}, and mends it with --repair`, async () => {
+      it(`finds ${name}, and repairs it with --repair`, async () => {
         await land();
         await damage();
         const flags = depth === '' ? [] : [depth];
         const { code, verify: found } = await verify(...flags);
         expect(code).to.equal(3);
-        expect(found.differences.map((at) => [at.kind, at.hour])).to.deep.equal([[kind, formatHour(busy[0] ?? 0)]]);
+        expect(found.differences.map((difference) => [difference.kind, difference.hour])).to.deep.equal([
+          [kind, formatHour(busy[0] ?? 0)],
+        ]);
         simulator.requests.length = 0;
         const repaired = await verify(...flags, '--repair');
         expect(repaired.code, repaired.stderr).to.equal(0);
@@ -356,7 +360,7 @@ export function completenessContract(
       });
     }
 
-    it('finds the quarantine of an hour gone, and mends it', async () => {
+    it('finds a missing quarantine, and repairs it', async () => {
       simulator.faults.push(parseFault(`bad-line@${formatHour(busy[0] ?? 0)}`));
       await land();
       const { quarantine } = await manifestOf(busy[0] ?? 0);
@@ -372,7 +376,7 @@ export function completenessContract(
     const strayOf = (hour: number, generation: number) =>
       eventsKey({ project: '100011471', hour, part: 77, generation, crc32: '00000000' }, 'json');
 
-    it('finds an object that no manifest can name any more, and leaves it to --sweep', async () => {
+    it('finds an object that no manifest will name, and leaves it to --sweep', async () => {
       await land();
       const stray = strayOf(busy[0] ?? 0, 1);
       await write(stray, '{}\n');
@@ -385,7 +389,7 @@ export function completenessContract(
       expect(await place.destination.read(stray), 'younger than a day').not.to.equal(undefined);
     });
 
-    it('sweeps exactly what no manifest names and is a day old', async () => {
+    it('sweeps exactly the objects that no manifest names and that are a day old', async () => {
       await land();
       const [one = 0, other = 0, spoilt = 0] = busy;
       const strays = [strayOf(one, 1), strayOf(one, 2), strayOf(other, 2)];
@@ -394,7 +398,7 @@ export function completenessContract(
       await write(manifestAt(spoilt), 'oops');
       const stored = async () => (await Array.fromAsync(place.destination.list('events/'))).map(({ key }) => key);
       const before = await stored();
-      // As a listing has it that is older than the seals of the hours: what they name by now stays.
+      // Such a list may be older than the manifests, and what they name now stays.
       const listed = await Array.fromAsync(place.destination.list('events/'));
       const later = (hours: number) => ({
         destination: place.destination,
@@ -405,7 +409,7 @@ export function completenessContract(
       expect(await stored()).to.deep.equal(before.filter((key) => !strays.includes(key)));
     });
 
-    it('takes what the next swap may name for a landing that goes on', async () => {
+    it('reports no difference for an object that the next manifest may name', async () => {
       await land();
       await write(strayOf(busy[0] ?? 0, 2), '{}\n');
       const { code, verify: found } = await verify();
@@ -413,7 +417,7 @@ export function completenessContract(
       expect(found.unsealed.map(({ key }) => key)).to.deep.equal([strayOf(busy[0] ?? 0, 2)]);
     });
 
-    it('differs where nothing has landed, as status and --dry-run say too', async () => {
+    it('differs when nothing has landed, as status and --dry-run say too', async () => {
       const { code, verify: found } = await verify();
       expect([code, found.differences.map(({ kind }) => kind)]).to.deep.equal([3, ['nothing']]);
       const words = /Nothing has landed in .*Is this the right destination\?/;
@@ -423,7 +427,7 @@ export function completenessContract(
       expect(stderr + stdout).to.match(words);
     });
 
-    it('lists objects of an hour that is not sealed, and takes a landing that goes on for no difference', async () => {
+    it('lists young objects of an unsealed hour, and reports no difference', async () => {
       await land();
       await place.destination.delete([manifestAt(busy[0] ?? 0)]);
       const { code, verify: found } = await verify();
@@ -447,9 +451,9 @@ export function completenessContract(
       for (const key of foreign) expect(await place.destination.read(key)).not.to.equal(undefined);
     });
 
-    it('takes nothing away where Amplitude has less by now', async () => {
+    it('deletes nothing when Amplitude has less now', async () => {
       await land();
-      const hour = busy.find((at) => expected(at).parts.length > 1) ?? 0;
+      const hour = busy.find((each) => expected(each).parts.length > 1) ?? 0;
       const [gone = '', ...left] = (await manifestOf(hour)).objects.map(({ key }) => key);
       expect(left).not.to.have.length(0);
       await place.destination.delete([gone]);
@@ -459,15 +463,15 @@ export function completenessContract(
       expect(found.repair?.failed.map((failed) => failed.code)).to.deep.equal(['REPAIR_SHRUNK']);
       for (const key of left) expect(await place.destination.read(key), key).not.to.equal(undefined);
       expect((await manifestOf(hour)).objects).to.have.length(1 + left.length);
-      // Also where the manifest says nothing any more.
+      // The same holds when the manifest is unreadable.
       await write(manifestAt(hour), 'oops');
       expect((await verify('--repair')).code).to.equal(3);
       for (const key of left) expect(await place.destination.read(key), key).not.to.equal(undefined);
     });
 
-    it('takes no object away where its manifest is lost and Amplitude has fewer members', async () => {
+    it('deletes no object when the manifest is unreadable and Amplitude has fewer members', async () => {
       await land();
-      const hour = busy.find((at) => expected(at).parts.length > 1) ?? 0;
+      const hour = busy.find((each) => expected(each).parts.length > 1) ?? 0;
       const keys = (await manifestOf(hour)).objects.map(({ key }) => key);
       await write(manifestAt(hour), 'oops');
       const more = strayOf(hour, 1);
@@ -490,7 +494,7 @@ export function completenessContract(
         .and.include('prefix of its own');
     });
 
-    it('looks at the hours of a range only', async () => {
+    it('looks only at the hours of a range', async () => {
       await land();
       await place.destination.delete([await first()]);
       const { code, verify: found } = await verify('--start', '2026-03-04T07', '--end', '2026-03-04T09');
