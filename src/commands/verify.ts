@@ -8,6 +8,7 @@ import { runExport } from '../export/export.ts';
 import { windowDone } from '../export/report.ts';
 import { count } from '../format.ts';
 import { formatHour, type Hour, hourOf, type Window, windowOf } from '../hours.ts';
+import type { Depth } from '../verify/content.ts';
 import { type Difference, repairable } from '../verify/difference.ts';
 import {
   kestraVerify,
@@ -18,7 +19,7 @@ import {
   verifySummary,
 } from '../verify/report.ts';
 import { sweep } from '../verify/sweep.ts';
-import { type Depth, type VerifyOptions, verify, verifyHours } from '../verify/verify.ts';
+import { type VerifyOptions, verify, verifyHours } from '../verify/verify.ts';
 
 export interface VerifyFlags {
   readonly start: string | undefined;

@@ -28,7 +28,7 @@ export function warned(check: string, message: string, hint: string): Check {
   return { check, status: 'warn', message, hint };
 }
 
-/** A limit passes, an hour that is too large says nothing of the others, and another run ends. */
+/** A limit passes, other hours may be smaller, and the other run ends. */
 const ONLY_WARNS: readonly ErrorCode[] = ['AMPLITUDE_RATE_LIMIT', 'AMPLITUDE_TOO_LARGE', 'DESTINATION_LOCKED'];
 
 /** Turns what `attempt` throws into a failed check, so that the others go on. An interruption ends them all. */

@@ -10,7 +10,6 @@ import { firstLanded } from '../landing/listing.ts';
 import { readRecord } from '../landing/records.ts';
 import type { Log } from '../log.ts';
 import { type Check, type DoctorOptions, ok, skipped, tried, warned } from './check.ts';
-import type { Clocks } from './clock.ts';
 import { ONE_AT_A_TIME, PROBES, Probe } from './probe.ts';
 import { freeIn, roomCheck } from './space.ts';
 
@@ -25,7 +24,7 @@ const CLEAN_UP_MS = 4000;
 export async function* destinationChecks(
   settings: Settings,
   { now, signal, log }: DoctorOptions,
-  clocks: Clocks,
+  hearClock: (date: string | undefined, sentAt: Date, cameAt: Date) => void,
 ): AsyncGenerator<Check> {
   const { destination: address } = settings;
   const s3 = { ...settings.s3, maxAttempts: Math.min(MOST_ATTEMPTS, settings.s3.maxAttempts) };
@@ -34,7 +33,7 @@ export async function* destinationChecks(
   const quiet: Log = { ...log, info: log.debug, warn: (message) => void warnings.push(message) };
   const onDate = (date: string | undefined, tookMs: number) => {
     const cameAt = now();
-    clocks.hear("the store's", date, new Date(cameAt.getTime() - tookMs), cameAt);
+    hearClock(date, new Date(cameAt.getTime() - tookMs), cameAt);
   };
   const open = (until: AbortSignal) => openDestination(address, { s3, signal: until, log: quiet, onDate });
   const destination = open(after(signal, GRACE_MS));
@@ -64,7 +63,7 @@ export async function* destinationChecks(
     await destination.close();
     // The first one stops working soon after an interruption.
     if (probe.mayStay) await cleanUp(probe, open(AbortSignal.timeout(CLEAN_UP_MS)), log);
-    // Where a run has started meanwhile, its files are in them and they stay.
+    // A folder stays where a run has put files into it.
     for (const path of made) await rmdir(path).catch(() => undefined);
   }
 }

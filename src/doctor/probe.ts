@@ -12,7 +12,7 @@ export const PROBES = 'doctor/';
 
 export const ONE_AT_A_TIME = 'Start one run at a time there; schedules must not overlap.';
 
-/** Answers of a store that may still grant other rights. After any other failure the next request would fail likewise. */
+/** Answers of a store that may still grant other rights. After any other failure the next request would fail too. */
 const REFUSALS = ['ACCESS_DENIED', 'KMS_KEY'];
 
 interface ProbeOptions {

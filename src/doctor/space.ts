@@ -8,7 +8,7 @@ import { type Check, ok, warned } from './check.ts';
 /** Half of the largest archive that the Export API makes. */
 const LITTLE = 2e9;
 
-/** `use` says what the space is for, where the message goes on with that. */
+/** `use` continues the message with what the space is for. */
 export function roomCheck(check: string, freeBytes: number, folder: string, variable: string, use = ''): Check {
   const message = `${size(freeBytes)} free in ${folder}${use}`;
   if (freeBytes >= LITTLE) return ok(check, message);

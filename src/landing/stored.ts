@@ -53,14 +53,14 @@ export function compareObject({ key, bytes, crc32, lines }: Named, seen: Seen | 
   return undefined;
 }
 
-/** Size and checksum as the store keeps them. Undefined: there is no object. */
+/** Asks the store for the size and checksum that it keeps. Undefined: there is no object. */
 export async function lookAt({ key }: Named, destination: Destination): Promise<Seen | undefined> {
   const found = await destination.look(key);
   if (found === undefined) return undefined;
   return { bytes: found.bytes, crc32: found.crc32 === undefined ? null : crcHex(found.crc32) };
 }
 
-/** Size, checksum and lines as they are. Undefined: there is no object. */
+/** Reads the object for its real size, checksum and lines. Undefined: there is none. */
 export async function readBack({ key, bytes: expected }: Named, destination: Destination): Promise<Seen | undefined> {
   const scanner = new LineScanner({ strict: false });
   let isThere = true;

@@ -66,7 +66,7 @@ export class FailedUploads {
     return to;
   }
 
-  /** Gives the file a second name here, or copies it from another disk. */
+  /** Links the file into this folder, or copies it to another disk. */
   async #place(source: string, file: string): Promise<{ to: string; copied: boolean }> {
     try {
       return { to: await this.#link(source, file), copied: false };
@@ -101,7 +101,7 @@ export class FailedUploads {
       this.#signal.throwIfAborted();
       if (!isUnchanged(before, await snapshot(source))) throw new ChangedMeanwhile();
       const to = await this.#link(partial, file).catch(async () => {
-        // A disk without second names: all that can be said is that the name was free a moment ago.
+        // A disk without hard links. A rename cannot tell whether another run has just taken the name.
         const free = await this.placeFor(file);
         await rename(partial, join(this.#folder, free));
         return free;
@@ -135,7 +135,7 @@ async function openReasons(path: string): Promise<FileHandle> {
   return handle;
 }
 
-/** Whatever was written lasts through a power cut, where the system can do that. */
+/** Makes what was written survive a power cut, where the system supports that. */
 async function sync(path: string): Promise<void> {
   const handle = await open(path, 'r').catch(() => undefined);
   await handle?.sync().catch(() => undefined);

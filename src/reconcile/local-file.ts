@@ -66,5 +66,7 @@ function whyUnreadable(error: unknown): string {
   const code = systemCode(error);
   if (code !== undefined) return `cannot be read (${code})`;
   const { cause } = error as Error;
-  return cause instanceof Error ? `is no whole gzip file (${cause.message})` : 'holds more than its gzip data';
+  return cause instanceof Error
+    ? `is not a complete gzip file (${cause.message})`
+    : 'has other data after its gzip data';
 }

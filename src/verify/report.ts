@@ -4,8 +4,9 @@ import { agreeing, count, number, requestCost, size } from '../format.ts';
 import { formatHour, type Hour, joinedHours, joinHours, type Window } from '../hours.ts';
 import { hourOfKey } from '../landing/keys.ts';
 import { kestraLine } from '../log.ts';
+import type { Depth } from './content.ts';
 import { type Difference, repairable } from './difference.ts';
-import type { Depth, Verification } from './verify.ts';
+import type { Verification } from './verify.ts';
 
 /** What `verify --json` prints. */
 export interface VerifyReport {

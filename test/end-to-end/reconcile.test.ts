@@ -243,7 +243,7 @@ describe('reconcile', function () {
       expect(why(`longer/${name}`)).to.equal(
         `its JSON has ${count(json.length * 2, 'byte')}; what landed has ${number(json.length)}`,
       );
-      expect(why(`cut/${name}.gz`)).to.equal('it is no whole gzip file (unexpected end of file)');
+      expect(why(`cut/${name}.gz`)).to.equal('it is not a complete gzip file (unexpected end of file)');
       expect(said.gaps).to.deep.equal([
         {
           start: `${DAY}T03`,
@@ -623,7 +623,7 @@ describe('reconcile', function () {
       expect(await local.files()).to.deep.equal(before);
     });
 
-    it('a run replaces an hour meanwhile: its files stay', async () => {
+    it('a run replaces an hour: its files stay', async () => {
       const { name, json } = onlyOf(hourAt('08'));
       await local.put(name, json);
       const key = `bucket/amplitude/${manifestKey(hourAt('08'))}`;

@@ -120,21 +120,21 @@ export function completenessContract(
 
   describe('status', () => {
     it('says that an empty destination misses every hour, and how to fill it', async () => {
-      const { code, status: told } = await status();
+      const { code, status: report } = await status();
       expect(code).to.equal(0);
-      expect(told.totals).to.include({ missing: 6, complete: 0, events: 0, objects: 0 });
-      expect(told).to.include({ firstLanded: null, lastLanded: null, project: null });
+      expect(report.totals).to.include({ missing: 6, complete: 0, events: 0, objects: 0 });
+      expect(report).to.include({ firstLanded: null, lastLanded: null, project: null });
       const command = `${STARTED} export --start 2026-03-04T06 --end 2026-03-04T12`;
-      expect(told.gaps).to.deep.equal([{ start: '2026-03-04T06', end: '2026-03-04T12', hours: 6, command }]);
+      expect(report.gaps).to.deep.equal([{ start: '2026-03-04T06', end: '2026-03-04T12', hours: 6, command }]);
     });
 
     it('shows each hour with events and objects, and each gap with the command that fills it', async () => {
       await land();
       await place.destination.delete([range.start + 1, range.start + 4].map(manifestAt));
-      const { status: told } = await status();
+      const { status: report } = await status();
       const gone = [range.start + 1, range.start + 4];
       const left = busy.filter((hour) => !gone.includes(hour));
-      expect(statesOf(told)).to.deep.equal(
+      expect(statesOf(report)).to.deep.equal(
         Object.fromEntries(
           hoursOf(range).map((hour) => [
             formatHour(hour),
@@ -145,13 +145,13 @@ export function completenessContract(
       for (const hour of left) {
         const { events, parts } = expected(hour);
         const bytes = parts.reduce((total, { json }) => total + json.length, 0);
-        const found = told.hours.find((each) => each.hour === formatHour(hour));
+        const found = report.hours.find((each) => each.hour === formatHour(hour));
         expect(found).to.include({ events, bytes, objects: parts.length });
       }
-      expect(told.totals.events).to.equal(sum(left));
-      expect(told).to.include({ firstLanded: '2026-03-04T06', lastLanded: '2026-03-04T11', project: '100011471' });
-      expect(told.gaps).to.have.length(2);
-      for (const { command } of told.gaps) await land(...command.slice(`${STARTED} export `.length).split(' '));
+      expect(report.totals.events).to.equal(sum(left));
+      expect(report).to.include({ firstLanded: '2026-03-04T06', lastLanded: '2026-03-04T11', project: '100011471' });
+      expect(report.gaps).to.have.length(2);
+      for (const { command } of report.gaps) await land(...command.slice(`${STARTED} export `.length).split(' '));
       expect((await status()).status.gaps).to.deep.equal([]);
     });
 
@@ -171,26 +171,26 @@ export function completenessContract(
       await land();
       const [hour = 0] = busy;
       await rewrite(hour, { shrunk: { events: 1, at: '2026-03-06T00:00:00Z' } });
-      const { status: told } = await status();
-      expect(statesOf(told)[formatHour(hour)]).to.equal('shrunk');
-      expect(told.hours.find((each) => each.state === 'shrunk')?.shrunk).to.include({ events: 1 });
-      expect(told.totals.events).to.equal(sum(busy));
+      const { status: report } = await status();
+      expect(statesOf(report)[formatHour(hour)]).to.equal('shrunk');
+      expect(report.hours.find((each) => each.state === 'shrunk')?.shrunk).to.include({ events: 1 });
+      expect(report.totals.events).to.equal(sum(busy));
     });
 
     it('shows states, objects and bytes from listings alone with --no-events', async () => {
       await land();
       await place.destination.delete([manifestAt(range.start)]);
       const full = (await status()).status;
-      const { status: told } = await status('--no-events');
-      expect(told.requests.reads).to.equal(0);
-      expect(statesOf(told)).to.deep.equal(statesOf(full));
-      expect(told.totals).to.include({ bytes: full.totals.bytes, objects: full.totals.objects, events: null });
+      const { status: report } = await status('--no-events');
+      expect(report.requests.reads).to.equal(0);
+      expect(statesOf(report)).to.deep.equal(statesOf(full));
+      expect(report.totals).to.include({ bytes: full.totals.bytes, objects: full.totals.objects, events: null });
     });
 
     it('lists every object with its size, time and checksum with --files', async () => {
       await land();
-      const { status: told } = await status('--files');
-      const files = told.hours.flatMap((hour) => hour.files ?? []);
+      const { status: report } = await status('--files');
+      const files = report.hours.flatMap((hour) => hour.files ?? []);
       const objects = (await Promise.all(hoursOf(range).map(manifestOf))).flatMap((manifest) => manifest.objects);
       expect(files.map(({ key, bytes, crc32 }) => ({ key, bytes, crc32 }))).to.deep.equal(
         objects.map(({ key, bytes, crc32 }) => ({ key, bytes, crc32 })),
@@ -203,8 +203,8 @@ export function completenessContract(
       expect((await status('--fail-on-gaps')).code).to.equal(0);
       await place.destination.delete([manifestAt(TARGET)]);
       expect((await status()).code).to.equal(0);
-      const { code, status: told, stderr } = await status('--fail-on-gaps=1d');
-      expect([code, told.exitCode]).to.deep.equal([3, 3]);
+      const { code, status: report, stderr } = await status('--fail-on-gaps=1d');
+      expect([code, report.exitCode]).to.deep.equal([3, 3]);
       expect(stderr).to.include(formatHour(TARGET)).and.include('1 hour has not landed for more than 1 day');
       expect((await status('--fail-on-gaps=90000h')).code).to.equal(0);
     });
@@ -227,17 +227,17 @@ export function completenessContract(
       await land('--start', '2026-03-02T00', '--end', '2026-03-02T01');
       await land('--start', '2026-03-04T08', '--end', '2026-03-04T12');
       const look = ['status', '--json', '--end', '2026-03-04T12', '--lookback-days', '1'];
-      const told = (await runProgram(look, { ...place.env })).report<StatusReport>();
-      expect([told.range.start, told.totals.missing]).to.deep.equal(['2026-03-03T12', 20]);
+      const report = (await runProgram(look, { ...place.env })).report<StatusReport>();
+      expect([report.range.start, report.totals.missing]).to.deep.equal(['2026-03-03T12', 20]);
     });
 
     it('has no gaps before the first landed hour, and says so', async () => {
       await land('--start', '2026-03-04T08', '--end', '2026-03-04T09');
       const look = ['status', '--json', '--end', '2026-03-04T08', '--lookback-days', '1', '--fail-on-gaps'];
       const ended = await runProgram(look, { ...place.env });
-      const told = ended.report<StatusReport>();
-      expect([ended.code, told.hours, told.gaps]).to.deep.equal([0, [], []]);
-      expect(told.warnings).to.deep.equal([
+      const report = ended.report<StatusReport>();
+      expect([ended.code, report.hours, report.gaps]).to.deep.equal([0, [], []]);
+      expect(report.warnings).to.deep.equal([
         'Nothing has landed before 2026-03-04T08; the first hour is 2026-03-04T08. --all shows the rest.',
       ]);
     });
@@ -257,10 +257,10 @@ export function completenessContract(
         await land();
         const [hour = 0] = busy;
         await spoil(hour);
-        const told = await status();
-        expect(told.code).to.equal(0);
-        expect(statesOf(told.status)[formatHour(hour)]).to.equal('unreadable');
-        const [problem] = told.status.problems;
+        const report = await status();
+        expect(report.code).to.equal(0);
+        expect(statesOf(report.status)[formatHour(hour)]).to.equal('unreadable');
+        const [problem] = report.status.problems;
         expect(problem).to.include({ hour: formatHour(hour), code });
         expect(problem?.message).to.match(message);
         expect((await status('--fail-on-gaps')).code).to.equal(3);
