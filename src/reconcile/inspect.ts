@@ -3,20 +3,17 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { DestinationAddress } from '../config/settings.ts';
 import type { Destination } from '../destination/destination.ts';
-import { formatHour, type Hour } from '../hours.ts';
+import { formatHour } from '../hours.ts';
 import { type LocalName, readLocalName } from '../landing/local-name.ts';
 import { readRecord } from '../landing/records.ts';
-import { compareObject, lookAt, namedIn, readBack } from '../landing/stored.ts';
-import { compareContent, findLanded, keep, type Landed, move, type Verdict } from './judge.ts';
+import { compareObject, lookAt, type Named, namedIn, readBack } from '../landing/stored.ts';
+import { compareContent, findLanded, keep, move, type Verdict } from './judge.ts';
 import { isSameFile, isUnchanged, readJson, snapshot } from './local-file.ts';
 
-/** Files come in the order of their hours, so older manifests are not needed again. */
-const RECORDS_KEPT = 64;
-
-const GONE = keep('VANISHED', 'it is gone');
+export const GONE = keep('VANISHED', 'it is gone');
 export const CHANGED = keep('CHANGED', 'it changed while it was read');
 
-interface InspectorOptions {
+export interface InspectOptions {
   readonly dir: string;
   readonly destination: Destination;
   readonly address: DestinationAddress;
@@ -25,72 +22,61 @@ interface InspectorOptions {
   readonly signal: AbortSignal;
 }
 
-/** Reads what is needed to judge a local file. It changes nothing. */
-export class Inspector {
-  readonly #options: InspectorOptions;
-  readonly #records = new Map<Hour, ReturnType<typeof readRecord>>();
+/**
+ * Reads what is needed to judge a file, and changes nothing. Throws a JobError where the destination does not answer, and
+ * the signal's reason once that aborts.
+ */
+export async function inspect(file: string, options: InspectOptions): Promise<Verdict> {
+  const path = join(options.dir, file);
+  const before = await snapshot(path);
+  if (before === undefined) return GONE;
+  const name = readLocalName(file);
+  const verdict =
+    name === undefined
+      ? move(undefined, 'NOT_AN_EXPORT_FILE', 'its name is not that of an export file')
+      : await inspectNamed(path, name, options);
+  if (verdict.kind === 'keep') return verdict;
+  const after = await snapshot(path);
+  if (after === undefined) return GONE;
+  return isUnchanged(before, after) ? verdict : CHANGED;
+}
 
-  constructor(options: InspectorOptions) {
-    this.#options = options;
+async function inspectNamed(path: string, name: LocalName, options: InspectOptions): Promise<Verdict> {
+  const { destination, project, signal } = options;
+  const { hour, gzip } = name;
+  const landed = findLanded(name, await readRecord(hour, destination), project);
+  if ('kind' in landed) return landed;
+  const content = await readJson(path, gzip, landed.object.source.bytes, signal);
+  const differs = compareContent(name, landed, content);
+  if (differs !== undefined) return differs;
+  // Last, since reading a large file takes long and the answer must hold when the file is deleted.
+  const objects = namedIn({ objects: [landed.object], quarantine: landed.quarantine });
+  for (const named of objects) {
+    const kept = await lookAt(named, destination);
+    const seen = kept?.crc32 === null ? await readBack(named, destination) : kept;
+    const mismatch = compareObject(named, seen);
+    if (mismatch?.kind === 'missing') return move(hour, 'STORED_MISSING', mismatch.message);
+    if (mismatch !== undefined) return move(hour, 'STORED_DIFFERS', mismatch.message);
   }
+  if (!isDeepStrictEqual(findLanded(name, await readRecord(hour, destination), project), landed)) {
+    return keep('HOUR_CHANGED', `a run is replacing hour ${formatHour(hour)}; run the same command later`);
+  }
+  const itself = await storedItself(path, objects, options.address);
+  if (itself === undefined) return { kind: 'delete', hour, landed };
+  return keep('STORED_ITSELF', `it is the stored object ${itself} itself, or a link to it`);
+}
 
-  /** Throws a JobError where the destination does not answer, and the signal's reason once that aborts. */
-  async inspect(file: string): Promise<Verdict> {
-    const path = join(this.#options.dir, file);
-    const before = await snapshot(path);
-    if (before === undefined) return GONE;
-    const verdict = await this.#verdictOn(path, readLocalName(file));
-    if (verdict.kind === 'keep') return verdict;
-    const after = await snapshot(path);
-    if (after === undefined) return GONE;
-    return isUnchanged(before, after) ? verdict : CHANGED;
+/** The key of the stored object that a file is, by a link or a second mount: deleting one would delete both. */
+async function storedItself(
+  path: string,
+  objects: readonly Named[],
+  address: DestinationAddress,
+): Promise<string | undefined> {
+  if (address.kind !== 'file') return undefined;
+  const local = await stat(path, { bigint: true });
+  for (const { key } of objects) {
+    const stored = await stat(join(address.folder, key), { bigint: true }).catch(() => undefined);
+    if (isSameFile(local, stored)) return key;
   }
-
-  async #verdictOn(path: string, name: LocalName | undefined): Promise<Verdict> {
-    const { destination, project, signal } = this.#options;
-    if (name === undefined) return move(undefined, 'NOT_AN_EXPORT_FILE', 'its name is not that of an export file');
-    const { hour, gzip } = name;
-    const landed = findLanded(name, await this.#record(hour), project);
-    if ('kind' in landed) return landed;
-    const content = await readJson(path, { gzip, most: landed.object.source.bytes, signal });
-    const differs = compareContent(name, landed, content);
-    if (differs !== undefined) return differs;
-    // Last, since reading a large file takes long and the answer must hold when the file is deleted.
-    for (const named of namedIn({ objects: [landed.object], quarantine: landed.quarantine })) {
-      const kept = await lookAt(named, destination);
-      const seen = kept?.crc32 === null ? await readBack(named, destination) : kept;
-      const mismatch = compareObject(named, seen);
-      if (mismatch?.kind === 'missing') return move(hour, 'STORED_MISSING', mismatch.message);
-      if (mismatch !== undefined) return move(hour, 'STORED_DIFFERS', mismatch.message);
-    }
-    if (!isDeepStrictEqual(findLanded(name, await readRecord(hour, destination), project), landed)) {
-      return keep('HOUR_CHANGED', `a run is replacing hour ${formatHour(hour)}; run the same command later`);
-    }
-    const itself = await this.#storedItself(path, landed);
-    if (itself === undefined) return { kind: 'delete', hour, landed };
-    return keep('STORED_ITSELF', `it is the stored object ${itself} itself, or a link to it`);
-  }
-
-  #record(hour: Hour): ReturnType<typeof readRecord> {
-    const known = this.#records.get(hour);
-    if (known !== undefined) return known;
-    const record = readRecord(hour, this.#options.destination);
-    record.catch(() => this.#records.delete(hour));
-    this.#records.set(hour, record);
-    const [oldest] = this.#records.keys();
-    if (this.#records.size > RECORDS_KEPT && oldest !== undefined) this.#records.delete(oldest);
-    return record;
-  }
-
-  /** The key of the stored object that the local file is, by a link or a second mount: deleting one would delete both. */
-  async #storedItself(path: string, { object, quarantine }: Landed): Promise<string | undefined> {
-    const { address } = this.#options;
-    if (address.kind !== 'file') return undefined;
-    const local = await stat(path, { bigint: true });
-    for (const { key } of [object, ...quarantine]) {
-      const stored = await stat(join(address.folder, key), { bigint: true }).catch(() => undefined);
-      if (isSameFile(local, stored)) return key;
-    }
-    return undefined;
-  }
+  return undefined;
 }

@@ -26,15 +26,8 @@ export function isUnchanged(before: BigIntStats | undefined, after: BigIntStats 
 
 const READ_BYTES = 256 * 1024;
 
-interface ReadOptions {
-  readonly gzip: boolean;
-  /** Ends above so many bytes: a small gzip file may inflate to any size. */
-  readonly most: number;
-  readonly signal: AbortSignal;
-}
-
-/** Length and CRC-32 of the JSON in a file. */
-export async function readJson(path: string, { gzip, most, signal }: ReadOptions): Promise<LocalContent> {
+/** Length and CRC-32 of the JSON in a file, counted to just above `most`: a small gzip file may inflate to any size. */
+export async function readJson(path: string, gzip: boolean, most: number, signal: AbortSignal): Promise<LocalContent> {
   let handle: FileHandle | undefined;
   try {
     // By now the file may be a link or a pipe, which must not be followed or waited for.

@@ -5,13 +5,12 @@ import type { Settings } from '../config/settings.ts';
 import { openDestination } from '../destination/open.ts';
 import { JobError, systemCode } from '../errors.ts';
 import { count, printableName } from '../format.ts';
-import { formatHour, type Hour } from '../hours.ts';
-import { readLocalName } from '../landing/local-name.ts';
+import { formatHour } from '../hours.ts';
 import { PrefixProject } from '../landing/project.ts';
 import type { Log } from '../log.ts';
 import { ChangedMeanwhile, FailedUploads } from './failed-uploads.ts';
 import { type Folder, type Found, findFiles, openFolder } from './folder.ts';
-import { CHANGED, Inspector } from './inspect.ts';
+import { CHANGED, GONE, type InspectOptions, inspect } from './inspect.ts';
 import { keep, type MoveCode, type Verdict } from './judge.ts';
 
 export interface ReconcileFlags {
@@ -70,18 +69,18 @@ export async function runReconcile(options: ReconcileOptions): Promise<Reconcile
   try {
     log.info(`Comparing ${count(found.length, 'file')} in ${printableName(folder.dir)} with ${destination.name}.`);
     const { id: project } = await PrefixProject.of(destination);
-    const inspector = new Inspector({ dir: folder.dir, destination, address, project, signal });
     const { dryRun } = flags;
     const outcome = { ...folder, destination: destination.name, dryRun, deleted: [], moved: [], kept: [] };
-    return await new Reconciliation(inspector, outcome, options).run(found);
+    const inspection = { dir: folder.dir, destination, address, project, signal };
+    return await new Reconciliation(outcome, inspection, options).run(found);
   } finally {
     await destination.close();
   }
 }
 
 class Reconciliation {
-  readonly #inspector: Inspector;
   readonly #outcome: Outcome;
+  readonly #inspection: InspectOptions;
   readonly #options: ReconcileOptions;
   readonly #failedUploads: FailedUploads;
   readonly #emptied = new Set<string>();
@@ -89,9 +88,9 @@ class Reconciliation {
   #failures = 0;
   #ended = false;
 
-  constructor(inspector: Inspector, outcome: Outcome, options: ReconcileOptions) {
-    this.#inspector = inspector;
+  constructor(outcome: Outcome, inspection: InspectOptions, options: ReconcileOptions) {
     this.#outcome = outcome;
+    this.#inspection = inspection;
     this.#options = options;
     this.#failedUploads = new FailedUploads(outcome.failedUploads, options);
   }
@@ -99,7 +98,7 @@ class Reconciliation {
   async run(found: readonly Found[]): Promise<Reconciled> {
     const queue = new PQueue({ concurrency: this.#options.settings.uploadConcurrency });
     try {
-      await queue.addAll(byHour(found).map((each) => () => this.#reconcile(each)));
+      await queue.addAll(found.map((each) => () => this.#reconcile(each)));
     } finally {
       queue.clear();
       await this.#failedUploads.close();
@@ -121,7 +120,7 @@ class Reconciliation {
 
   async #inspect(file: string): Promise<Verdict> {
     if (this.#ended) return keep('NOT_ATTEMPTED', 'the run ended first');
-    const verdict = await this.#inspector.inspect(file);
+    const verdict = await inspect(file, this.#inspection);
     this.#failures = 0;
     return verdict;
   }
@@ -139,7 +138,7 @@ class Reconciliation {
     }
     const code = systemCode(error);
     if (code === undefined) throw error;
-    if (code === 'ENOENT') return keep('VANISHED', 'it is gone');
+    if (code === 'ENOENT') return GONE;
     return keep('LOCAL', `it cannot be ${this.#options.flags.dryRun ? 'read' : 'moved or deleted'} (${code})`);
   }
 
@@ -176,10 +175,4 @@ class Reconciliation {
       }
     }
   }
-}
-
-/** In the order of hours, so that each manifest is read once. */
-function byHour(found: readonly Found[]): Found[] {
-  const hours = Map.groupBy(found, ({ file }): Hour => readLocalName(file)?.hour ?? -1);
-  return [...hours].sort(([a], [b]) => a - b).flatMap(([, files]) => files);
 }
