@@ -14,7 +14,7 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json LICENSE ./
 COPY src ./src
 # What comes from the checkout keeps its mode there, which may be closed to the user of the image.
-RUN npm run build && chmod a+r package.json LICENSE
+RUN npm run build && chmod -R a+rX package.json LICENSE dist
 
 FROM ${NODE_IMAGE}
 ENV NODE_ENV=production

@@ -28,13 +28,13 @@ export async function statusCommand(settings: Settings, flags: StatusFlags, cont
   collectEagerly();
   const started = performance.now();
   const destination = openDestination(settings.destination, { s3: settings.s3, signal, log });
-  const { status, report } = await look(destination);
+  const report = await look(destination);
   await keepReport(settings.reportFile, report, context);
   if (flags.html !== undefined) {
     await writePage(flags.html, report);
     log.info(`Wrote ${flags.html}.`);
   }
-  const failed = flags.failOnGaps === undefined ? undefined : failure(status, report, flags.failOnGaps);
+  const failed = flags.failOnGaps === undefined ? undefined : failure(report, flags.failOnGaps);
 
   if (out.json) out.document(report);
   else if (out.format === 'pretty') {
@@ -66,12 +66,10 @@ export async function statusCommand(settings: Settings, flags: StatusFlags, cont
           if (manifests > TAKES_SECONDS) log.info(`Reading ${count(manifests, 'manifest')}.`);
         },
       });
-      const report = statusReport(status, {
-        withFiles: flags.files,
+      return statusReport(status, {
         failOnGapsOlderThan: flags.failOnGaps,
         seconds: (performance.now() - started) / 1000,
       });
-      return { status, report };
     } finally {
       at.close();
     }
@@ -81,7 +79,7 @@ export async function statusCommand(settings: Settings, flags: StatusFlags, cont
 async function writePage(file: string, report: StatusReport): Promise<void> {
   const { statusPage } = await import('../status/page/page.ts');
   try {
-    await writeFile(file, await statusPage(report));
+    await writeFile(file, statusPage(report));
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     throw new JobError('USAGE', `--html names ${file}, which cannot be written (${code}).`, {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { openDestination } from '../../../src/destination/open.ts';
 import { completenessContract } from '../../support/completeness-contract.ts';
+import { needs } from '../../support/needs.ts';
 import { hearingLog } from '../../support/settings.ts';
 
 /** `status`, `verify` and the filling of gaps on the S3 server that the environment names. */
@@ -15,7 +16,8 @@ describe(`what has landed in the S3 server at ${endpoint}`, function () {
   this.timeout(120_000);
   const credentials = { accessKeyId: AWS_ACCESS_KEY_ID, secretAccessKey: AWS_SECRET_ACCESS_KEY };
 
-  before(async () => {
+  before(async function () {
+    needs(this, 'AWS_ENDPOINT_URL_S3');
     if (process.env.S3_TEST_BUCKET !== undefined) return;
     const client = new S3Client({ endpoint, region, forcePathStyle: true, credentials });
     await client.send(new CreateBucketCommand({ Bucket: bucket }));

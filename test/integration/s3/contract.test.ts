@@ -4,10 +4,11 @@ import { expect } from 'chai';
 import { contentOf } from '../../../src/destination/destination.ts';
 import { openDestination } from '../../../src/destination/open.ts';
 import { destinationContract, failure } from '../../support/destination-contract.ts';
+import { needs } from '../../support/needs.ts';
 import { hearingLog } from '../../support/settings.ts';
 
 /** The contract suite against the S3 server that the environment names, in a bucket of its own. */
-const { AWS_ENDPOINT_URL_S3: endpoint, AWS_ACCESS_KEY_ID = '', AWS_SECRET_ACCESS_KEY = '' } = process.env;
+const { AWS_ENDPOINT_URL_S3: endpoint = '', AWS_ACCESS_KEY_ID = '', AWS_SECRET_ACCESS_KEY = '' } = process.env;
 const credentials = { accessKeyId: AWS_ACCESS_KEY_ID, secretAccessKey: AWS_SECRET_ACCESS_KEY };
 const bucket = process.env.S3_TEST_BUCKET ?? `contract-${randomBytes(4).toString('hex')}`;
 /** Some stand-ins believe whatever checksum they are told. */
@@ -16,7 +17,7 @@ const kmsKeyId = process.env.S3_TEST_KMS_KEY_ID || undefined;
 /** S3's own least size of a part. */
 const MULTIPART = { aboveBytes: 6 * 2 ** 20, partBytes: 5 * 2 ** 20 };
 
-describe(`destination: the S3 server at ${endpoint ?? 'AWS_ENDPOINT_URL_S3'}`, function () {
+describe(`destination: the S3 server at ${endpoint}`, function () {
   this.timeout(120_000);
   const s3 = {
     credentials,
@@ -30,8 +31,8 @@ describe(`destination: the S3 server at ${endpoint ?? 'AWS_ENDPOINT_URL_S3'}`, f
     maxAttempts: 3,
   };
 
-  before(async () => {
-    if (endpoint === undefined) throw new Error('Set AWS_ENDPOINT_URL_S3 and the keys to the server to be tested.');
+  before(async function () {
+    needs(this, 'AWS_ENDPOINT_URL_S3');
     if (process.env.S3_TEST_BUCKET !== undefined) return;
     const client = new S3Client({ endpoint, region: s3.region, credentials, forcePathStyle: true });
     await client.send(new CreateBucketCommand({ Bucket: bucket }));

@@ -6,6 +6,7 @@ import { hoursOf, readHour } from '../../../src/hours.ts';
 import { readKey } from '../../../src/landing/keys.ts';
 import { crcHex } from '../../../src/landing/manifest.ts';
 import { expectedHour, parseFault, type Simulator, startSimulator } from '../../../src/simulator/simulator.ts';
+import { needs } from '../../support/needs.ts';
 import { runProgram } from '../../support/program.ts';
 
 /** The built program end to end into the S3 server that the environment names. */
@@ -28,12 +29,13 @@ describe(`export into the S3 server at ${endpoint}`, function () {
   let simulator: Simulator;
   let prefix: string;
 
-  before(async () => {
+  before(async function () {
+    needs(this, 'AWS_ENDPOINT_URL_S3');
     simulator = await startSimulator({ eventsPerHour: 2000 });
     if (process.env.S3_TEST_BUCKET === undefined) await client.send(new CreateBucketCommand({ Bucket: bucket }));
   });
   after(async () => {
-    await simulator.close();
+    await simulator?.close();
     client.destroy();
   });
   beforeEach(() => {
