@@ -603,8 +603,14 @@ describe('reconcile', function () {
     for (const fault of ['access-denied', 'reset'] as const) {
       it(`the destination stops answering (${fault}): the other files stay`, async () => {
         const before = await many();
-        s3.s3?.faults.push({ operation: 'HeadObject', key: /T(08|10|11)_/, fault });
+        const poll = setInterval(() => {
+          const looks = s3.s3?.requests.filter(({ operation }) => operation === 'HeadObject') ?? [];
+          if (looks.length < 20) return;
+          s3.s3?.faults.push({ operation: 'HeadObject', fault });
+          clearInterval(poll);
+        }, 0);
         const { code, said } = await local.run(s3, [], { UPLOAD_MAX_ATTEMPTS: '1' });
+        clearInterval(poll);
         expect(code).to.equal(1);
         expect(said.kept.some(({ code }) => code === 'NOT_ATTEMPTED')).to.equal(true);
         expect(said.kept.length + said.moved.length + said.deleted.length).to.equal(before.size);
