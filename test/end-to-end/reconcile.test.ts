@@ -655,7 +655,7 @@ describe('reconcile', function () {
       await local.put(name, json);
       await local.put(other, json);
       s3.s3?.faults.push({ operation: 'HeadObject', times: 1, fault: 'slow-down' });
-      s3.s3?.faults.push({ operation: 'GetObject', key: /hour=08\.json$/, times: 1, fault: 'slow-down' });
+      s3.s3?.faults.push({ operation: 'GetObject', key: /hour=08\.json$/, times: 2, fault: 'slow-down' });
       const poll = setInterval(() => {
         if (s3.s3?.requests.some(({ operation, key }) => operation === 'GetObject' && key.endsWith('hour=08.json'))) {
           void appendFile(join(local.dir, name), '{}\n');
