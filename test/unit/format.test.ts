@@ -2,8 +2,8 @@ import { expect } from 'chai';
 import { type ExportReport, summary } from '../../src/export/report.ts';
 import { agreeing, count, printable, printableJson, printableName, size, wrap } from '../../src/format.ts';
 import { readHour } from '../../src/hours.ts';
+import { compareObject } from '../../src/landing/stored.ts';
 import { statusSummary } from '../../src/status/report.ts';
-import { sizeDifference } from '../../src/verify/difference.ts';
 import { type VerifyReport, verifySummary } from '../../src/verify/report.ts';
 import { sampleReport } from '../support/sample-report.ts';
 
@@ -61,6 +61,8 @@ describe('numbers in sentences', () => {
   it('agree in the summary of a verify', () => {
     const hour = readHour('2026-11-20T05');
     const object = { key: 'events/x', hour: null, bytes: 1, modifiedAt: '' };
+    const named = { key: 'k', bytes: 1200, crc32: '', lines: 1 };
+    const message = (bytes: number) => compareObject(named, { bytes })?.message ?? '';
     const told = (n: number) =>
       verifySummary(
         {
@@ -77,13 +79,13 @@ describe('numbers in sentences', () => {
           seconds: 1,
           exitCode: 3,
         } satisfies VerifyReport,
-        Array.from({ length: n }, () => sizeDifference(hour, { key: 'k', bytes: n }, n)),
+        Array.from({ length: n }, () => ({ hour, key: 'k', kind: 'size', message: message(n) })),
       );
     expect(told(1))
       .to.include('1 hour, 1 object, 1 byte:')
-      .and.include('k has 1 byte; 1 byte has landed.')
+      .and.include('k has 1 byte; its manifest says 1,200.')
       .and.include('is landing it now');
-    expect(told(2)).to.include('k has 2 bytes; 2 bytes have landed.').and.include('is landing them now');
+    expect(told(2)).to.include('k has 2 bytes; its manifest says 1,200.').and.include('is landing them now');
   });
 
   it('have one form', () => {
