@@ -56,7 +56,7 @@ export async function showStatus(
   const { noEvents = false, files: withFiles = false, html, failOnGaps } = given;
   collectEagerly();
   const started = performance.now();
-  const destination = openDestination(settings.destination, { s3: settings.s3, signal, log });
+  const destination = await openDestination(settings.destination, { s3: settings.s3, signal, log });
   try {
     const status = await takeStatus({
       destination,

@@ -5,8 +5,6 @@ import { givenTimes, type TimeFlags } from '../config/range.ts';
 import type { Settings } from '../config/settings.ts';
 import { openDestination } from '../destination/open.ts';
 import { EXIT } from '../errors.ts';
-import { runExport } from '../export/export.ts';
-import { windowDone } from '../export/report.ts';
 import { count } from '../format.ts';
 import { formatHour, type Hour, hourOf, type Window, windowOf } from '../hours.ts';
 import type { Depth } from '../verify/content.ts';
@@ -44,7 +42,7 @@ export const verifyCommand = defineCommand({
     collectEagerly();
     const started = performance.now();
     const range = rangeToVerify(values, settings, now());
-    const destination = openDestination(settings.destination, { s3: settings.s3, signal, log });
+    const destination = await openDestination(settings.destination, { s3: settings.s3, signal, log });
     try {
       const options = { destination, range, depth: depthOf(values), now: now() };
       const found = await verify({
@@ -95,6 +93,8 @@ async function repairHours(
   settings: Settings,
   { log, now, signal }: CommandContext,
 ): Promise<{ report: ReportedRepair; exitCode: number | undefined }> {
+  const { runExport } = await import('../export/export.ts');
+  const { windowDone } = await import('../export/report.ts');
   const { tally } = await runExport({
     settings,
     flags: {},

@@ -36,7 +36,7 @@ export async function* destinationChecks(
     hearClock(date, new Date(cameAt.getTime() - tookMs), cameAt);
   };
   const open = (until: AbortSignal) => openDestination(address, { s3, signal: until, log: quiet, onDate });
-  const destination = open(after(signal, GRACE_MS));
+  const destination = await open(after(signal, GRACE_MS));
   const folder = address.kind === 'file' ? address.folder : undefined;
   const made = folder === undefined ? [] : missing(join(folder, PROBES));
   const how = folder === undefined ? howStored(s3) : 'synced and renamed';
@@ -62,7 +62,7 @@ export async function* destinationChecks(
   } finally {
     await destination.close();
     // The first one stops working soon after an interruption.
-    if (probe.mayStay) await cleanUp(probe, open(AbortSignal.timeout(CLEAN_UP_MS)), log);
+    if (probe.mayStay) await cleanUp(probe, await open(AbortSignal.timeout(CLEAN_UP_MS)), log);
     // A folder stays where a run has put files into it.
     for (const path of made) await rmdir(path).catch(() => undefined);
   }

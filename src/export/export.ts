@@ -55,7 +55,7 @@ export async function runExport(options: ExportOptions): Promise<ExportResult> {
     stopper.abort(error);
   };
   const either = AbortSignal.any([signal, stopper.signal]);
-  const destination = openDestination(settings.destination, { s3: settings.s3, signal: either, log });
+  const destination = await openDestination(settings.destination, { s3: settings.s3, signal: either, log });
   try {
     // Locked before the plan: what another run seals until then is not asked for again.
     if (!isDryRun) await destination.lock();

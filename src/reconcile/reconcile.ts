@@ -65,7 +65,7 @@ export async function runReconcile(options: ReconcileOptions): Promise<Reconcile
   const { destination: address, s3 } = settings;
   const folder = await openFolder(flags.dir, address, flags.dryRun);
   const found = await Array.fromAsync(findFiles(folder.dir, signal));
-  const destination = openDestination(address, { s3, signal, log });
+  const destination = await openDestination(address, { s3, signal, log });
   try {
     log.info(`Comparing ${count(found.length, 'file')} in ${printableName(folder.dir)} with ${destination.name}.`);
     const { id: project } = await PrefixProject.of(destination);

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { openDestination } from '../../src/destination/open.ts';
+import { S3Destination } from '../../src/destination/s3.ts';
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import { completenessContract, type Place } from '../support/completeness-contract.ts';
 import { runProgram } from '../support/program.ts';
@@ -19,7 +19,7 @@ function inBucket({ url }: S3Server, prefix: string): Place {
       AWS_REGION: 'us-east-1',
       UPLOAD_MAX_ATTEMPTS: '2',
     },
-    destination: openDestination({ kind: 's3', bucket: 'bucket', prefix }, { s3, signal, log: hearingLog() }),
+    destination: new S3Destination({ bucket: 'bucket', prefix }, { s3, signal, log: hearingLog() }),
   };
 }
 

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
-import { openDestination } from '../../src/destination/open.ts';
+import { FileDestination } from '../../src/destination/file.ts';
 import { completenessContract, remove, temporary } from '../support/completeness-contract.ts';
-import { hearingLog, s3Settings } from '../support/settings.ts';
+import { hearingLog } from '../support/settings.ts';
 
 const signal = new AbortController().signal;
 
@@ -13,7 +13,7 @@ describe('what has landed in a folder', function () {
   completenessContract(async () => {
     const own = `${folder}/${count++}`;
     await mkdir(own, { recursive: true });
-    const options = { s3: s3Settings(''), signal, log: hearingLog() };
-    return { env: { DESTINATION: own }, destination: openDestination({ kind: 'file', folder: own }, options) };
+    const options = { signal, log: hearingLog() };
+    return { env: { DESTINATION: own }, destination: new FileDestination(own, options) };
   });
 });

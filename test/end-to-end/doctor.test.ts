@@ -9,7 +9,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
 import { type Environment, loadSettings } from '../../src/config/settings.ts';
-import { openDestination } from '../../src/destination/open.ts';
+import { FileDestination } from '../../src/destination/file.ts';
 import type { Check } from '../../src/doctor/check.ts';
 import { examine } from '../../src/doctor/doctor.ts';
 import type { DoctorReport } from '../../src/doctor/report.ts';
@@ -20,7 +20,7 @@ import { agentsFor } from '../../src/network.ts';
 import { eventsOfHour, parseFault, type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { filesOf, MAIN, runProgram } from '../support/program.ts';
 import { type S3Server, startS3Server } from '../support/s3-server/server.ts';
-import { hearingLog, s3Settings } from '../support/settings.ts';
+import { hearingLog } from '../support/settings.ts';
 
 const AMPLITUDE_SECRET = 'simulator-secret';
 const AWS_SECRET = 'testsecret';
@@ -327,9 +327,8 @@ describe('doctor', () => {
 
   describe('tries a folder and', () => {
     it('warns that another run holds it, and tries the rest', async () => {
-      const address = { kind: 'file', folder } as const;
       const signal = new AbortController().signal;
-      const held = openDestination(address, { s3: s3Settings(''), signal, log: hearingLog() });
+      const held = new FileDestination(folder, { signal, log: hearingLog() });
       await held.lock();
       try {
         const { code, named, having } = await examined({ DESTINATION: folder });

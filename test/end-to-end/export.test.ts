@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import zlib from 'node:zlib';
 import { expect } from 'chai';
-import { openDestination } from '../../src/destination/open.ts';
+import { FileDestination } from '../../src/destination/file.ts';
 import { formatHour, hourFolder, hoursOf, readHour } from '../../src/hours.ts';
 import { readKey } from '../../src/landing/keys.ts';
 import type { Manifest } from '../../src/landing/manifest.ts';
 import { expectedHour, parseFault, type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { type DryRunReport, filesOf, manifestsOf, runProgram } from '../support/program.ts';
-import { hearingLog, s3Settings } from '../support/settings.ts';
+import { hearingLog } from '../support/settings.ts';
 
 const never = new AbortController().signal;
 
@@ -768,7 +768,7 @@ describe('export', function () {
 
   it('says which process holds the folder, and does nothing there', async () => {
     const log = hearingLog();
-    const holder = openDestination({ kind: 'file', folder: data }, { s3: s3Settings(''), signal: never, log });
+    const holder = new FileDestination(data, { signal: never, log });
     await holder.lock();
     const { code, stderr } = await run();
     await holder.close();

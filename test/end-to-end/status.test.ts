@@ -5,7 +5,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { contentOf, type Destination } from '../../src/destination/destination.ts';
-import { openDestination } from '../../src/destination/open.ts';
+import { FileDestination } from '../../src/destination/file.ts';
 import { formatHour, type Hour, hoursOf, readHour } from '../../src/hours.ts';
 import { gapsOf } from '../../src/landing/gaps.ts';
 import { makeManifest, manifestKey, writeManifest } from '../../src/landing/manifest.ts';
@@ -14,7 +14,7 @@ import { failure, type StatusReport, statusReport, statusSummary } from '../../s
 import { type HourState, STATES, stateOf } from '../../src/status/state.ts';
 import { type HourStatus, type RangeFlags, type Status, takeStatus } from '../../src/status/status.ts';
 import { runProgram } from '../support/program.ts';
-import { hearingLog, s3Settings } from '../support/settings.ts';
+import { hearingLog } from '../support/settings.ts';
 
 const START = readHour('2026-11-01T00');
 const NOW = '2026-12-01T02:30:00.000Z';
@@ -91,8 +91,8 @@ describe('a destination', () => {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'status-'));
-    const options = { s3: s3Settings(''), signal: new AbortController().signal, log: hearingLog() };
-    destination = openDestination({ kind: 'file', folder }, options);
+    const options = { signal: new AbortController().signal, log: hearingLog() };
+    destination = new FileDestination(folder, options);
     const seal = { request: { start: '', end: '', at: '' }, sealedAt: '', tool: '' };
     const manifest = makeManifest({ hour, generation: 1, project: null, objects: [], quarantine: [] }, seal);
     await destination.put(manifestKey(hour), contentOf(writeManifest(manifest)));

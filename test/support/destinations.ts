@@ -1,6 +1,7 @@
 import type { S3Settings } from '../../src/config/settings.ts';
 import type { Destination, DestinationOptions } from '../../src/destination/destination.ts';
-import { openDestination } from '../../src/destination/open.ts';
+import { FileDestination } from '../../src/destination/file.ts';
+import { S3Destination } from '../../src/destination/s3.ts';
 import { hearingLog, s3Settings } from './settings.ts';
 
 type Options = Partial<Omit<DestinationOptions, 's3'>>;
@@ -15,12 +16,9 @@ export function openBucket(
   { prefix = 'p', ...options }: Options & { prefix?: string } = {},
 ): Destination {
   const s3 = s3Settings(url, settings);
-  return openDestination(
-    { kind: 's3', bucket: 'bucket', prefix },
-    { s3, signal: never, log: hearingLog(), ...options },
-  );
+  return new S3Destination({ bucket: 'bucket', prefix }, { s3, signal: never, log: hearingLog(), ...options });
 }
 
 export function openFolder(folder: string, signal = never): Destination {
-  return openDestination({ kind: 'file', folder }, { s3: s3Settings(''), signal, log: hearingLog() });
+  return new FileDestination(folder, { signal, log: hearingLog() });
 }

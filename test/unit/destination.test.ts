@@ -19,7 +19,7 @@ const small = contentOf(Buffer.from('{"a":1}\n'));
 
 const HOLDS_LOCK = `
   const { openDestination } = await import('${new URL('../../dist/destination/open.js', import.meta.url)}');
-  const destination = openDestination({ kind: 'file', folder: process.argv[1] }, {});
+  const destination = await openDestination({ kind: 'file', folder: process.argv[1] }, {});
   await destination.lock();
   console.log('locked');
   setInterval(() => undefined, 1000);

@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { contentOf, type Destination } from '../../src/destination/destination.ts';
-import { openDestination } from '../../src/destination/open.ts';
+import { FileDestination } from '../../src/destination/file.ts';
 import { formatHour, type Hour, hourFolder, readHour } from '../../src/hours.ts';
 import { eventsKey } from '../../src/landing/keys.ts';
 import { crcHex, type Landing, makeManifest, manifestKey, writeManifest } from '../../src/landing/manifest.ts';
 import { compareObject, type Seen } from '../../src/landing/stored.ts';
 import { compareListing, type Difference, repairable, unnamedDifferences } from '../../src/verify/difference.ts';
 import { verify } from '../../src/verify/verify.ts';
-import { hearingLog, s3Settings } from '../support/settings.ts';
+import { hearingLog } from '../support/settings.ts';
 
 const START = readHour('2026-11-20T00');
 const NOW = new Date('2026-12-01T00:00:00Z');
@@ -62,8 +62,8 @@ describe('verify', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(anyHour, { minLength: 1, maxLength: 30 }), async (hours) => {
         const folder = await mkdtemp(join(tmpdir(), 'verify-'));
-        const options = { s3: s3Settings(''), signal: new AbortController().signal, log: hearingLog() };
-        const destination = openDestination({ kind: 'file', folder }, options);
+        const options = { signal: new AbortController().signal, log: hearingLog() };
+        const destination = new FileDestination(folder, options);
         const damaged = new Map<Hour, Damage>();
         for (const [offset, { parts, damage: kind }] of hours.entries()) {
           const landing = await land(destination, START + offset, parts);

@@ -1,4 +1,4 @@
-import { S3Client } from '@aws-sdk/client-s3';
+import type { S3Client } from '@aws-sdk/client-s3';
 import type { S3Settings } from '../../config/settings.ts';
 import { agentsFor } from '../../network.ts';
 import type { DestinationOptions } from '../destination.ts';
@@ -32,12 +32,13 @@ export async function makeClient(
     // For the clients that fetch credentials (SSO, STS): they are behind the same proxy.
     clientConfig: { requestHandler },
   };
-  let client = new S3Client({ ...options, ...(region === undefined ? {} : { region }) });
+  const sdk = await import('@aws-sdk/client-s3');
+  let client = new sdk.S3Client({ ...options, ...(region === undefined ? {} : { region }) });
   try {
     await client.config.region();
   } catch {
     client.destroy();
-    client = new S3Client({ ...options, region: 'us-east-1' });
+    client = new sdk.S3Client({ ...options, region: 'us-east-1' });
   }
   const { config, middlewareStack } = client;
   middlewareStack.add(

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
-import { openDestination } from '../../../src/destination/open.ts';
+import { S3Destination } from '../../../src/destination/s3.ts';
 import { completenessContract } from '../../support/completeness-contract.ts';
 import { needs } from '../../support/needs.ts';
 import { hearingLog, s3Settings } from '../../support/settings.ts';
@@ -37,7 +37,7 @@ describe(`what has landed in the S3 server at ${endpoint}`, function () {
           AWS_SECRET_ACCESS_KEY,
           AWS_REGION: region,
         },
-        destination: openDestination({ kind: 's3', bucket, prefix }, { s3, signal, log: hearingLog() }),
+        destination: new S3Destination({ bucket, prefix }, { s3, signal, log: hearingLog() }),
       };
     },
     { keepsChecksums: !trusting },

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { CreateBucketCommand, HeadObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
 import { contentOf, Miscounted } from '../../../src/destination/destination.ts';
-import { openDestination } from '../../../src/destination/open.ts';
+import { S3Destination } from '../../../src/destination/s3.ts';
 import { destinationContract, failure } from '../../support/destination-contract.ts';
 import { needs } from '../../support/needs.ts';
 import { hearingLog, s3Settings } from '../../support/settings.ts';
@@ -32,7 +32,7 @@ describe(`destination: the S3 server at ${endpoint}`, function () {
   const open = (signal: AbortSignal, multipart?: typeof MULTIPART) => {
     const prefix = `run/${randomBytes(6).toString('hex')}`;
     const log = hearingLog();
-    return openDestination({ kind: 's3', bucket, prefix }, { s3, signal, log, ...(multipart ? { multipart } : {}) });
+    return new S3Destination({ bucket, prefix }, { s3, signal, log, ...(multipart ? { multipart } : {}) });
   };
   destinationContract(async (signal) => open(signal), { keepsChecksums: !trusting });
 
@@ -80,7 +80,7 @@ describe(`destination: the S3 server at ${endpoint}`, function () {
     const signal = new AbortController().signal;
     const prefix = `run/${randomBytes(6).toString('hex')}`;
     const settings = { ...s3, kmsKeyId };
-    const destination = openDestination({ kind: 's3', bucket, prefix }, { s3: settings, signal, log: hearingLog() });
+    const destination = new S3Destination({ bucket, prefix }, { s3: settings, signal, log: hearingLog() });
     await destination.put('events/a.json', contentOf(Buffer.from('{}\n')));
     const client = new S3Client({
       endpoint,
@@ -96,7 +96,7 @@ describe(`destination: the S3 server at ${endpoint}`, function () {
   it('names a bucket that does not exist', async () => {
     const log = hearingLog();
     const signal = new AbortController().signal;
-    const missing = openDestination({ kind: 's3', bucket: `${bucket}-missing`, prefix: '' }, { s3, signal, log });
+    const missing = new S3Destination({ bucket: `${bucket}-missing`, prefix: '' }, { s3, signal, log });
     expect(await failure(Array.fromAsync(missing.list('')))).to.include({ code: 'BUCKET_MISSING' });
     expect(await failure(missing.put('a', contentOf(Buffer.from('x'))))).to.include({ code: 'BUCKET_MISSING' });
   });

@@ -14,7 +14,7 @@ import { crc32 } from 'node:zlib';
 import { hold, type Member } from '../../../src/archive/archive.ts';
 import { inflate } from '../../../src/archive/inflate.ts';
 import { readMemberName } from '../../../src/archive/names.ts';
-import { openDestination } from '../../../src/destination/open.ts';
+import { S3Destination } from '../../../src/destination/s3.ts';
 import { JobError } from '../../../src/errors.ts';
 import { landMember } from '../../../src/export/member.ts';
 import { gzipMember } from '../../../src/simulator/gzip.ts';
@@ -110,8 +110,8 @@ let puts = 0;
 
 async function land(member: Member, json: Buffer, format: 'json' | 'gzip'): Promise<void> {
   const prefix = `p${puts++}`;
-  const destination = openDestination(
-    { kind: 's3', bucket: 'bucket', prefix },
+  const destination = new S3Destination(
+    { bucket: 'bucket', prefix },
     { s3: s3Settings(url, { maxAttempts: 1 }), signal: never, log: hearingLog() },
   );
   const name = readMemberName(member.name);

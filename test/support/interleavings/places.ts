@@ -2,7 +2,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Destination, StoredObject } from '../../../src/destination/destination.ts';
-import { openDestination } from '../../../src/destination/open.ts';
+import { FileDestination } from '../../../src/destination/file.ts';
+import { S3Destination } from '../../../src/destination/s3.ts';
 import { JobError } from '../../../src/errors.ts';
 import type { Lying } from '../../integration/kill/places.ts';
 import { startS3Server } from '../s3-server/server.ts';
@@ -66,12 +67,7 @@ export function folderPlace(): WeatheredPlace {
   const folder = mkdtempSync(join(tmpdir(), 'interleavings-'));
   return {
     open: (weather, look) =>
-      weathered(
-        openDestination({ kind: 'file', folder }, { s3: s3Settings(''), signal: never, log: hearingLog() }),
-        weather,
-        look,
-        () => undefined,
-      ),
+      weathered(new FileDestination(folder, { signal: never, log: hearingLog() }), weather, look, () => undefined),
     lying: () =>
       new Map(
         readdirSync(folder, { recursive: true, withFileTypes: true }).flatMap((entry) => {
@@ -93,7 +89,7 @@ export async function bucketPlace(): Promise<WeatheredPlace> {
   return {
     open: (weather, look) => {
       const options = { s3: s3Settings(server.url), signal: never, log: hearingLog() };
-      const base = openDestination({ kind: 's3', bucket: 'bucket', prefix: '' }, options);
+      const base = new S3Destination({ bucket: 'bucket', prefix: '' }, options);
       return weathered(base, weather, look, () => {
         if (weather.loses()) server.faults.push({ fault: 'lost-answer', operation: 'PutObject', times: 1 });
       });
