@@ -15,7 +15,10 @@ type Rows = readonly (readonly string[])[];
 /** By the name that stands in `<!-- table: NAME -->`; `kept` are the rows that the page has now. */
 const TABLES: Readonly<Record<string, (kept: Rows) => Rows>> = {
   settings: settingsTable,
-  faults: () => [['fault', 'what the request meets'], ...Object.entries(FAULTS).map(([name, what]) => [code(name), what])],
+  faults: () => [
+    ['fault', 'what the request meets'],
+    ...Object.entries(FAULTS).map(([name, what]) => [code(name), what]),
+  ],
 };
 
 const REQUIRED: readonly string[] = ['AMPLITUDE_API_KEY', 'AMPLITUDE_SECRET_KEY'];
@@ -53,13 +56,19 @@ function withTables(page: string): string {
 
 function cellsOf(table: string): Rows {
   const lines = table.split('\n').filter((line) => line.startsWith('|'));
-  return lines.map((line) => line.split(/(?<!\\)\|/).slice(1, -1).map((cell) => cell.trim()));
+  return lines.map((line) =>
+    line
+      .split(/(?<!\\)\|/)
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
 }
 
 function markdown(rows: Rows): string {
   const [head = []] = rows;
   const widths = head.map((_, column) => Math.max(3, ...rows.map((row) => (row[column] ?? '').length)));
-  const line = (cells: readonly string[]) => `| ${widths.map((width, at) => (cells[at] ?? '').padEnd(width)).join(' | ')} |\n`;
+  const line = (cells: readonly string[]) =>
+    `| ${widths.map((width, at) => (cells[at] ?? '').padEnd(width)).join(' | ')} |\n`;
   return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.slice(1).map(line)].join('');
 }
 
