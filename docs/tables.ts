@@ -1,99 +1,126 @@
-// Writes the tables of these pages and the lines of .env.example from the code: npm run docs.
-// test/unit/docs.test.ts fails where one of them is not current.
+// Writes the tables of these pages, and .env.example, from the code: npm run docs.
+// test/unit/docs.test.ts fails if one of them is not current.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { MACHINE_DEFAULTS, VARIABLES, type Variable, type VariableName } from '../src/config/variables.ts';
+import { GROUPS, MACHINE_DEFAULTS, type Variable } from '../src/config/variables.ts';
+import { ERRORS, type ErrorCode, EXIT } from '../src/errors.ts';
 import { FAULTS } from '../src/simulator/faults.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
-
-/** The pages that hold tables of the code, and .env.example. */
-const PAGES = ['docs/settings.md', 'docs/commands.md', 'docs/errors.md', 'docs/simulator.md', '.env.example'];
+const PAGES = ['docs/settings.md', 'docs/commands.md', 'docs/errors.md', 'docs/simulator.md'];
 
 type Rows = readonly (readonly string[])[];
 
-/** By the name that stands in `<!-- table: NAME -->`; `kept` are the rows that the page has now. */
-const TABLES: Readonly<Record<string, (kept: Rows) => Rows>> = {
-  settings: settingsTable,
-  faults: () => [
-    ['fault', 'what the request meets'],
-    ...Object.entries(FAULTS).map(([name, what]) => [code(name), what]),
-  ],
+/** Pages that say more than the remedy. */
+const MORE: Partial<Record<ErrorCode, string>> = {
+  CONFIG: '[Settings](settings.md).',
+  PROXY: '[Proxies](operating.md#proxies).',
+  CERTIFICATE: '[Certificates](operating.md#certificates).',
+  ACCESS_DENIED: '[Rights in AWS](operating.md#rights-in-aws).',
+  NOT_S3: '[Stores](stores.md).',
 };
 
-const REQUIRED: readonly string[] = ['AMPLITUDE_API_KEY', 'AMPLITUDE_SECRET_KEY'];
-const ONE_OF_TWO: readonly string[] = ['DESTINATION', 'S3_BUCKET'];
+const NEEDED: Readonly<Record<string, string>> = {
+  AMPLITUDE_API_KEY: 'Required.',
+  AMPLITUDE_SECRET_KEY: 'Required.',
+  DESTINATION: 'Required, or S3_BUCKET.',
+};
 
-const ALL = Object.entries(VARIABLES) as [VariableName, Variable][];
-
-const code = (text: string) => `\`${text}\``;
-
-function settingsTable(): Rows {
-  const rows = ALL.map(([name, { description, aliases = [] }]) => [
-    code(name),
-    defaultOf(name),
-    description,
-    aliases.map(code).join(', '),
-  ]);
-  return [['setting', 'default', 'meaning', 'other names'], ...rows];
+function code(text: string): string {
+  return `\`${text}\``;
 }
 
-function defaultOf(name: VariableName): string {
-  const variable: Variable = VARIABLES[name];
-  if (MACHINE_DEFAULTS.includes(name)) return "the system's";
-  if (variable.default !== undefined) return code(variable.default);
-  if (REQUIRED.includes(name)) return '**required**';
-  return ONE_OF_TWO.includes(name) ? '**one of the two**' : '';
+function settingsOf(group: object): [string, Variable][] {
+  return Object.entries(group);
 }
 
-/** Fills the tables between their marks. A table without a source in TABLES stays as it is. */
+/** As documents show it; undefined if there is none, or if it differs by machine. */
+function defaultOf(name: string, variable: Variable): string | undefined {
+  const differs = (MACHINE_DEFAULTS as readonly string[]).includes(name);
+  return differs || variable.default === undefined ? undefined : String(variable.default);
+}
+
+function settingsRows(): Rows {
+  return Object.values(GROUPS)
+    .flatMap(settingsOf)
+    .map(([name, variable]) => {
+      const { description, aliases = [] } = variable;
+      const usual = defaultOf(name, variable);
+      const needed = NEEDED[name]?.replace('S3_BUCKET', code('S3_BUCKET')) ?? '';
+      return [code(name), usual === undefined ? needed : code(usual), description, aliases.map(code).join(', ')];
+    });
+}
+
+function errorRows(): Rows {
+  return Object.entries(ERRORS).map(([name, { exit, meaning, remedy }]) => {
+    const signals = name === 'INTERRUPTED' ? `${EXIT.SIGINT}, ${EXIT.SIGTERM}` : `${EXIT.failed}, ${EXIT.partial}`;
+    const more = MORE[name as ErrorCode];
+    return [code(name), exit === undefined ? signals : String(exit), meaning, [remedy, more].filter(Boolean).join(' ')];
+  });
+}
+
+/** By the name in `<!-- table: NAME -->`. */
+function tables(): Readonly<Record<string, Rows>> {
+  return {
+    settings: [['setting', 'default', 'meaning', 'other names'], ...settingsRows()],
+    errors: [['code', 'exit', 'meaning', 'what to do'], ...errorRows()],
+    faults: [['fault', 'what the request meets'], ...Object.entries(FAULTS).map(([name, what]) => [code(name), what])],
+  };
+}
+
 function withTables(page: string): string {
-  return page.replace(/<!-- table: (.+?) -->\n(.*?)<!-- \/table -->/gs, (whole, name: string, kept: string) => {
-    const table = TABLES[name];
-    return table === undefined ? whole : `<!-- table: ${name} -->\n${markdown(table(cellsOf(kept)))}<!-- /table -->`;
+  const known = tables();
+  return page.replace(/<!-- table: (.+?) -->\n.*?<!-- \/table -->/gs, (whole, name: string) => {
+    const table = known[name];
+    if (table === undefined) return whole;
+    return `<!-- table: ${name} -->\n\n${markdown(table)}\n<!-- /table -->`;
   });
 }
 
-function cellsOf(table: string): Rows {
-  const lines = table.split('\n').filter((line) => line.startsWith('|'));
-  return lines.map((line) =>
-    line
-      .split(/(?<!\\)\|/)
-      .slice(1, -1)
-      .map((cell) => cell.trim()),
-  );
-}
-
-function markdown(rows: Rows): string {
-  const [head = []] = rows;
-  const widths = head.map((_, column) => Math.max(3, ...rows.map((row) => (row[column] ?? '').length)));
+function markdown([head = [], ...rows]: Rows): string {
+  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)));
   const line = (cells: readonly string[]) =>
-    `| ${widths.map((width, at) => (cells[at] ?? '').padEnd(width)).join(' | ')} |\n`;
-  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.slice(1).map(line)].join('');
+    `| ${widths.map((width, column) => (cells[column] ?? '').padEnd(width)).join(' | ')} |\n`;
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('');
 }
 
-/** Every variable stands below a line that describes it. Order and headings are the file's own. */
-function withSettings(example: string): string {
-  return example.replace(/^# .*\n#?([A-Z0-9_]+)=.*$/gm, (whole, name: string) => {
-    if (!Object.hasOwn(VARIABLES, name)) return whole;
-    const variable: Variable = VARIABLES[name as VariableName];
-    if (REQUIRED.includes(name)) return whole.replace(/^# .*/, `# ${variable.description} Required.`);
-    if (name === 'DESTINATION') return `# ${variable.description} Required, or S3_BUCKET.\n${name}=${variable.example}`;
-    const machine = MACHINE_DEFAULTS.includes(name as VariableName);
-    const usual = machine ? undefined : variable.default;
-    const words = usual === undefined ? variable.description : `${variable.description} Default: ${usual}.`;
-    return `# ${words}\n#${name}=${usual ?? variable.example}`;
-  });
+/** Comments out all but the required settings, and shows the default or an example. */
+function envExample(): string {
+  const head = [
+    '# The settings of amplitude-to-s3. Copy this file to .env and fill in the lines without a # before them.',
+    '# npm start and docker run --env-file read it. Use no quotes: docker makes them part of the value.',
+    '# A # starts a comment only at the start of a line. For a secret that contains a #, use a file: NAME_FILE.',
+    '# Lines with a # show the default, or an example.',
+  ];
+  const groups = Object.entries(GROUPS).map(([title, group]) => [
+    `# --- ${title} ---`,
+    ...settingsOf(group).map(([name, variable]) => {
+      const usual = defaultOf(name, variable);
+      const needed = NEEDED[name];
+      const note = needed ?? (usual === undefined ? '' : `Default: ${usual}.`);
+      const shown = variable.secret === true && needed !== undefined ? placeholder(name) : (usual ?? variable.example);
+      return `# ${variable.description} ${note}`
+        .trimEnd()
+        .concat(`\n${needed === undefined ? '#' : ''}${name}=${shown}`);
+    }),
+  ]);
+  return `${[head.join('\n'), ...groups.flat()].join('\n\n')}\n`;
 }
 
-/** Each page as it is, and as the code wants it. */
-export function pages(): { readonly name: string; readonly now: string; readonly current: string }[] {
-  return PAGES.map((name) => {
-    const now = readFileSync(join(ROOT, name), 'utf8');
-    return { name, now, current: name.endsWith('.md') ? withTables(now) : withSettings(now) };
-  });
+/** AMPLITUDE_API_KEY: your-api-key. doctor and people see at once that it is no key. */
+function placeholder(name: string): string {
+  return name.replace('AMPLITUDE', 'your').replaceAll('_', '-').toLowerCase();
+}
+
+/** Each file as it is, and as the code wants it. */
+export function files(): { readonly name: string; readonly now: string; readonly current: string }[] {
+  const read = (name: string) => readFileSync(join(ROOT, name), 'utf8');
+  return [
+    ...PAGES.map((name) => ({ name, now: read(name), current: withTables(read(name)) })),
+    { name: '.env.example', now: read('.env.example'), current: envExample() },
+  ];
 }
 
 if (import.meta.main) {
-  for (const { name, current } of pages()) writeFileSync(join(ROOT, name), current);
+  for (const { name, current } of files()) writeFileSync(join(ROOT, name), current);
 }

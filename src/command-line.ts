@@ -1,6 +1,6 @@
 import { relative } from 'node:path';
 
-type Environment = Readonly<Record<string, string | undefined>>;
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What stands before the arguments; for `demo` it may be another. */
 interface Start {

@@ -13,42 +13,44 @@ export function agreeing(value: number, one: string, many: string): string {
   return value === 1 ? one : many;
 }
 
-/** Bytes in the units of a hand-held calculator: 43.9 MB is 43.9 million bytes. */
+/** Bytes in decimal units: 43.9 MB is 43.9 million bytes. */
 export function size(bytes: number): string {
-  const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
-  const power = Math.min(units.length - 1, bytes < 1000 ? 0 : Math.floor(Math.log10(bytes) / 3));
-  return power === 0 ? count(bytes, 'byte') : `${(bytes / 1000 ** power).toFixed(1)} ${units[power]}`;
+  if (bytes < 1000) return count(bytes, 'byte');
+  const units = ['kB', 'MB', 'GB', 'TB'];
+  const power = Math.min(units.length, Math.floor(Math.log10(bytes) / 3));
+  return `${(bytes / 1000 ** power).toFixed(1)} ${units[power - 1]}`;
 }
 
-/** `412 requests: 30 listings, 382 manifests read` */
-export function requestCost({
-  listings,
-  reads,
-  looks,
-}: Readonly<Record<'listings' | 'reads' | 'looks', number>>): string {
+/** `412 requests: 30 listings, 382 objects read` */
+export function requestCost(cost: {
+  readonly listings: number;
+  readonly reads: number;
+  readonly looks: number;
+}): string {
+  const { listings, reads, looks } = cost;
   const parts = [count(listings, 'listing')];
   if (reads > 0) parts.push(`${count(reads, 'object')} read`);
   if (looks > 0) parts.push(`${count(looks, 'look')} at an object`);
   return `${count(listings + reads + looks, 'request')}: ${parts.join(', ')}`;
 }
 
-/** C0 and C1 but for the end of a line, DEL, the separators that end a line, and what turns the direction of a text. */
+/** Control characters except the end of a line, separators that end a line, and marks that turn the text direction. */
 const UNPRINTABLE = /[^\P{Cc}\n]|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 
 /**
- * What comes from outside may hold what moves a cursor, changes colours or turns a line around; shown, it is `\u{1b}`. Every
- * output passes through here, after secrets are taken out and before colours are painted.
+ * Shows characters that move a cursor, change colours or turn a line around as `\u{1b}`. Every output passes through
+ * here, after secrets are taken out and before colours are added.
  */
 export function printable(text: string): string {
   return text.replace(UNPRINTABLE, escaped);
 }
 
-/** A name from outside within a line: it can neither end that line nor hide a character. */
+/** A name from outside, for use within a line: it can neither end the line nor hide a character. */
 export function printableName(name: string): string {
   return name.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, escaped);
 }
 
-/** The same in a text that is JSON: read back, its strings are what they were. */
+/** `printable` for JSON: a reader gets the same strings. */
 export function printableJson(json: string): string {
   return json.replace(UNPRINTABLE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
@@ -57,20 +59,19 @@ function escaped(character: string): string {
   return `\\u{${character.codePointAt(0)?.toString(16)}}`;
 }
 
-/** Whole words, as many on a line as fit; what stands in backquotes is never broken, so that it can be copied. */
+/** Breaks lines between words. Text in backquotes stays on one line, so that it can be copied. */
 export function wrap(text: string, columns: number): string[] {
-  const lines: string[] = [];
-  for (const paragraph of text.split('\n')) {
+  return text.split('\n').flatMap((paragraph) => {
     const [indent = ''] = /^ */.exec(paragraph) ?? [];
-    let line = indent;
+    const lines: string[] = [];
+    let line = '';
     for (const word of paragraph.match(/`[^`]*`\S*|\S+/g) ?? []) {
-      if (line.trim() !== '' && line.length + 1 + word.length > columns) {
-        lines.push(line);
-        line = indent;
+      if (line !== '' && indent.length + line.length + 1 + word.length > columns) {
+        lines.push(indent + line);
+        line = '';
       }
-      line += line.trim() === '' ? word : ` ${word}`;
+      line += line === '' ? word : ` ${word}`;
     }
-    lines.push(line);
-  }
-  return lines;
+    return [...lines, indent + line];
+  });
 }

@@ -1,10 +1,18 @@
-import type { LogFormat, LogLevel } from './config/settings.ts';
-import { JobError } from './errors.ts';
+import { causesOf, JobError } from './errors.ts';
 import { printable, wrap } from './format.ts';
+
+export const LOG_FORMATS = ['pretty', 'json', 'kestra'] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
+/** From the most to the least talkative. */
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+const COLORS: Readonly<Record<LogLevel, string>> = { debug: '90', info: '36', warn: '33', error: '31' };
 
 export type Fields = Readonly<Record<string, string | number | boolean | undefined>>;
 
-/** What a run says while it goes on. Every message and field passes the redaction of secrets, and is printable. */
+/** What a run says while it works. Every message and field is printable and without secrets. */
 export interface Log {
   debug(message: string, fields?: Fields): void;
   info(message: string, fields?: Fields): void;
@@ -18,7 +26,7 @@ export interface LogOptions {
   readonly format: LogFormat;
   readonly level: LogLevel;
   readonly color: boolean;
-  /** Of the terminal, as it is now; undefined where there is none. */
+  /** The present width of the terminal; undefined if there is none. */
   readonly columns?: () => number | undefined;
   /** Takes whole records, without the end of their last line. */
   readonly write: (line: string) => void;
@@ -28,81 +36,91 @@ export interface LogOptions {
   readonly run: string;
 }
 
-const ORDER: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
-const COLORS: Readonly<Record<LogLevel, string>> = {
-  debug: '90',
-  info: '36',
-  warn: '33',
-  error: '31',
-};
-
-/** A line of Kestra's protocol. What would end it early is printable by then: one line must stay one line. */
+/** A line of Kestra's protocol. `printable` takes out what would end the line early. */
 export function kestraLine(content: object): string {
   const shown = (_: string, value: unknown) => (typeof value === 'string' ? printable(value) : value);
   return `::${JSON.stringify(content, shown)}::`;
 }
 
-/** Where a message begins beside time and level. Nothing else stands further left, so no quote can pass for a line of its own. */
+/** Where messages start, after time and level. Nothing else stands further left, so no quote can pass for a log line. */
 const INDENT = 15;
 
-/** A narrow terminal gets lines that are longer than it, rather than a word a line. */
+/** Lines longer than a narrow terminal read better than one word a line. */
 const LEAST_COLUMNS = 40;
 
 export function createLog(options: LogOptions): Log {
-  const { format, level, color, now, run, columns = () => undefined } = options;
-  const least = ORDER.indexOf(level);
-  const paint = (code: string, text: string) => (color ? `\u001b[${code}m${text}\u001b[0m` : text);
-  const clean = (text: string) => printable(options.redact(text));
-
-  const json = (at: LogLevel, message: string, fields: Fields) => {
-    // Before it is rendered: in a line of JSON a redaction could fall on half an escape.
-    const shown = Object.entries(fields).map(([name, value]) => [
-      name,
-      typeof value === 'string' ? clean(value) : value,
-    ]);
-    return JSON.stringify({
-      time: now().toISOString(),
-      level: at,
-      msg: clean(message),
-      run,
-      ...Object.fromEntries(shown),
-    });
-  };
-  const kestra = (at: LogLevel, message: string) =>
-    kestraLine({ logs: [{ level: at.toUpperCase(), message: clean(message) }] });
-  /** Of a terminal the width is kept. Nothing but what is painted here has colours. */
-  const lines = (text: string) =>
-    wrap(clean(text), Math.max(LEAST_COLUMNS, columns() ?? Number.POSITIVE_INFINITY) - INDENT);
-  const pretty = (at: LogLevel, text: readonly string[]) => {
-    const time = paint('90', now().toISOString().slice(11, 19));
-    return `${time} ${paint(COLORS[at], at.padEnd(5))} ${text.join(`\n${' '.repeat(INDENT)}`)}`;
-  };
-  const isTold = (at: LogLevel) => ORDER.indexOf(at) >= least;
-  const say =
-    (at: LogLevel) =>
-    (message: string, fields: Fields = {}) => {
-      if (!isTold(at)) return;
-      if (format === 'json') options.write(json(at, message, fields));
-      else if (format === 'kestra') options.write(kestra(at, message));
-      else options.write(pretty(at, at === 'warn' || at === 'error' ? lines(message) : clean(message).split('\n')));
-    };
-  const failure = (error: unknown) => {
-    const { code, message, hint } = told(error);
-    if (format === 'json') options.write(json('error', describe(error), { code }));
-    else if (format === 'kestra') options.write(kestra('error', `${code}: ${describe(error)}`));
-    else {
-      const [first = '', ...rest] = lines(`${code}: ${message}`);
-      const next = hint === undefined ? [] : lines(`→ ${hint}`).map((line) => paint(COLORS.info, line));
-      options.write(pretty('error', [`${paint('1', code)}${first.slice(code.length)}`, ...rest, ...next]));
-    }
-    log.debug(stackOf(error), { code });
-  };
-  const log: Log = { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error'), failure };
-  return log;
+  return new StreamLog(options);
 }
 
-/** Anything that is no JobError is told as the defect that it is. */
-function told(error: unknown): { code: string; message: string; hint: string | undefined } {
+class StreamLog implements Log {
+  readonly #options: LogOptions;
+
+  constructor(options: LogOptions) {
+    this.#options = options;
+  }
+
+  readonly debug = (message: string, fields?: Fields): void => this.#say('debug', message, fields);
+  readonly info = (message: string, fields?: Fields): void => this.#say('info', message, fields);
+  readonly warn = (message: string, fields?: Fields): void => this.#say('warn', message, fields);
+  readonly error = (message: string, fields?: Fields): void => this.#say('error', message, fields);
+
+  failure(error: unknown): void {
+    const { code, message, hint } = known(error);
+    const { format, write } = this.#options;
+    if (format === 'pretty') {
+      const [first = '', ...rest] = this.#wrapped(`${code}: ${message}`);
+      const next = hint === undefined ? [] : this.#wrapped(`→ ${hint}`).map((line) => this.#paint(COLORS.info, line));
+      write(this.#pretty('error', [this.#paint('1', code) + first.slice(code.length), ...rest, ...next]));
+    } else {
+      this.error(format === 'kestra' ? `${code}: ${describe(error)}` : describe(error), { code });
+    }
+    this.debug(stackOf(error), { code });
+  }
+
+  #say(level: LogLevel, message: string, fields: Fields = {}): void {
+    const { format, level: least, write } = this.#options;
+    if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(least)) return;
+    if (format === 'json') write(this.#json(level, message, fields));
+    else if (format === 'kestra') {
+      write(kestraLine({ logs: [{ level: level.toUpperCase(), message: this.#clean(message) }] }));
+    } else {
+      const isLong = level === 'warn' || level === 'error';
+      write(this.#pretty(level, isLong ? this.#wrapped(message) : this.#clean(message).split('\n')));
+    }
+  }
+
+  #json(level: LogLevel, message: string, fields: Fields): string {
+    const { now, run } = this.#options;
+    // Redaction comes before JSON.stringify: in its text, it could cut an escape in half.
+    const clean = Object.entries(fields).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? this.#clean(value) : value,
+    ]);
+    const time = now().toISOString();
+    return JSON.stringify({ time, level, msg: this.#clean(message), run, ...Object.fromEntries(clean) });
+  }
+
+  #pretty(level: LogLevel, lines: readonly string[]): string {
+    const time = this.#paint('90', this.#options.now().toISOString().slice(11, 19));
+    return `${time} ${this.#paint(COLORS[level], level.padEnd(5))} ${lines.join(`\n${' '.repeat(INDENT)}`)}`;
+  }
+
+  #wrapped(text: string): string[] {
+    const columns = this.#options.columns?.() ?? Number.POSITIVE_INFINITY;
+    return wrap(this.#clean(text), Math.max(LEAST_COLUMNS, columns) - INDENT);
+  }
+
+  #clean(text: string): string {
+    return printable(this.#options.redact(text));
+  }
+
+  #paint(code: string, text: string): string {
+    return this.#options.color ? `\u001b[${code}m${text}\u001b[0m` : text;
+  }
+}
+
+/** Any error that is no JobError is a defect. */
+function known(error: unknown): Pick<JobError, 'code' | 'message' | 'hint'> {
   if (error instanceof JobError) return error;
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return {
@@ -114,16 +132,12 @@ function told(error: unknown): { code: string; message: string; hint: string | u
 
 /** The paragraph for a person. */
 export function describe(error: unknown): string {
-  const { message, hint } = told(error);
+  const { message, hint } = known(error);
   if (hint === undefined) return message;
   return `${message}${message.includes('\n') ? '\n' : ' '}${hint}`;
 }
 
 function stackOf(error: unknown): string {
-  const parts: string[] = [];
-  for (let at = error, depth = 0; at !== undefined && depth < 8; depth++) {
-    parts.push(at instanceof Error ? (at.stack ?? at.message) : String(at));
-    at = at instanceof Error ? at.cause : undefined;
-  }
-  return parts.join('\ncaused by ');
+  const causes = [...causesOf(error)].map(({ stack, message }) => stack ?? message);
+  return causes.length === 0 ? String(error) : causes.join('\ncaused by ');
 }

@@ -2,7 +2,8 @@
 import { readArguments } from './cli/arguments.ts';
 import { type Output, openOutput } from './cli/output.ts';
 import { startedBy } from './command-line.ts';
-import { loadSettings, processEnvironment, processMounts } from './config/settings.ts';
+import { processEnvironment, processMounts } from './config/environment.ts';
+import { loadSettings } from './config/settings.ts';
 import { EXIT, Interrupted, JobError, UsageError } from './errors.ts';
 import { trust } from './network.ts';
 import { redaction } from './redaction.ts';

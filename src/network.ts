@@ -3,8 +3,10 @@ import http from 'node:http';
 import https from 'node:https';
 import { isIP } from 'node:net';
 import tls from 'node:tls';
-import type { ProxyEnv } from './config/settings.ts';
-import { causesOf, codeOf, EXIT, JobError, systemCode } from './errors.ts';
+import { causesOf, codeOf, JobError, systemCode } from './errors.ts';
+
+/** The proxies, as Node.js's agents take them. */
+export type ProxyEnv = Readonly<Partial<Record<'HTTPS_PROXY' | 'HTTP_PROXY' | 'NO_PROXY', string>>>;
 
 export interface Agents {
   readonly http: http.Agent;
@@ -12,24 +14,20 @@ export interface Agents {
 }
 
 /**
- * Agents that go through the proxies of `proxyEnv`, by Node.js's own rules for them. `tunnelMs` is how long a proxy may
- * take to open a tunnel: clients count from the socket on, which a tunnel is only once it stands.
+ * Agents that use the proxies of `proxyEnv`, by Node.js's own rules. `tunnelMs` is how long a proxy may take to open a
+ * tunnel: the time-outs of clients start when the tunnel is open.
  */
-export function agentsFor(
-  proxyEnv: ProxyEnv,
-  maxSockets = Number.POSITIVE_INFINITY,
-  tunnelMs: number | undefined = undefined,
-): Agents {
+export function agentsFor(proxyEnv: ProxyEnv, maxSockets = Number.POSITIVE_INFINITY, tunnelMs?: number): Agents {
   const options = { keepAlive: true, maxSockets, proxyEnv, ...(tunnelMs === undefined ? {} : { timeout: tunnelMs }) };
   return { http: new http.Agent(options), https: new https.Agent(options) };
 }
 
-/** Trusts the certificates of a file beside the usual ones, in all of this process. Throws CONFIG where it cannot. */
+/** Trusts the certificates of a file besides the usual ones, in the whole process. */
 export function trust(caBundle: string | undefined): void {
   if (caBundle === undefined) return;
   try {
     const certificates = readFileSync(caBundle, 'utf8');
-    // Node.js takes a text without any certificate for none, and says nothing.
+    // Node.js takes a text without any certificate and says nothing.
     if (!/-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----/.test(certificates))
       throw new Error('it holds no certificate');
     tls.setDefaultCACertificates([...tls.getCACertificates('default'), certificates]);
@@ -38,57 +36,35 @@ export function trust(caBundle: string | undefined): void {
     throw new JobError('CONFIG', `AWS_CA_BUNDLE names ${caBundle}, which cannot be used (${why}).`, {
       cause: error,
       endsRun: true,
-      exitCode: EXIT.usage,
       hint: 'Name a file of certificates in PEM form that this user may read.',
     });
   }
 }
 
-/**
- * What passes by itself, for both clients. Not ENOTFOUND: a name that nobody knows is a slip of the pen, while a resolver
- * that cannot answer now says EAI_AGAIN.
- */
-const TRANSIENT = new Set([
-  'EAI_AGAIN',
-  'ETIMEDOUT',
-  'ECONNRESET',
-  'ECONNREFUSED',
-  'ECONNABORTED',
-  'EPIPE',
-  'EPROTO',
-  'ENETUNREACH',
-  'ENETDOWN',
-  'ENETRESET',
-  'EHOSTUNREACH',
-  'EHOSTDOWN',
-  // Of this machine: too many connections at once.
-  'EADDRNOTAVAIL',
-  'ENOBUFS',
-  'EMFILE',
-  'ENFILE',
-  'ERR_STREAM_PREMATURE_CLOSE',
-]);
+/** Not ENOTFOUND: a name that nobody knows is a mistake, while a resolver that cannot answer now says EAI_AGAIN. */
+const TRANSIENT =
+  /^(?:EAI_AGAIN|ETIMEDOUT|ECONNRESET|ECONNREFUSED|ECONNABORTED|EPIPE|EPROTO|ENETUNREACH|ENETDOWN|ENETRESET|EHOSTUNREACH|EHOSTDOWN|ERR_STREAM_PREMATURE_CLOSE)$/;
 
-/** Whether the network may carry the same request a moment later. */
+/** This machine has too many connections at once. */
+const CROWDED = /^(?:EADDRNOTAVAIL|ENOBUFS|EMFILE|ENFILE)$/;
+
+/** A proxy or server that speaks broken HTTP or TLS mostly does it once. */
+const BROKEN_ANSWER = /^(?:HPE_|ERR_SSL_)/;
+
+/** Node.js's codes for a certificate that cannot be verified. */
+const CERTIFICATE =
+  /^(?:CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERROR_IN_CERT_|ERR_TLS_CERT_|INVALID_CA$|INVALID_PURPOSE$|PATH_LENGTH_EXCEEDED$|HOSTNAME_MISMATCH$)/;
+
+/** Whether the network may carry the same request a moment later. Holds for both clients. */
 export function isTransientCause(error: unknown): boolean {
   if (codeOf(error, CERTIFICATE) !== undefined) return false;
   const tunnel = tunnelError(error);
   if (tunnel !== undefined) return (statusOf(tunnel) ?? 500) >= 500;
-  // A proxy or server that speaks broken HTTP or TLS mostly speaks it once.
-  if (codeOf(error, /^(?:HPE_|ERR_SSL_)/) !== undefined) return true;
-  for (const { code, message } of causesOf(error) as Iterable<Error & { code?: unknown }>) {
-    if (typeof code === 'string' && TRANSIENT.has(code)) return true;
-    if (/socket hang up|request was closed/.test(message)) return true;
-  }
-  return false;
+  return [TRANSIENT, CROWDED, BROKEN_ANSWER].some((codes) => codeOf(error, codes) !== undefined);
 }
 
-/** The codes by which Node.js tells that a certificate cannot be verified. */
-const CERTIFICATE =
-  /^(?:CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERROR_IN_CERT_|ERR_TLS_CERT_|INVALID_CA$|INVALID_PURPOSE$|PATH_LENGTH_EXCEEDED$|HOSTNAME_MISMATCH$)/;
-
 export const PROXY_HINT =
-  'Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY. A user name and password stand before the host: http://user:password@host:port. A host that NO_PROXY names is asked without the proxy.';
+  'Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY. A user name and password stand before the host: http://user:password@host:port. Hosts in NO_PROXY are reached without the proxy.';
 
 interface Asked {
   readonly proxyEnv: ProxyEnv;
@@ -96,73 +72,82 @@ interface Asked {
   readonly host: string;
 }
 
-/** Trouble with a proxy or a certificate, which is the same for both clients; undefined for any other. */
+/** An error of a proxy or a certificate, which means the same for both clients; undefined for any other. */
 export function networkError(error: unknown, { proxyEnv, host }: Asked): JobError | undefined {
   const certificate = codeOf(error, CERTIFICATE);
   if (certificate !== undefined) return certificateError(certificate, error, host);
-  const why = whyOfProxy(error, proxyEnv, host);
-  if (why === undefined) return undefined;
-  return new JobError('PROXY', why, { cause: error, endsRun: true, hint: PROXY_HINT });
+  const why = proxyProblem(error, proxyEnv, host);
+  return why === undefined ? undefined : new JobError('PROXY', why, { cause: error, endsRun: true, hint: PROXY_HINT });
 }
 
-/** A 407 that came as an answer: a proxy wants to know who asks, or refuses who does. */
+/** The error of a 407 that came as an answer. */
 export function proxyRefusal(proxy: string | undefined): JobError {
   return new JobError('PROXY', refusedUser(proxy), { endsRun: true, hint: PROXY_HINT });
 }
 
-function certificateError(code: string, error: unknown, host: string): JobError {
-  const text = [...causesOf(error)].at(-1)?.message ?? '';
-  const hint =
-    code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID'
-      ? "Check this machine's clock first. If that is right, the certificate has to be renewed; where a proxy issues it,"
-      : code === 'ERR_TLS_CERT_ALTNAME_INVALID' || code === 'HOSTNAME_MISMATCH'
-        ? 'Check the host name in AMPLITUDE_BASE_URL or AWS_ENDPOINT_URL_S3, which is none of those in the certificate. Where a proxy issues it,'
-        : 'Where your organisation issues its own certificates,';
+const CHECK_CLOCK =
+  "Check this machine's clock first. If it is right, the certificate has to be renewed. If a proxy issues it,";
+const CHECK_HOST =
+  'Check the host name in AMPLITUDE_BASE_URL or AWS_ENDPOINT_URL_S3: the certificate is for others. If a proxy issues it,';
+const CERTIFICATE_ADVICE = new Map([
+  ['CERT_HAS_EXPIRED', CHECK_CLOCK],
+  ['CERT_NOT_YET_VALID', CHECK_CLOCK],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', CHECK_HOST],
+  ['HOSTNAME_MISMATCH', CHECK_HOST],
+]);
+
+function certificateError(code: string, cause: unknown, host: string): JobError {
+  const text = [...causesOf(cause)].at(-1)?.message ?? '';
+  const advice = CERTIFICATE_ADVICE.get(code) ?? 'If your organisation issues its own certificates,';
   return new JobError('CERTIFICATE', `The certificate of ${host} cannot be verified (${code}: ${text}).`, {
-    cause: error,
+    cause,
     endsRun: true,
-    hint: `${hint} name a file with the CA's certificate (PEM) in AWS_CA_BUNDLE, or in NODE_EXTRA_CA_CERTS.`,
+    hint: `${advice} name a file with the CA's certificate (PEM) in AWS_CA_BUNDLE, or in NODE_EXTRA_CA_CERTS.`,
   });
 }
 
-interface TunnelError extends Error {
+/** An error of Node.js or a client: each sets some of these. */
+interface NetworkCause extends Error {
+  readonly code?: unknown;
+  readonly syscall?: string;
+  readonly hostname?: string;
+  readonly address?: string;
+  readonly port?: number;
   readonly statusCode?: number;
 }
 
-function tunnelError(error: unknown): TunnelError | undefined {
-  // The innermost: got copies the code of a cause, and not its status.
-  return [...causesOf(error)].findLast((at) => (at as { code?: unknown }).code === 'ERR_PROXY_TUNNEL');
+function tunnelError(error: unknown): NetworkCause | undefined {
+  // The innermost one: got copies the code of a cause, but not its status.
+  return [...causesOf(error)].findLast((cause: NetworkCause) => cause.code === 'ERR_PROXY_TUNNEL');
 }
 
-/** Undefined where the proxy gave none, or one that cannot be read. */
-function statusOf({ statusCode }: TunnelError): number | undefined {
+/** Undefined if the proxy gave none, or one that cannot be read. */
+function statusOf({ statusCode }: NetworkCause): number | undefined {
   return Number.isInteger(statusCode) ? statusCode : undefined;
 }
 
-function whyOfProxy(error: unknown, proxyEnv: ProxyEnv, host: string): string | undefined {
+function proxyProblem(error: unknown, { HTTPS_PROXY, HTTP_PROXY }: ProxyEnv, host: string): string | undefined {
   const tunnel = tunnelError(error);
   if (tunnel !== undefined) {
     const status = statusOf(tunnel);
-    if (status === 407) return refusedUser(proxyEnv.HTTPS_PROXY);
+    if (status === 407) return refusedUser(HTTPS_PROXY);
     const said = status === undefined ? tunnel.message : `HTTP ${status}`;
-    return `The proxy ${withoutUser(proxyEnv.HTTPS_PROXY)} opened no connection to ${host} (${said}).`;
+    return `The proxy ${withoutUser(HTTPS_PROXY)} opened no connection to ${host} (${said}).`;
   }
   const { $metadata } = error as { $metadata?: { httpStatusCode?: number } };
-  if ($metadata?.httpStatusCode === 407) return refusedUser(proxyEnv.HTTP_PROXY ?? proxyEnv.HTTPS_PROXY);
-  const proxy = [proxyEnv.HTTPS_PROXY, proxyEnv.HTTP_PROXY].find((url) => url !== undefined && failedAt(error, url));
-  if (proxy === undefined) return undefined;
-  return `The proxy ${withoutUser(proxy)} cannot be reached (${systemCode(error)}).`;
+  if ($metadata?.httpStatusCode === 407) return refusedUser(HTTP_PROXY ?? HTTPS_PROXY);
+  const proxy = [HTTPS_PROXY, HTTP_PROXY].find((url) => url !== undefined && failedToConnect(error, url));
+  return proxy && `The proxy ${withoutUser(proxy)} cannot be reached (${systemCode(error)}).`;
 }
 
-/** Whether it is the proxy to which no connection came about. */
-function failedAt(error: unknown, proxy: string): boolean {
+function failedToConnect(error: unknown, proxy: string): boolean {
   const { hostname, port, protocol } = new URL(proxy);
   const host = hostname.replace(/^\[|\]$/g, '');
-  const at = port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port);
-  for (const cause of causesOf(error) as Iterable<NodeJS.ErrnoException & { address?: string; port?: number }>) {
-    const { syscall, address, port: tried } = cause;
-    if (syscall === 'getaddrinfo') return (cause as { hostname?: string }).hostname === host;
-    if (syscall === 'connect' && tried === at && (isIP(host) === 0 || address === host)) return true;
+  const proxyPort = Number(port || (protocol === 'https:' ? 443 : 80));
+  for (const cause of causesOf(error) as Iterable<NetworkCause>) {
+    if (cause.syscall === 'getaddrinfo') return cause.hostname === host;
+    if (cause.syscall === 'connect' && cause.port === proxyPort && (isIP(host) === 0 || cause.address === host))
+      return true;
   }
   return false;
 }
@@ -170,9 +155,7 @@ function failedAt(error: unknown, proxy: string): boolean {
 function refusedUser(proxy: string | undefined): string {
   const { username = '', password = '' } = URL.parse(proxy ?? '') ?? {};
   const said =
-    username + password === ''
-      ? 'asks for a user name and a password'
-      : 'refuses the user name and the password that are given';
+    username + password === '' ? 'asks for a user name and a password' : 'refuses the user name and the password';
   return `The proxy${proxy === undefined ? '' : ` ${withoutUser(proxy)}`} ${said} (HTTP 407).`;
 }
 

@@ -4,11 +4,11 @@ import { command } from '../command-line.ts';
 import type { StatusFlags } from '../commands/status.ts';
 import type { VerifyFlags } from '../commands/verify.ts';
 import { localPath, PathError } from '../config/path.ts';
+import { readAge } from '../config/readers.ts';
 import type { Environment } from '../config/settings.ts';
 import { UsageError } from '../errors.ts';
 import type { ExportFlags } from '../export/plan.ts';
 import type { ReconcileFlags } from '../reconcile/reconcile.ts';
-import { readAge } from './age.ts';
 import { refuseKeptByNpm } from './npm.ts';
 
 export interface SimulateFlags {

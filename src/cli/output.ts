@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
-import { type Environment, logSettings } from '../config/settings.ts';
+import { logSettings } from '../config/environment.ts';
+import type { Environment } from '../config/settings.ts';
 import { JobError } from '../errors.ts';
 import { printable, printableJson } from '../format.ts';
 import { createLog, type Log } from '../log.ts';

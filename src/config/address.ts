@@ -1,104 +1,58 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Redact } from '../redaction.ts';
-import { isLostWithContainer } from './container.ts';
-import { type Found, missing } from './names.ts';
-import { isPath, localPath, PathError } from './path.ts';
-import type { DestinationAddress } from './settings.ts';
-import { VARIABLES, type VariableName } from './variables.ts';
+import { localPath } from './path.ts';
+import { isBucketName, keyPrefix, ValueError } from './readers.ts';
 
-/** `s3://bucket/prefix`, `file:///folder` or a plain path. Throws a RangeError that says what is wrong. */
-export function parseDestination(text: string): DestinationAddress {
-  const s3 = /^s3:\/\/([^/]*)\/?(.*)$/s.exec(text);
-  if (s3 !== null) {
-    const [, bucket = '', rest = ''] = s3;
-    const prefix = rest.replace(/^\/+|\/+$/g, '');
-    if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) {
-      const shown = text.includes('@') ? 'what stands before the first /' : `"${bucket}"`;
-      throw new RangeError(`${shown} cannot be the name of a bucket`);
-    }
-    if (prefix.split('/').some((part) => part === '.' || part === '..')) {
-      throw new RangeError('the prefix must not contain . or ..');
-    }
-    return { kind: 's3', bucket, prefix };
+export type DestinationAddress =
+  | { readonly kind: 's3'; readonly bucket: string; readonly prefix: string }
+  | { readonly kind: 'file'; readonly folder: string };
+
+/** Reads `s3://bucket/prefix`, `file:///folder` or a plain path. */
+export function readDestination(text: string): DestinationAddress {
+  const [, bucket, prefix = ''] = /^s3:\/\/([^/]*)\/?(.*)$/s.exec(text) ?? [];
+  if (bucket !== undefined) {
+    if (!isBucketName(bucket)) throw new ValueError('must have the name of a bucket between s3:// and the next /');
+    return { kind: 's3', bucket, prefix: keyPrefix(prefix) };
   }
-  if (text.startsWith('file:')) {
-    const url = text.startsWith('file:///') ? URL.parse(text) : null;
-    if (url === null) throw new RangeError('a folder is written file:///folder, with three slashes');
-    return { kind: 'file', folder: resolve(localPath(fileURLToPath(url))) };
+  const path = localPath(text.startsWith('file:') ? pathOfUrl(text) : text);
+  // `s3:/bucket` would be a valid folder name, and the hours would be lost with the container.
+  if (path === text && /^(s3:|[a-z][a-z0-9+.-]*:\/\/)/i.test(text)) {
+    throw new ValueError('must begin with s3:// or file:/// or be a path');
   }
-  const folder = resolve(localPath(text));
-  // `s3:/bucket` would make a fine folder name, and the hours would be lost with the container.
-  if (/^(s3:|[a-z][a-z0-9+.-]*:\/\/)/i.test(text)) {
-    throw new RangeError('it must begin with s3:// or file:/// or be a path');
-  }
-  return { kind: 'file', folder };
+  return { kind: 'file', folder: resolve(path) };
 }
 
-/** A URL as messages show it, with its scheme or without: what stands before its last @ may be somebody's password. */
-export function withoutUserinfo(text: string): string {
-  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$1[secret]@');
-}
-
-interface Given {
-  readonly found: ReadonlyMap<VariableName, Found>;
-  readonly unusable: ReadonlySet<VariableName>;
-  readonly get: (name: VariableName) => string | undefined;
-  readonly unknown: readonly { name: string; meant: string }[];
-  readonly redact: Redact;
-  /** /proc/self/mountinfo; empty where there is none. */
-  readonly mounts: string;
-}
-
-/** Where the hours land, of DESTINATION or else of S3_BUCKET and `prefix`. */
-export function readDestination(
-  given: Given,
-  prefix: string,
-  problems: string[],
-  warnings: string[],
-): DestinationAddress {
-  const { found, unusable, get, redact } = given;
-  const text = get('DESTINATION');
-  if (text === undefined) {
-    const bucket = get('S3_BUCKET');
-    if (bucket !== undefined) return { kind: 's3', bucket, prefix };
-    if (!found.has('S3_BUCKET') && !unusable.has('S3_BUCKET') && !unusable.has('DESTINATION')) {
-      problems.push(
-        `DESTINATION is not set, for example s3://my-bucket/amplitude; ${missing('S3_BUCKET', given.unknown)}`,
-      );
-    }
-    return { kind: 'file', folder: '' };
-  }
-  const shown = isPath(text) ? redact(text) : withoutUserinfo(redact(text));
+function pathOfUrl(text: string): string {
+  if (!text.startsWith('file:///')) throw new ValueError('must be file:///folder, with three slashes');
   try {
-    const address = parseDestination(text);
-    warnings.push(...beaten(address, given, shown));
-    if (address.kind === 'file' && isLostWithContainer(address.folder, given.mounts)) {
-      warnings.push(
-        `DESTINATION is "${shown}", which is inside the container and is lost with it (docker run --rm): mount a folder there, for example -v "$PWD/data:/data" with DESTINATION=/data.`,
-      );
-    }
-    return address;
-  } catch (error) {
-    // The reason quotes a part of the value, which may be a part of the secret.
-    const ofPath = error instanceof PathError;
-    const reason = ofPath ? `it ${error.message}` : (error as Error).message;
-    const why = redact(text) === text ? reason : 'it holds a secret of another setting';
-    const example = ofPath ? '/data' : VARIABLES.DESTINATION.example;
-    problems.push(`DESTINATION is "${shown}": ${why}, for example ${example}.`);
-    return { kind: 'file', folder: '' };
+    return fileURLToPath(text);
+  } catch {
+    throw new ValueError('must be a file URL without an encoded slash (%2F), and with a literal % as %25');
   }
 }
 
-/** What DESTINATION beats without being the same place; a prefix that is only the default says nothing. */
-function beaten(address: DestinationAddress, { found, get, redact }: Given, shown: string): string[] {
-  const [bucket, prefix] = [get('S3_BUCKET'), found.has('S3_PREFIX') ? get('S3_PREFIX') : undefined];
-  const same =
-    address.kind === 's3' &&
-    (bucket === undefined || bucket === address.bucket) &&
-    (prefix === undefined || prefix === address.prefix);
-  if (same || (bucket ?? prefix) === undefined) return [];
-  const set = (['S3_BUCKET', 'S3_PREFIX'] as const).flatMap((name) => found.get(name) ?? []);
-  const names = set.map(({ name, value }) => `${name}=${redact(value)}`).join(' and ');
-  return [`DESTINATION=${shown} is used, and ${names} is not: leave one of them out.`];
+/** The types of file systems on which the root of a container lies. An image that became a machine keeps /.dockerenv. */
+const CONTAINER_ROOTS = ['overlay', 'aufs', 'fuse.fuse-overlayfs'];
+
+/** Memory is lost with the container too. */
+const MEMORY = ['tmpfs', 'ramfs'];
+
+/** Whether a folder is inside a container and on none of its mounts. `mountinfo` is Linux's /proc/self/mountinfo. */
+export function isLostWithContainer(folder: string, mountinfo: string): boolean {
+  const types = new Map<string, string>();
+  for (const line of mountinfo.split('\n')) {
+    const [, point, type] = /^(?:\S+ ){4}(\S+) .*? - (\S+)/.exec(line) ?? [];
+    // A later mount covers an earlier one.
+    if (point !== undefined && type !== undefined) types.set(unescaped(point), type);
+  }
+  if (!CONTAINER_ROOTS.includes(types.get('/') ?? '')) return false;
+  for (let path = folder; path !== '/' && path !== ''; path = path.slice(0, path.lastIndexOf('/'))) {
+    const type = types.get(path);
+    if (type !== undefined) return MEMORY.includes(type);
+  }
+  return true;
+}
+
+function unescaped(point: string): string {
+  return point.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }

@@ -1,13 +1,38 @@
+import type { ProxyEnv } from '../network.ts';
 import type { Found } from './names.ts';
-import type { ProxyEnv, S3Settings } from './settings.ts';
-import { VARIABLES, type Variable, type VariableName } from './variables.ts';
+import { VARIABLES, type VariableName } from './variables.ts';
 
-export function readProxies(get: (name: VariableName) => string | undefined): ProxyEnv {
-  const names = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'] as const;
-  return Object.fromEntries(names.flatMap((name) => (get(name) === undefined ? [] : [[name, get(name)]])));
+export interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
 }
 
-/** What stands before the @ of a proxy is somebody's user name and password. */
+/** The pair of AWS keys; undefined for the SDK's own search. Half a pair is a problem, unless the other half is one. */
+export function readCredentials(
+  found: ReadonlyMap<VariableName, Found>,
+  unusable: ReadonlySet<VariableName>,
+  problems: string[],
+): Credentials | undefined {
+  const id = found.get('AWS_ACCESS_KEY_ID');
+  const secret = found.get('AWS_SECRET_ACCESS_KEY');
+  if (id !== undefined && secret !== undefined) {
+    const token = found.get('AWS_SESSION_TOKEN');
+    const pair = { accessKeyId: id.value, secretAccessKey: secret.value };
+    return token === undefined ? pair : { ...pair, sessionToken: token.value };
+  }
+  const half = id ?? secret;
+  const other = id === undefined ? 'AWS_ACCESS_KEY_ID' : 'AWS_SECRET_ACCESS_KEY';
+  if (half !== undefined && !unusable.has(other)) {
+    const aliases = VARIABLES[other].aliases?.join(', ');
+    problems.push(
+      `${half.name} is set without its other half: set ${other} (or ${aliases}) too, or neither to use the AWS SDK's own chain.`,
+    );
+  }
+  return undefined;
+}
+
+/** The passwords of proxies, as they are and as they are sent. */
 export function passwordsOf(proxies: ProxyEnv): string[] {
   return Object.values(proxies).flatMap((proxy) => {
     const { username = '', password = '' } = URL.parse(proxy) ?? {};
@@ -16,34 +41,15 @@ export function passwordsOf(proxies: ProxyEnv): string[] {
   });
 }
 
-export function readCredentials(
-  found: ReadonlyMap<VariableName, Found>,
-  unusable: ReadonlySet<VariableName>,
-  problems: string[],
-): S3Settings['credentials'] {
-  const id = found.get('AWS_ACCESS_KEY_ID');
-  const secret = found.get('AWS_SECRET_ACCESS_KEY');
-  if (id === undefined && secret === undefined) return undefined;
-  if (id === undefined || secret === undefined) {
-    const lacking = id === undefined ? 'AWS_ACCESS_KEY_ID' : 'AWS_SECRET_ACCESS_KEY';
-    if (unusable.has(lacking)) return undefined;
-    const set = id ?? secret;
-    const aliases = (VARIABLES[lacking] as Variable).aliases?.join(', ');
-    problems.push(
-      `${set?.name} is set without its other half: set ${lacking} (or ${aliases}) too, or neither to use the AWS SDK's own chain.`,
-    );
-    return undefined;
-  }
-  const token = found.get('AWS_SESSION_TOKEN');
-  return {
-    accessKeyId: id.value,
-    secretAccessKey: secret.value,
-    ...(token === undefined ? {} : { sessionToken: token.value }),
-  };
+/** The values of the secrets, and Amplitude's pair, whose Base64 is sent. */
+export function secretsOf(found: ReadonlyMap<VariableName, Found>): string[] {
+  const values = [...found].filter(([name]) => VARIABLES[name].secret).map(([, { value }]) => value);
+  const apiKey = found.get('AMPLITUDE_API_KEY');
+  const secretKey = found.get('AMPLITUDE_SECRET_KEY');
+  return apiKey === undefined ? values : [...values, `${apiKey.value}:${secretKey?.value ?? ''}`];
 }
 
-export function secretsOf(found: ReadonlyMap<VariableName, Found>, apiKey: string, secretKey: string): string[] {
-  const values = [...found].filter(([name]) => (VARIABLES[name] as Variable).secret).map(([, { value }]) => value);
-  // The pair's Base64 goes over the wire; the redaction knows every value's Base64.
-  return apiKey === '' ? values : [...values, `${apiKey}:${secretKey}`];
+/** A URL for messages, with or without its scheme. What stands before its last @ may be a password. */
+export function withoutUserinfo(text: string): string {
+  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$1[secret]@');
 }

@@ -1,133 +1,130 @@
 import { readFileSync } from 'node:fs';
 import leven from 'leven';
+import type { Environment } from '../command-line.ts';
 import { systemCode } from '../errors.ts';
 import { agreeing } from '../format.ts';
 import { isPath, localPath, PathError } from './path.ts';
-import type { Environment } from './settings.ts';
-import { VARIABLES, type Variable, type VariableName } from './variables.ts';
+import { ValueError } from './readers.ts';
+import { VARIABLE_NAMES, VARIABLES, type VariableName } from './variables.ts';
 
-/** Where each setting was found: `name` is what the person wrote, so that messages speak of that. */
+/** A setting as the person wrote it: messages use that name. */
 export interface Found {
   readonly name: string;
   readonly value: string;
 }
 
-export function namesOf(name: VariableName): readonly string[] {
-  return [name, ...((VARIABLES[name] as Variable).aliases ?? [])];
+function namesOf(name: VariableName): readonly string[] {
+  return [name, ...(VARIABLES[name].aliases ?? [])];
 }
 
-/** AWS's SDK reads it for its other services, so it may well stand beside the one of S3. */
-const MAY_DIFFER = ['AWS_ENDPOINT_URL'];
-
-/** A variable that may hold a setting; where it is not `name` itself, it holds the path of a file that does. */
+/** A variable that may hold a setting. If it is not `name` itself, it holds the path of a file. */
 interface Place {
   readonly name: string;
   readonly variable: string;
 }
 
 /**
- * The value of a setting by its first name that is set, from the variable or its `_FILE`. Problems are added to their
- * list, and what is set to another value and not used to the warnings.
+ * Finds a setting by the first of its names that is set, in the variable or in its `_FILE`. Adds what is wrong with it to
+ * `problems`, and other values that do not count to `warnings`.
  */
 export function find(
-  canonical: VariableName,
+  setting: VariableName,
   env: Environment,
   problems: string[],
   warnings: string[],
 ): Found | undefined {
-  const { secret } = VARIABLES[canonical] as Variable;
-  const places = namesOf(canonical).flatMap((name): Place[] => {
-    const itself = { name, variable: name };
-    return secret === true ? [itself, { name, variable: `${name}_FILE` }] : [itself];
-  });
-  for (const [at, place] of places.entries()) {
-    const { name, variable } = place;
-    const text = env[variable] ?? '';
-    let value: string;
-    try {
-      value = read(place, env);
-    } catch (error) {
-      problems.push(`${variable} ${whyUnread(text, error)}.`);
-      return undefined;
-    }
-    if (value === '') {
-      if (variable === name || text === '') continue;
-      problems.push(`${variable} names ${isPath(text) ? text : 'a file'}, which is empty.`);
-      continue;
-    }
-    if (/^(["']).*\1$/s.test(value)) {
-      problems.push(
-        `${name} is wrapped in quotes, and docker run --env-file passes them on as part of the value: write it without them.`,
-      );
-      return undefined;
-    }
-    const beaten = places.slice(at + 1).filter((other) => differs(other, value, env));
-    if (beaten.length > 0) {
-      const names = beaten.map((other) => other.variable).join(' and ');
-      warnings.push(
-        `${variable} is used, and ${names} ${agreeing(beaten.length, 'is', 'are')} not: leave ${agreeing(beaten.length, 'one', 'all but one')} of them out.`,
-      );
-    }
-    return { name, value };
-  }
-  return undefined;
-}
-
-function read({ name, variable }: Place, env: Environment): string {
-  const text = env[variable] ?? '';
-  return (variable === name || text === '' ? text : readFileSync(localPath(text), 'utf8')).trim();
-}
-
-/** Whether something else than `value` stands there. What cannot be read was meant to be used too. */
-function differs(place: Place, value: string, env: Environment): boolean {
-  if (MAY_DIFFER.includes(place.variable)) return false;
+  const [place, ...others] = namesOf(setting)
+    .flatMap((name) =>
+      (VARIABLES[setting].secret ? [name, `${name}_FILE`] : [name]).map((variable) => ({ name, variable })),
+    )
+    .filter(({ variable }) => (env[variable] ?? '').trim() !== '');
+  if (place === undefined) return undefined;
+  let value: string;
   try {
-    return !['', value].includes(read(place, env));
+    value = valueAt(place, env);
+  } catch (error) {
+    if (!(error instanceof ValueError)) throw error;
+    problems.push(`${place.variable} ${error.message}.`);
+    return undefined;
+  }
+  const unused = others.filter((other) => isAnother(other, value, env)).map(({ variable }) => variable);
+  if (unused.length > 0) {
+    const [are, one] = [agreeing(unused.length, 'is', 'are'), agreeing(unused.length, 'one', 'all but one')];
+    warnings.push(`${place.variable} is used, and ${unused.join(' and ')} ${are} not: leave ${one} of them out.`);
+  }
+  return { name: place.name, value };
+}
+
+function valueAt({ name, variable }: Place, env: Environment): string {
+  const text = (env[variable] ?? '').trim();
+  const value = variable === name ? text : readSecretFile(text);
+  if (/^(["']).*\1$/s.test(value)) {
+    throw new ValueError(
+      'is wrapped in quotes, and docker run --env-file passes them on as part of the value: write it without them',
+    );
+  }
+  return value;
+}
+
+/** People paste the secret itself where its file belongs, so no message quotes a text that does not start as a path. */
+function readSecretFile(file: string): string {
+  let content: string;
+  try {
+    content = readFileSync(localPath(file), 'utf8').trim();
+  } catch (error) {
+    if (error instanceof PathError) throw new ValueError(`cannot be used: it ${error.message}`);
+    const why = `cannot be read (${systemCode(error)})`;
+    throw new ValueError(
+      isPath(file)
+        ? `names ${file}, which ${why}`
+        : `names a file that ${why}: it takes the path of a file, not the secret`,
+    );
+  }
+  if (content === '') throw new ValueError(`names ${isPath(file) ? file : 'a file'}, which is empty`);
+  return content;
+}
+
+/** A file that cannot be read counts: somebody meant to use it. */
+function isAnother(place: Place, value: string, env: Environment): boolean {
+  // The AWS SDK reads it for its other services, so it may differ from the address of S3.
+  if (place.variable === 'AWS_ENDPOINT_URL') return false;
+  try {
+    return valueAt(place, env) !== value;
   } catch {
     return true;
   }
 }
 
-/** People paste the secret itself where its file is asked for, so nothing is quoted that does not begin as a path. */
-function whyUnread(file: string, error: unknown): string {
-  if (error instanceof PathError) return `cannot be used: it ${error.message}`;
-  const why = `cannot be read (${systemCode(error)})`;
-  return isPath(file)
-    ? `names ${file}, which ${why}`
-    : `names a file that ${why}: it takes the path of a file, not the secret`;
+/** The sentence for a required setting that is not set. */
+export function missing(setting: VariableName): string {
+  const [, ...aliases] = namesOf(setting);
+  return `${setting} (or ${aliases.join(' or ')}) is not set, for example ${setting}=${VARIABLES[setting].example}.`;
 }
 
-/** The words for a setting that is required and not there. */
-export function missing(name: VariableName, unknown: readonly { name: string; meant: string }[]): string {
-  const { example, aliases } = VARIABLES[name] as Variable;
-  const near = unknown.find(({ meant }) => namesOf(name).includes(meant));
-  const guess = near === undefined ? '' : ` ${near.name} is set, but is no setting of this program: is it misspelt?`;
-  const also = aliases === undefined ? '' : ` (or ${aliases.join(' or ')})`;
-  return `${name}${also} is not set, for example ${name}=${example}.${guess}`;
-}
-
-/** Other programs' settings that look much like ours. */
+/** Settings of other programs that look much like ours. */
 const OTHERS = /^(AWS_ENDPOINT_URL_|ftp_proxy$|APP_REGION$)/i;
 
-/** Whether one is the other misspelt: two letters off at the most, one in a short word, where two may be chance. */
-function isNear(name: string, other: string): boolean {
-  return leven(name.toLowerCase(), other.toLowerCase()) <= (name.length > 10 ? 2 : 1);
-}
+/** Shorter names may be similar by chance. */
+const LEAST_LENGTH = 8;
 
-/** Names near to those of a setting that is not found, and long enough for that to be no chance. */
-export function misspelt(env: Environment, found: ReadonlyMap<VariableName, Found>): { name: string; meant: string }[] {
-  const known = (Object.keys(VARIABLES) as VariableName[]).flatMap(namesOf);
+/** A sentence for each name that is one or two letters away from that of a setting that is not found. */
+export function misspelt(env: Environment, found: ReadonlyMap<VariableName, Found>): string[] {
+  const known = VARIABLE_NAMES.flatMap(namesOf);
+  const taken = new Set(known.flatMap((name) => [name, `${name}_FILE`]));
   const right = new Set([...found.keys()].flatMap(namesOf));
-  const taken = new Set([...known, ...known.map((name) => `${name}_FILE`)]);
   return Object.keys(env).flatMap((name) => {
-    if (name.length < 8 || taken.has(name) || OTHERS.test(name) || (env[name] ?? '') === '') return [];
-    const meant = known.find((other) => other.length >= 8 && isNear(name, other));
-    return meant === undefined || right.has(meant) ? [] : [{ name, meant }];
+    if (name.length < LEAST_LENGTH || taken.has(name) || OTHERS.test(name) || (env[name] ?? '') === '') return [];
+    const distance = name.length > 10 ? 2 : 1;
+    const meant = known.find(
+      (other) => other.length >= LEAST_LENGTH && leven(name.toLowerCase(), other.toLowerCase()) <= distance,
+    );
+    if (meant === undefined || right.has(meant)) return [];
+    return [`${name} is no setting of this program; did you mean ${meant}?`];
   });
 }
 
-/** What stands in the variables of secrets, also where it cannot be used. */
-export function inSecretVariables(env: Environment): string[] {
-  const names = (Object.keys(VARIABLES) as VariableName[]).filter((name) => (VARIABLES[name] as Variable).secret);
-  return names.flatMap(namesOf).map((name) => (env[name] ?? '').trim().replace(/^(["'])(.*)\1$/s, '$2'));
+/** What the variables of secrets hold, even if it cannot be used. */
+export function textsOfSecrets(env: Environment): string[] {
+  const names = VARIABLE_NAMES.filter((name) => VARIABLES[name].secret).flatMap(namesOf);
+  return names.map((name) => (env[name] ?? '').trim().replace(/^(["'])(.*)\1$/s, '$2'));
 }

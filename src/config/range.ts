@@ -1,6 +1,6 @@
-import { EXIT, JobError, UsageError } from '../errors.ts';
-import { formatHour, type Hour, readTime } from '../hours.ts';
-import type { Settings } from './settings.ts';
+import { JobError, UsageError } from '../errors.ts';
+import { type Hour, readTime, windowOf } from '../hours.ts';
+import { readFlag, wholeNumber } from './readers.ts';
 
 /** The flags that say which hours a command is about. Each beats the variable of the same meaning. */
 export interface TimeFlags {
@@ -11,63 +11,74 @@ export interface TimeFlags {
   readonly lookbackDays?: string | number | undefined;
 }
 
+/** What the environment says of the range. The times are still text: their meaning depends on the flags. */
+export interface RangeSettings {
+  readonly start: string | undefined;
+  readonly end: string | undefined;
+  readonly lookbackDays: number;
+  readonly timezone: string;
+}
+
 export interface GivenTimes {
   readonly start: Hour | undefined;
   readonly end: Hour | undefined;
   readonly lookbackDays: number;
 }
 
-/** What flags or, without them, the environment say of a range. Throws the first of what is wrong with it. */
-export function givenTimes(flags: TimeFlags, settings: Settings['range']): GivenTimes {
-  const wrong: JobError[] = [];
-  const times = readTimes(flags, settings, wrong);
-  for (const error of wrong) throw error;
+/** Reads the range from the flags, or else from the environment. Throws the first problem. */
+export function givenTimes(flags: TimeFlags, settings: RangeSettings): GivenTimes {
+  const problems: JobError[] = [];
+  const times = readTimes(flags, settings, problems);
+  for (const problem of problems) throw problem;
   return times;
 }
 
-/** As givenTimes, with all that is wrong in a list: a UsageError where a flag is, code CONFIG where a variable is. */
-export function readTimes(flags: TimeFlags, settings: Settings['range'], wrong: JobError[]): GivenTimes {
+/** Like givenTimes, but adds every problem to a list: a UsageError for a flag, an error with code CONFIG for a variable. */
+export function readTimes(flags: TimeFlags, settings: RangeSettings, problems: JobError[]): GivenTimes {
   const { yesterday = false, lookbackDays } = flags;
   if (yesterday && (flags.start ?? flags.end ?? lookbackDays) !== undefined) {
-    wrong.push(
-      new UsageError('--yesterday names a whole range and cannot stand beside --start, --end or --lookback-days.'),
-    );
+    problems.push(new UsageError('--yesterday is a whole range: leave out --start, --end and --lookback-days.'));
   } else if (lookbackDays !== undefined && flags.start !== undefined) {
-    wrong.push(new UsageError('--lookback-days and --start both say where the range begins: give one of them.'));
+    problems.push(new UsageError('--lookback-days and --start both say where the range begins: give one of them.'));
   }
-  const days = Number(lookbackDays ?? settings.lookbackDays);
-  if (lookbackDays !== undefined && (!/^\d+$/.test(String(lookbackDays)) || days < 1 || days > 3650)) {
-    wrong.push(
-      new UsageError(
-        `--lookback-days is "${lookbackDays}": it must be a whole number from 1 to 3650, for example --lookback-days 30.`,
-      ),
-    );
-  }
-  const read = (name: string, text: string | undefined): Hour | undefined => {
-    if (text === undefined) return undefined;
+  const attempt = <T>(isFlag: boolean, read: () => T): T | undefined => {
     try {
-      return readTime(text, settings.timezone, name);
+      return read();
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
-      wrong.push(name.startsWith('--') ? error : asSetting(error));
+      problems.push(isFlag ? error : new JobError('CONFIG', error.message, { hint: error.hint, endsRun: true }));
       return undefined;
     }
   };
-  const own = yesterday ? undefined : settings;
-  const startName = flags.start === undefined ? 'EXPORT_START' : '--start';
-  const endName = flags.end === undefined ? 'EXPORT_END' : '--end';
-  const start = read(startName, flags.start ?? (lookbackDays === undefined ? own?.start : undefined));
-  const end = read(endName, flags.end ?? own?.end);
-  if (start !== undefined && end !== undefined && end <= start) {
-    const error = new UsageError(
-      `The end ${formatHour(end)} (${endName}) is not after the start ${formatHour(start)} (${startName}).`,
-      'The end is left out of the range: --start 2026-11-20 --end 2026-11-21 is one day.',
-    );
-    wrong.push((flags.start ?? flags.end) === undefined ? asSetting(error) : error);
+  const hourIn = ({ name, text, isFlag }: Source) =>
+    text === undefined ? undefined : attempt(isFlag, () => readTime(text, settings.timezone, name));
+
+  const usualStart = yesterday || lookbackDays !== undefined ? undefined : settings.start;
+  const startSource = source('--start', flags.start, 'EXPORT_START', usualStart);
+  const endSource = source('--end', flags.end, 'EXPORT_END', yesterday ? undefined : settings.end);
+  const start = hourIn(startSource);
+  const end = hourIn(endSource);
+  if (start !== undefined && end !== undefined) {
+    const names = { start: startSource.name, end: endSource.name };
+    attempt(startSource.isFlag || endSource.isFlag, () => windowOf(start, end, names));
   }
-  return { start, end, lookbackDays: days };
+  const days = attempt(true, () =>
+    lookbackDays === undefined
+      ? settings.lookbackDays
+      : readFlag('--lookback-days', String(lookbackDays), wholeNumber(1, 3650), '30'),
+  );
+  return { start, end, lookbackDays: days ?? settings.lookbackDays };
 }
 
-function asSetting({ message, hint = '' }: UsageError): JobError {
-  return new JobError('CONFIG', message, { hint, endsRun: true, exitCode: EXIT.usage });
+/** Where a time comes from. */
+interface Source {
+  readonly name: string;
+  readonly text: string | undefined;
+  readonly isFlag: boolean;
+}
+
+function source(flag: string, given: string | undefined, variable: string, usual: string | undefined): Source {
+  return given === undefined
+    ? { name: variable, text: usual, isFlag: false }
+    : { name: flag, text: given, isFlag: true };
 }

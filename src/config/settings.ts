@@ -1,280 +1,248 @@
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { cleanEnv, type ValidatorSpec } from 'envalid';
-import { EXIT, JobError, seeHelp, UsageError } from '../errors.ts';
+import { type CleanedEnv, cleanEnv } from 'envalid';
+import type { Environment } from '../command-line.ts';
+import { JobError, UsageError } from '../errors.ts';
+import type { ProxyEnv } from '../network.ts';
 import { type Redact, redaction } from '../redaction.ts';
-import { readDestination, withoutUserinfo } from './address.ts';
-import { passwordsOf, readCredentials, readProxies, secretsOf } from './credentials.ts';
-import { type Found, find, inSecretVariables, missing, misspelt } from './names.ts';
-import { readTimes, type TimeFlags } from './range.ts';
-import { choose, VARIABLES, type Variable, type VariableName } from './variables.ts';
+import { type DestinationAddress, isLostWithContainer } from './address.ts';
+import { type Credentials, passwordsOf, readCredentials, secretsOf, withoutUserinfo } from './credentials.ts';
+import { type Found, find, missing, misspelt, textsOfSecrets } from './names.ts';
+import { isPath, PathError } from './path.ts';
+import { type RangeSettings, readTimes, type TimeFlags } from './range.ts';
+import { VARIABLE_NAMES, VARIABLES, type VariableName } from './variables.ts';
 
-export type Environment = Readonly<Record<string, string | undefined>>;
-export type OutputFormat = 'json' | 'gzip';
-export type LogFormat = 'pretty' | 'json' | 'kestra';
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+export type { Environment } from '../command-line.ts';
+export type { DestinationAddress } from './address.ts';
 
-export type DestinationAddress =
-  | { readonly kind: 's3'; readonly bucket: string; readonly prefix: string }
-  | { readonly kind: 'file'; readonly folder: string };
-
-/** All that the environment says, checked. Times are still text: what they mean depends on flags and on the clock. */
-export interface Settings {
-  readonly amplitude: {
-    readonly apiKey: string;
-    readonly secretKey: string;
-    readonly region: 'us' | 'eu';
-    readonly baseUrl: string;
-    readonly maxAttempts: number;
-    readonly backoffMs: number;
-    readonly connectTimeoutMs: number;
-    readonly firstByteTimeoutMs: number;
-    readonly idleTimeoutMs: number;
-    /** 0: any rate will do. */
-    readonly minBytesPerSecond: number;
-    readonly concurrency: number;
-    /** Longest time to wait for one window while the answer is 429. */
-    readonly rateLimitWaitMs: number;
-    readonly proxyEnv: ProxyEnv;
-  };
-  /** A file of certificates to trust besides the usual ones. */
-  readonly caBundle: string | undefined;
-  readonly destination: DestinationAddress;
-  readonly s3: S3Settings;
-  readonly range: {
-    readonly start: string | undefined;
-    readonly end: string | undefined;
-    readonly lookbackDays: number;
-    readonly timezone: string;
-  };
-  readonly outputFormat: OutputFormat;
-  readonly settleHours: number;
-  readonly requestHours: number;
-  readonly uploadConcurrency: number;
-  readonly archiveMemoryBytes: number;
-  readonly workDir: string;
-  readonly reportFile: string | undefined;
-  /** Values that no output may show. */
-  readonly secrets: readonly string[];
-  /** Of names that look misspelt or are not used, and of a folder that is lost with its container: a sentence each. */
-  readonly warnings: readonly string[];
-}
-
-export interface S3Settings {
-  readonly credentials:
-    | {
-        readonly accessKeyId: string;
-        readonly secretAccessKey: string;
-        readonly sessionToken?: string;
-      }
-    | undefined;
-  /** That of the SDK's own chain, to be named where it brings no credentials. */
-  readonly profile: string | undefined;
-  readonly region: string | undefined;
-  readonly endpoint: string | undefined;
-  readonly kmsKeyId: string | undefined;
-  readonly sse: 'AES256' | 'aws:kms' | undefined;
-  /** Undefined: virtual for AWS, path for an endpoint. */
-  readonly addressing: 'path' | 'virtual' | undefined;
-  readonly proxyEnv: ProxyEnv;
-  readonly maxAttempts: number;
-}
-
-/** As Node.js's agents take it. */
-export type ProxyEnv = Readonly<Partial<Record<'HTTPS_PROXY' | 'HTTP_PROXY' | 'NO_PROXY', string>>>;
-
-/** Hosts of the Export API: documented by Amplitude for its US and EU data regions. */
+/** Hosts of the Export API, documented by Amplitude for its US and EU data regions. */
 export const HOSTS = {
   us: 'https://amplitude.com',
   eu: 'https://analytics.eu.amplitude.com',
 } as const;
 
+/** All that the environment says, checked. */
+export type Settings = ReturnType<typeof arrange>;
+export type S3Settings = Settings['s3'];
+export type OutputFormat = Settings['outputFormat'];
+
 export class ConfigError extends JobError {
-  override name = 'ConfigError';
   readonly problems: readonly string[];
   constructor(problems: readonly string[]) {
     super('CONFIG', `The settings cannot be used:\n${listed(problems)}`, {
       hint: 'Set them in the environment (docker run --env-file, .env for npm start); .env.example lists them all.',
       endsRun: true,
-      exitCode: EXIT.usage,
     });
     this.problems = problems;
   }
 }
 
-function listed(problems: readonly string[]): string {
-  return problems.map((problem) => `  - ${problem}`).join('\n');
-}
-
-/** What a command asks of the settings, and what its command line said. */
+/** What a command asks of the settings, and what its command line says. */
 export interface Needs {
-  /** Without it the keys of Amplitude may be missing (they are empty then): who only looks at what has landed needs none. */
+  /** If false, Amplitude's keys may be missing. They are empty then. */
   readonly amplitude: boolean;
   readonly flags?: TimeFlags;
-  /** What is wrong with the command line, to be told with the rest. */
+  /** Problems of the command line, to be reported with the others. */
   readonly wrong?: readonly UsageError[];
-  /** /proc/self/mountinfo, for the warning that a folder is lost with its container. */
+  /** /proc/self/mountinfo, for a warning about a folder that is lost with its container. */
   readonly mounts?: string;
 }
 
-/** The only look at the process's environment; everything else is handed what it needs. */
-export function processEnvironment(): Environment {
-  // An editor's mark at the head of an env file ends up in the first name.
-  for (const [name, value] of Object.entries(process.env)) {
-    if (!name.startsWith('\uFEFF')) continue;
-    process.env[name.slice(1)] ??= value;
-    delete process.env[name];
-  }
-  // The AWS SDK reads its own variables and takes an empty one for a value.
-  for (const name of Object.keys(process.env)) {
-    if (name.startsWith('AWS_') && process.env[name] === '') delete process.env[name];
-  }
-  return process.env;
-}
-
-/** What is mounted where, as Linux tells it; empty elsewhere. */
-export function processMounts(): string {
-  try {
-    return readFileSync('/proc/self/mountinfo', 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-/** The look of the log, which must be known before anything can be said about the rest. */
-export function logSettings(env: Environment, isTerminal: boolean) {
-  const format = choose(env.LOG_FORMAT ?? '', ['pretty', 'json', 'kestra'] as const);
-  const level = choose(env.LOG_LEVEL ?? '', ['debug', 'info', 'warn', 'error'] as const);
-  return {
-    format: (format ?? (isTerminal ? 'pretty' : 'json')) satisfies LogFormat as LogFormat,
-    level: (level ?? 'info') satisfies LogLevel as LogLevel,
-    color: isTerminal && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb',
-  };
-}
-
 /**
- * Reads and checks every setting. Throws one JobError (code CONFIG, exit code 2) that lists all that is wrong, each
- * with the variable or flag, the reason and an example; code USAGE where it is flags alone. `""` counts as unset.
+ * Reads and checks every setting. Throws one error that lists every problem: a ConfigError, or a UsageError if all are
+ * about flags.
  */
 export function loadSettings(env: Environment, needs: Needs = { amplitude: true }): Settings {
   const problems: string[] = [];
   const warnings: string[] = [];
   const found = new Map<VariableName, Found>();
   const unusable = new Set<VariableName>();
-  for (const name of Object.keys(VARIABLES) as VariableName[]) {
+  for (const name of VARIABLE_NAMES) {
     const before = problems.length;
-    const value = find(name, env, problems, warnings);
-    if (value !== undefined) found.set(name, value);
-    if (problems.length > before) unusable.add(name);
+    const setting = find(name, env, problems, warnings);
+    if (setting !== undefined) found.set(name, setting);
+    else if (problems.length > before) unusable.add(name);
   }
-  // A key may have been pasted into the wrong variable, whose value a message would show.
-  const redact = redaction([...secretsOf(found, '', ''), ...inSecretVariables(env)]);
-  const input: Record<string, string> = {};
-  const specs: Record<string, ValidatorSpec<unknown>> = {};
-  for (const [name, variable] of Object.entries(VARIABLES) as [VariableName, Variable][]) {
-    // envalid takes a default as it stands; handed in as input it is parsed like any other value.
-    const value = found.get(name)?.value ?? variable.default;
-    if (value !== undefined) input[name] = value;
-    specs[name] = variable.validator({ default: undefined });
-  }
-  const clean = cleanEnv(input, specs, {
-    reporter: ({ errors }) => {
-      for (const [name, error] of Object.entries(errors)) {
-        if (error === undefined) continue;
-        const { example, secret } = VARIABLES[name as VariableName] as Variable;
-        const at = found.get(name as VariableName);
-        unusable.add(name as VariableName);
-        const shown = secret === true ? ':' : ` is "${withoutUserinfo(redact(at?.value ?? ''))}":`;
-        problems.push(`${at?.name ?? name}${shown} it ${error.message}, for example ${example}.`);
-      }
-    },
-  }) as unknown as Record<VariableName, string & number>;
+  // People paste keys into wrong variables, whose values messages show.
+  const redact = redaction([...secretsOf(found), ...textsOfSecrets(env)]);
+  const values = readValues(found, (name, { name: given, value }, error) => {
+    unusable.add(name);
+    const { secret, example } = VARIABLES[name];
+    const place = name === 'DESTINATION' && error instanceof PathError ? '/data' : example;
+    problems.push(
+      `${given}${secret ? '' : ` is "${shown(value, redact)}"`}: it ${error.message}, for example ${place}.`,
+    );
+  });
 
-  const unknown = misspelt(env, found);
-  // envalid throws where a value that did not pass is looked at.
-  const get = (name: VariableName): string | undefined =>
-    found.has(name) && !unusable.has(name) ? clean[name] : undefined;
-  const require = (name: VariableName) => {
-    if (needs.amplitude && !found.has(name) && !unusable.has(name)) problems.push(missing(name, unknown));
-    return found.get(name)?.value ?? '';
-  };
-  const apiKey = require('AMPLITUDE_API_KEY');
-  const secretKey = require('AMPLITUDE_SECRET_KEY');
-  const prefix = unusable.has('S3_PREFIX') ? '' : clean.S3_PREFIX;
-  warnings.push(...unknown.map(asksFor));
-  const given = { found, unusable, get, unknown, redact, mounts: needs.mounts ?? '' };
-  const destination = readDestination(given, prefix, problems, warnings);
+  const isGiven = (name: VariableName) => found.has(name) || unusable.has(name);
+  if (needs.amplitude) {
+    const keys = ['AMPLITUDE_API_KEY', 'AMPLITUDE_SECRET_KEY'] as const;
+    problems.push(...keys.filter((name) => !isGiven(name)).map(missing));
+  }
+  if (!isGiven('DESTINATION') && !isGiven('S3_BUCKET')) {
+    problems.push(`DESTINATION is not set, for example ${VARIABLES.DESTINATION.example}; ${missing('S3_BUCKET')}`);
+  }
+  const { S3_BUCKET: bucket, S3_PREFIX: prefix } = values;
+  const destination =
+    values.DESTINATION ?? (bucket === undefined ? undefined : { kind: 's3' as const, bucket, prefix });
   const credentials = readCredentials(found, unusable, problems);
-  if (get('S3_KMS_KEY_ID') !== undefined && get('S3_SSE') === 'AES256') {
+  if (values.S3_KMS_KEY_ID !== undefined && values.S3_SSE === 'AES256') {
     problems.push('S3_SSE is "AES256", and S3_KMS_KEY_ID names a key: leave one of them out, or set S3_SSE=aws:kms.');
   }
   const range = {
-    start: get('EXPORT_START'),
-    end: get('EXPORT_END'),
-    lookbackDays: unusable.has('LOOKBACK_DAYS') ? 1 : clean.LOOKBACK_DAYS,
-    timezone: unusable.has('EXPORT_TIMEZONE') ? 'UTC' : clean.EXPORT_TIMEZONE,
+    start: values.EXPORT_START,
+    end: values.EXPORT_END,
+    lookbackDays: values.LOOKBACK_DAYS,
+    timezone: values.EXPORT_TIMEZONE,
   };
   const wrong: JobError[] = [...(needs.wrong ?? [])];
   readTimes(needs.flags ?? {}, range, wrong);
-  if (problems.length > 0) {
-    for (const at of unknown) if (!problems.some((problem) => problem.includes(at.name))) problems.push(asksFor(at));
-  }
-  refuse(problems, wrong, redact);
+  const guesses = misspelt(env, found);
+  const refusal = refuse(problems, guesses, wrong, redact);
+  if (refusal !== undefined || destination === undefined) throw refusal;
 
-  const proxyEnv = readProxies(get);
-  const region = clean.AMPLITUDE_REGION as unknown as 'us' | 'eu';
-  return {
-    amplitude: {
-      apiKey,
-      secretKey,
-      region,
-      baseUrl: get('AMPLITUDE_BASE_URL') ?? HOSTS[region],
-      maxAttempts: clean.EXPORT_MAX_ATTEMPTS,
-      backoffMs: clean.EXPORT_BACKOFF_MS,
-      connectTimeoutMs: clean.EXPORT_CONNECT_TIMEOUT_S * 1000,
-      firstByteTimeoutMs: clean.EXPORT_FIRST_BYTE_TIMEOUT_S * 1000,
-      idleTimeoutMs: clean.EXPORT_IDLE_TIMEOUT_S * 1000,
-      minBytesPerSecond: clean.EXPORT_MIN_BYTES_PER_S,
-      concurrency: clean.REQUEST_CONCURRENCY,
-      rateLimitWaitMs: clean.EXPORT_RATE_LIMIT_WAIT_S * 1000,
-      proxyEnv,
-    },
-    caBundle: get('AWS_CA_BUNDLE'),
+  warnings.push(...guesses, ...destinationWarnings(destination, found, values, needs.mounts ?? '', redact));
+  return arrange(values, {
     destination,
-    s3: {
-      credentials,
-      profile: env.AWS_PROFILE,
-      region: get('AWS_REGION'),
-      endpoint: get('AWS_ENDPOINT_URL_S3'),
-      kmsKeyId: get('S3_KMS_KEY_ID'),
-      sse: get('S3_SSE') as S3Settings['sse'],
-      addressing: get('S3_ADDRESSING') as S3Settings['addressing'],
-      proxyEnv,
-      maxAttempts: clean.UPLOAD_MAX_ATTEMPTS,
-    },
+    credentials,
     range,
-    outputFormat: clean.OUTPUT_FORMAT as unknown as OutputFormat,
-    settleHours: clean.SETTLE_HOURS,
-    requestHours: clean.REQUEST_HOURS,
-    uploadConcurrency: clean.UPLOAD_CONCURRENCY,
-    archiveMemoryBytes: clean.ARCHIVE_MEMORY_MB * 2 ** 20,
-    workDir: resolve(clean.WORK_DIR),
-    reportFile: get('REPORT_FILE'),
-    secrets: [...secretsOf(found, apiKey, secretKey), ...passwordsOf(proxyEnv)],
+    profile: env.AWS_PROFILE,
+    secrets: secretsOf(found),
     warnings,
-  };
+  });
 }
 
-function asksFor({ name, meant }: { name: string; meant: string }): string {
-  return `${name} is no setting of this program; did you mean ${meant}?`;
+type Values = CleanedEnv<typeof VARIABLES>;
+
+/** The values of the settings. One that cannot be read is reported, and counts as not set. */
+function readValues(
+  found: ReadonlyMap<VariableName, Found>,
+  report: (name: VariableName, found: Found, error: Error) => void,
+): Values {
+  const usable = new Map(found);
+  const texts = () => Object.fromEntries([...usable].map(([name, { value }]) => [name, value]));
+  cleanEnv(texts(), VARIABLES, {
+    reporter: ({ errors }) => {
+      for (const [name, setting] of found) {
+        const error = errors[name];
+        if (error === undefined) continue;
+        report(name, setting, error);
+        usable.delete(name);
+      }
+    },
+  });
+  return cleanEnv(texts(), VARIABLES);
 }
 
-function refuse(problems: readonly string[], wrong: readonly JobError[], redact: Redact): void {
-  const told = ({ message, hint }: JobError) => redact(hint === seeHelp() ? message : `${message} ${hint}`);
-  const lines = [...problems, ...wrong.map(told)];
-  if (lines.length === 0) return;
-  if (problems.length > 0 || !wrong.every((error) => error instanceof UsageError)) throw new ConfigError(lines);
-  const [only] = wrong;
-  if (wrong.length === 1) throw new UsageError(redact(only?.message ?? ''), only?.hint);
-  throw new UsageError(`The flags cannot be used:\n${listed(lines)}`);
+function arrange(
+  values: Values,
+  more: {
+    readonly destination: DestinationAddress;
+    readonly credentials: Credentials | undefined;
+    readonly range: RangeSettings;
+    readonly profile: string | undefined;
+    readonly secrets: readonly string[];
+    readonly warnings: readonly string[];
+  },
+) {
+  const { profile, credentials, secrets, ...rest } = more;
+  const proxies = (['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'] as const).filter((name) => values[name] !== undefined);
+  const proxyEnv: ProxyEnv = Object.fromEntries(proxies.map((name) => [name, values[name]]));
+  return {
+    ...rest,
+    amplitude: {
+      apiKey: values.AMPLITUDE_API_KEY ?? '',
+      secretKey: values.AMPLITUDE_SECRET_KEY ?? '',
+      region: values.AMPLITUDE_REGION,
+      baseUrl: values.AMPLITUDE_BASE_URL ?? HOSTS[values.AMPLITUDE_REGION],
+      maxAttempts: values.EXPORT_MAX_ATTEMPTS,
+      backoffMs: values.EXPORT_BACKOFF_MS,
+      connectTimeoutMs: values.EXPORT_CONNECT_TIMEOUT_S * 1000,
+      firstByteTimeoutMs: values.EXPORT_FIRST_BYTE_TIMEOUT_S * 1000,
+      idleTimeoutMs: values.EXPORT_IDLE_TIMEOUT_S * 1000,
+      minBytesPerSecond: values.EXPORT_MIN_BYTES_PER_S,
+      concurrency: values.REQUEST_CONCURRENCY,
+      rateLimitWaitMs: values.EXPORT_RATE_LIMIT_WAIT_S * 1000,
+      proxyEnv,
+    },
+    s3: {
+      /** Without them, the AWS SDK searches for some. */
+      credentials,
+      /** The SDK's own setting, for the message that it found no credentials. */
+      profile,
+      region: values.AWS_REGION,
+      endpoint: values.AWS_ENDPOINT_URL_S3,
+      kmsKeyId: values.S3_KMS_KEY_ID,
+      sse: values.S3_SSE,
+      /** Without it: virtual for AWS, path for an endpoint. */
+      addressing: values.S3_ADDRESSING,
+      proxyEnv,
+      maxAttempts: values.UPLOAD_MAX_ATTEMPTS,
+    },
+    caBundle: values.AWS_CA_BUNDLE,
+    outputFormat: values.OUTPUT_FORMAT,
+    settleHours: values.SETTLE_HOURS,
+    requestHours: values.REQUEST_HOURS,
+    uploadConcurrency: values.UPLOAD_CONCURRENCY,
+    archiveMemoryBytes: values.ARCHIVE_MEMORY_MB * 2 ** 20,
+    workDir: resolve(values.WORK_DIR),
+    reportFile: values.REPORT_FILE,
+    secrets: [...secrets, ...passwordsOf(proxyEnv)],
+  } as const;
+}
+
+function destinationWarnings(
+  destination: DestinationAddress,
+  found: ReadonlyMap<VariableName, Found>,
+  values: Values,
+  mounts: string,
+  redact: Redact,
+): string[] {
+  const given = found.get('DESTINATION');
+  if (given === undefined) return [];
+  const warnings: string[] = [];
+  const place = shown(given.value, redact);
+  const beaten = (['S3_BUCKET', 'S3_PREFIX'] as const).flatMap((name) => found.get(name) ?? []);
+  const isSame =
+    destination.kind === 's3' &&
+    [destination.bucket, undefined].includes(values.S3_BUCKET) &&
+    (!found.has('S3_PREFIX') || values.S3_PREFIX === destination.prefix);
+  if (beaten.length > 0 && !isSame) {
+    const names = beaten.map(({ name, value }) => `${name}=${redact(value)}`).join(' and ');
+    warnings.push(`DESTINATION=${place} is used, and ${names} is not: leave one of them out.`);
+  }
+  if (destination.kind === 'file' && isLostWithContainer(destination.folder, mounts)) {
+    warnings.push(
+      `DESTINATION is "${place}", which is inside the container and is lost with it (docker run --rm): mount a folder there, for example -v "$PWD/data:/data" with DESTINATION=/data.`,
+    );
+  }
+  return warnings;
+}
+
+/** A value as messages show it: without secrets, and without the user and password of an address. */
+function shown(value: string, redact: Redact): string {
+  return isPath(value) ? redact(value) : withoutUserinfo(redact(value));
+}
+
+function refuse(
+  problems: readonly string[],
+  guesses: readonly string[],
+  wrong: readonly JobError[],
+  redact: Redact,
+): JobError | undefined {
+  const flags = wrong.filter((error) => error instanceof UsageError);
+  const lines = wrong.map((error) => {
+    const hint = error instanceof UsageError ? error.ownHint : error.hint;
+    return redact(hint === undefined ? error.message : `${error.message} ${hint}`);
+  });
+  if (problems.length > 0) return new ConfigError([...problems, ...lines, ...guesses]);
+  if (flags.length < wrong.length) return new ConfigError(lines);
+  const [only] = flags;
+  if (only === undefined) return undefined;
+  return flags.length === 1
+    ? new UsageError(redact(only.message), only.ownHint)
+    : new UsageError(`The flags cannot be used:\n${listed(lines)}`);
+}
+
+function listed(problems: readonly string[]): string {
+  return problems.map((problem) => `  - ${problem}`).join('\n');
 }

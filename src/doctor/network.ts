@@ -1,11 +1,11 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { isIPv4 } from 'node:net';
-import { withoutUserinfo } from '../config/address.ts';
-import type { Environment, ProxyEnv, Settings } from '../config/settings.ts';
+import { withoutUserinfo } from '../config/credentials.ts';
+import type { Environment, Settings } from '../config/settings.ts';
 import { addressingOf } from '../destination/s3/client.ts';
 import { systemCode } from '../errors.ts';
-import { trust } from '../network.ts';
+import { type ProxyEnv, trust } from '../network.ts';
 import { type Check, ok, warned } from './check.ts';
 
 /** Which proxy each side goes through. Whether it works, the request to that side tells. */

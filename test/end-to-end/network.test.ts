@@ -233,7 +233,7 @@ describe('networks', function () {
     });
 
     const faults = [
-      ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', NAMES, 1, false, /Where your organisation issues/],
+      ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', NAMES, 1, false, /If your organisation issues/],
       ['CERT_HAS_EXPIRED', NAMES, -1, true, /clock/],
       ['ERR_TLS_CERT_ALTNAME_INVALID', 'DNS:elsewhere.test', 1, true, /host name/],
     ] as const;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { readAge } from '../../src/cli/age.ts';
+import { readAge } from '../../src/config/readers.ts';
 import { contentOf, type Destination } from '../../src/destination/destination.ts';
 import { openDestination } from '../../src/destination/open.ts';
 import { formatHour, hoursOf, readHour } from '../../src/hours.ts';

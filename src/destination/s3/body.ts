@@ -92,11 +92,11 @@ class ContentBody extends Readable {
 
   async #pump(target: Writable): Promise<void> {
     let settle: (error?: Error | null) => void = () => undefined;
-    target.once('close', () => settle(new Error('the request was closed')));
+    target.once('close', () => settle(closedEarly()));
     const write = (chunk: Buffer) =>
       new Promise<void>((resolve, reject) => {
         settle = (error) => (error == null ? resolve() : reject(error));
-        if (target.destroyed) settle(new Error('the request was closed'));
+        if (target.destroyed) settle(closedEarly());
         else target.write(chunk, settle);
       });
     try {
@@ -143,4 +143,9 @@ class ContentBody extends Readable {
       if (value.length > 0) return value;
     }
   }
+}
+
+/** Transient, like Node.js's own error of a stream that closes early. */
+function closedEarly(): Error {
+  return Object.assign(new Error('the request was closed'), { code: 'ERR_STREAM_PREMATURE_CLOSE' });
 }
