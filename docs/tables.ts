@@ -2,6 +2,9 @@
 // test/unit/docs.test.ts fails if one of them is not current.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { Command } from '../src/cli/command.ts';
+import { describeCommand } from '../src/cli/help.ts';
+import { COMMANDS } from '../src/commands/all.ts';
 import { GROUPS, MACHINE_DEFAULTS, type Variable } from '../src/config/variables.ts';
 import { ERRORS, type ErrorCode, EXIT } from '../src/errors.ts';
 import { FAULTS } from '../src/simulator/faults.ts';
@@ -59,20 +62,31 @@ function errorRows(): Rows {
   });
 }
 
+function flagTable(command: Command): Rows {
+  const rows = describeCommand(command).flags.map(({ flag, default: usual, description }) => [
+    code(flag),
+    usual === '' ? description : `${description}; default ${code(usual)}`,
+  ]);
+  return [['flag', 'meaning'], ...rows];
+}
+
 /** By the name in `<!-- table: NAME -->`. */
-function tables(): Readonly<Record<string, Rows>> {
+async function tables(): Promise<Readonly<Record<string, Rows>>> {
+  const flags = await Promise.all(
+    Object.entries(COMMANDS).map(async ([name, load]) => [name, flagTable(await load())]),
+  );
   return {
+    ...Object.fromEntries(flags.map(([name, rows]) => [`flags ${name}`, rows])),
     settings: [['setting', 'default', 'meaning', 'other names'], ...settingsRows()],
     errors: [['code', 'exit', 'meaning', 'what to do'], ...errorRows()],
     faults: [['fault', 'what the request meets'], ...Object.entries(FAULTS).map(([name, what]) => [code(name), what])],
   };
 }
 
-function withTables(page: string): string {
-  const known = tables();
-  return page.replace(/<!-- table: (.+?) -->\n.*?<!-- \/table -->/gs, (whole, name: string) => {
+function withTables(page: string, known: Readonly<Record<string, Rows>>): string {
+  return page.replace(/<!-- table: (.+?) -->\n.*?<!-- \/table -->/gs, (_, name: string) => {
     const table = known[name];
-    if (table === undefined) return whole;
+    if (table === undefined) throw new Error(`There is no table "${name}".`);
     return `<!-- table: ${name} -->\n\n${markdown(table)}\n<!-- /table -->`;
   });
 }
@@ -113,14 +127,15 @@ function placeholder(name: string): string {
 }
 
 /** Each file as it is, and as the code wants it. */
-export function files(): { readonly name: string; readonly now: string; readonly current: string }[] {
+export async function files(): Promise<{ readonly name: string; readonly now: string; readonly current: string }[]> {
+  const known = await tables();
   const read = (name: string) => readFileSync(join(ROOT, name), 'utf8');
   return [
-    ...PAGES.map((name) => ({ name, now: read(name), current: withTables(read(name)) })),
+    ...PAGES.map((name) => ({ name, now: read(name), current: withTables(read(name), known) })),
     { name: '.env.example', now: read('.env.example'), current: envExample() },
   ];
 }
 
 if (import.meta.main) {
-  for (const { name, current } of files()) writeFileSync(join(ROOT, name), current);
+  for (const { name, current } of await files()) writeFileSync(join(ROOT, name), current);
 }

@@ -2,55 +2,47 @@ import { relative } from 'node:path';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What stands before the arguments; for `demo` it may be another. */
-interface Start {
-  readonly usual: string;
-  readonly demo: string;
-}
+/** What stands before the arguments in each command line that is printed. */
+let prefix = 'amplitude-to-s3';
+/** Whether `npm run demo` started the program: npm has a script of its own for it. */
+let isDemo = false;
 
-let start: Start = sameFor('amplitude-to-s3');
-
-/** Told once, when the program starts: `script` is the path that it was started by, `flags` those of Node.js. */
+/** Called once, when the program starts: `script` is the path that Node.js runs, `flags` are those of Node.js. */
 export function startedBy(script: string, env: Environment, flags: readonly string[] = []): void {
-  start = startOf(script, env, flags);
+  prefix = prefixOf(script, env, flags);
+  isDemo = prefix === 'npm start --' && env.npm_lifecycle_event === 'demo';
 }
 
-/** The command line that runs `args` the way in which this program was started, so that it can be copied and run. */
+/** Whether one of the scripts in package.json runs the program. */
+export function isStartedByNpm(env: Environment): boolean {
+  return ['start', 'demo'].includes(env.npm_lifecycle_event ?? '');
+}
+
+/** The command line that runs `args` in the way this program was started, so that a person can copy and run it. */
 export function command(args: string): string {
-  const [first, ...rest] = args.split(' ');
-  if (first !== 'demo' || start.demo === start.usual) return `${start.usual} ${args}`;
-  return rest.length === 0 ? start.demo : `${start.demo} -- ${rest.join(' ')}`;
+  if (args === 'demo' && isDemo) return 'npm run demo';
+  return isDemo && args.startsWith('demo ') ? `npm run demo -- ${args.slice(5)}` : `${prefix} ${args}`;
 }
 
-function startOf(script: string, env: Environment, flags: readonly string[]): Start {
-  const image = env.AMPLITUDE_TO_S3_IMAGE ?? '';
+function prefixOf(script: string, env: Environment, flags: readonly string[]): string {
+  const { AMPLITUDE_TO_S3_IMAGE: image = '', DESTINATION: destination = '' } = env;
   if (image !== '') {
-    // What of the host is mounted, only the person knows who mounted it: with a folder the command is not whole.
-    const { DESTINATION: destination = '' } = env;
+    // Only the person knows which folder of the host is mounted: with a folder, the command cannot be whole.
     const toFolder = destination !== '' && !destination.startsWith('s3://');
-    return sameFor(`docker run ${toFolder ? '…' : '--rm --env-file .env'} ${image}`);
+    return `docker run ${toFolder ? '…' : '--rm --env-file .env'} ${image}`;
   }
-  if (env.npm_lifecycle_event === 'start') return sameFor('npm start --');
-  if (env.npm_lifecycle_event === 'demo') return { usual: 'npm start --', demo: 'npm run demo' };
-  if (/[/\\]amplitude-to-s3$/.test(script)) return sameFor('amplitude-to-s3');
+  if (isStartedByNpm(env)) return 'npm start --';
+  if (/[/\\]amplitude-to-s3$/.test(script)) return 'amplitude-to-s3';
   const below = relative('', script);
   const path = below === '' || below.startsWith('..') ? script : below;
-  return sameFor(['node', ...settingsIn(flags), path].map(quoted).join(' '));
+  return ['node', ...flags.filter(namesEnvFile), path].map(quoted).join(' ');
 }
 
-/** Without the settings of its env file, the command would be refused or mean another destination. */
-function settingsIn(flags: readonly string[]): string[] {
-  return flags.filter((flag, at) => isEnvFile(flag) || (isEnvFile(flags[at - 1]) && !flags[at - 1]?.includes('=')));
-}
-
-function isEnvFile(flag = ''): boolean {
-  return /^--env-file(-if-exists)?(=|$)/.test(flag);
+/** Without its env file the command would be refused, or would mean another destination. */
+function namesEnvFile(flag: string, index: number, flags: readonly string[]): boolean {
+  return /^--env-file(-if-exists)?(=|$)/.test(flag) || /^--env-file(-if-exists)?$/.test(flags[index - 1] ?? '');
 }
 
 function quoted(word: string): string {
   return /^[\w./\\:@+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}
-
-function sameFor(usual: string): Start {
-  return { usual, demo: usual };
 }

@@ -177,3 +177,9 @@ function startOfDay(instant: DateTime): DateTime {
   const earlier = start.minus({ hours: 1 });
   return earlier.toISODate() === start.toISODate() ? startOfDay(earlier) : start;
 }
+
+/** Which hours failed by which code, a line each. The log has said the whole of it. */
+export function failedLines(failed: readonly { readonly hour: string; readonly code: string }[]): string[] {
+  const byCode = Map.groupBy(failed, ({ code }) => code);
+  return [...byCode].map(([code, those]) => `    ${code}: ${joinedHours(those.map(({ hour }) => hour))}`);
+}

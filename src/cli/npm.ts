@@ -1,46 +1,44 @@
-import { command } from '../command-line.ts';
+import { command as commandLine, isStartedByNpm } from '../command-line.ts';
+import type { Environment } from '../config/settings.ts';
 import { UsageError } from '../errors.ts';
+import { dashed, type Flag, type Flags } from './command.ts';
 
 /** An .npmrc may set the first two, and npm answers the others itself. */
 const NPMS_OWN = ['force', 'json', 'help', 'version'];
 
-/** The flags whose value may be left out. */
-const BARE = ['fail-on-gaps'];
-
 /**
- * npm takes the flags before `--` for its own and hands them on as npm_config_…: without them the job would be another
- * one, `npm start --dry-run` a real export. Throws a UsageError that names them.
+ * npm keeps the flags before `--` for itself and hands them on as npm_config_…: `npm start --dry-run` would be a real export.
+ * Throws a UsageError that names them.
  */
-export function refuseKeptByNpm(
-  args: readonly string[],
-  flags: Readonly<Record<string, { readonly type: string; readonly short?: string }>>,
-  env: Readonly<Record<string, string | undefined>>,
-): void {
-  if (!['start', 'demo'].includes(env.npm_lifecycle_event ?? '')) return;
-  const kept = Object.entries(flags).flatMap(([name, { type, short = name }]) => {
-    const given = args.some((arg) => arg === `-${short}` || arg === `--${name}` || arg.startsWith(`--${name}=`));
-    if (given || NPMS_OWN.includes(name)) return [];
-    // npm makes `events` set to nothing of `--no-events`.
-    const negated = name.startsWith('no-') && env[setByNpm(name.slice(3))] === '';
-    const value = negated ? 'true' : (env[setByNpm(name)] ?? '');
-    if (value === '' || value === 'false') return [];
-    return value.split('\n\n').map((each) => ({ name, value: each === 'true' ? undefined : each, type }));
-  });
+export function refuseKeptByNpm(args: readonly string[], flags: Flags, env: Environment): void {
+  if (!isStartedByNpm(env)) return;
+  const kept = Object.entries(flags)
+    .filter(([key, flag]) => !NPMS_OWN.includes(key) && !isGiven(dashed(key), flag, args))
+    .map(([key, flag]) => ({ name: `--${dashed(key)}`, written: asWritten(dashed(key), flag, env) }))
+    .filter(({ written }) => written.length > 0);
   if (kept.length === 0) return;
-  const written = kept.map(({ name, value, type }) => {
-    if (value !== undefined) return `--${name}=${value}`;
-    return type === 'string' && !BARE.includes(name) ? `--${name}=…` : `--${name}`;
-  });
-  // `--start 2026-11-20` loses its name alone, so that the value looks like a command or a folder.
-  const torn = written.some((flag) => flag.endsWith('=…'));
-  const rest = torn ? args.filter((arg, at) => arg.startsWith('-') || (at === 0 && /^[a-z]+$/.test(arg))) : args;
-  const names = [...new Set(kept.map(({ name }) => `--${name}`))].join(' and ');
+  const written = kept.flatMap((flag) => flag.written);
+  // Of `--start 2026-11-20` npm keeps the name alone, so that the value looks like a command or a folder.
+  const isTorn = written.some((flag) => flag.endsWith('=…'));
+  const rest = isTorn ? args.filter((arg, at) => arg.startsWith('-') || (at === 0 && /^[a-z]+$/.test(arg))) : args;
   throw new UsageError(
-    `npm kept ${names} for itself.`,
-    `Write \`${command([...rest, ...written].join(' '))}\`: what stands before -- is npm's.`,
+    `npm kept ${kept.map(({ name }) => name).join(' and ')} for itself.`,
+    `Write \`${commandLine([...rest, ...written].join(' '))}\`: what stands before -- is npm's.`,
   );
 }
 
-function setByNpm(name: string): string {
-  return `npm_config_${name.replaceAll('-', '_')}`;
+function isGiven(name: string, { short = name }: Flag, args: readonly string[]): boolean {
+  return args.some((arg) => arg === `-${short}` || arg === `--${name}` || arg.startsWith(`--${name}=`));
+}
+
+/** The flag as it was before npm took it, once for each value; nothing where npm did not take it. */
+function asWritten(name: string, flag: Flag, env: Environment): string[] {
+  const ofNpm = (option: string) => env[`npm_config_${option.replaceAll('-', '_')}`];
+  // npm makes `events` set to nothing of `--no-events`.
+  const isNegated = name.startsWith('no-') && ofNpm(name.slice(3)) === '';
+  const value = isNegated ? 'true' : (ofNpm(name) ?? '');
+  if (value === '' || value === 'false') return [];
+  const needsValue = flag.type !== 'boolean' && flag.bare === undefined;
+  const without = needsValue ? `--${name}=…` : `--${name}`;
+  return value.split('\n\n').map((each) => (each === 'true' ? without : `--${name}=${each}`));
 }

@@ -1,117 +1,130 @@
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { logSettings } from '../config/environment.ts';
-import type { Environment } from '../config/settings.ts';
-import { JobError } from '../errors.ts';
+import type { Environment, Settings } from '../config/settings.ts';
+import { EXIT, JobError, systemCode } from '../errors.ts';
 import { printable, printableJson } from '../format.ts';
-import { createLog, type Log } from '../log.ts';
-import { type Progress, terminalProgress } from './progress.ts';
+import { createLog, type Log, type LogFormat } from '../log.ts';
+import { redaction } from '../redaction.ts';
+import { Progress } from './progress.ts';
 
-/**
- * Where the program's words go: on a terminal the log to stderr, with a progress display; elsewhere JSON or Kestra's
- * lines to stdout, since schedulers take stderr for errors. With `--json` stdout holds one document and nothing else.
- */
-export interface Output {
-  json: boolean;
-  readonly format: 'pretty' | 'json' | 'kestra';
-  /** For a command that is run to be looked at: pretty wherever nothing else was asked for. */
-  forPeople(): void;
-  log(redact: (text: string) => string): Log;
-  /** Whether what is printed may have colours. */
-  readonly color: boolean;
-  /** What the person asked to see, on stdout. */
-  print(text: string): void;
-  /** The same with colours in it; nothing of it may come from outside. */
-  printPainted(text: string): void;
-  /** The one document of `--json`. */
-  document(content: object): void;
-  /** The same document in a file. */
-  documentFile(path: string, content: object): Promise<void>;
-  /** With `--json`, the document of a run that had no report. */
-  error(error: unknown): void;
-  readonly progress: Progress | undefined;
-  /** A summary for people, beside the log. */
-  note(text: string): void;
-  close(): void;
-  flushed(then: () => void): void;
-}
-
-/** Of files and objects, in documents: a script must find them by these, whatever they hold. */
+/** Names of files and objects in documents: a script must find them by these, whatever characters they hold. */
 const NAMES: readonly string[] = ['file', 'to', 'dir', 'failedUploads', 'key'];
 
-export function openOutput(env: Environment): Output {
-  const { stdout, stderr } = process;
-  // A reader that goes away (`| head`) is no failure of the run.
-  for (const stream of [stdout, stderr]) stream.on('error', () => undefined);
-  const terminal = stderr.isTTY === true;
-  const { level, color, ...look } = logSettings(env, terminal);
-  let { format } = look;
-  const progress = terminal && format === 'pretty' && env.TERM !== 'dumb' ? terminalProgress(stderr) : undefined;
-  const run = randomBytes(4).toString('hex');
-  let redact = (text: string) => text;
-  let documented = false;
+/**
+ * Where the program's words go. On a terminal the log goes to stderr, with a progress display; elsewhere to stdout, as JSON
+ * or Kestra's lines, since schedulers take stderr for errors. With `--json` stdout holds one document and nothing else.
+ */
+export class Output {
+  readonly json: boolean;
+  /** Whether what is printed may have colours. */
+  readonly color: boolean;
+  readonly progress: Progress | undefined;
+  format: LogFormat;
+  log: Log;
+  readonly #env: Environment;
+  readonly #run = randomBytes(4).toString('hex');
+  #redact = redaction([]);
+  #reportFile: string | undefined;
+  #hasDocument = false;
 
-  const clean = (text: string) => printable(redact(text));
-  const shown = (name: string, value: unknown) => {
-    if (typeof value !== 'string') return value;
-    return NAMES.includes(name) ? redact(value) : clean(value);
-  };
-  const textOf = (content: object) => `${printableJson(JSON.stringify(content, shown, 2))}\n`;
+  constructor(env: Environment, json: boolean) {
+    const { stdout, stderr } = process;
+    // A reader that goes away (`| head`) is no failure of the run.
+    for (const stream of [stdout, stderr]) stream.on('error', () => undefined);
+    this.#env = env;
+    this.json = json;
+    this.format = logSettings(env, stderr.isTTY).format;
+    this.color = stdout.isTTY && logSettings(env, true).color;
+    const showsProgress = stderr.isTTY && this.format === 'pretty' && env.TERM !== 'dumb';
+    this.progress = showsProgress ? new Progress(stderr) : undefined;
+    this.log = this.#openLog();
+  }
 
-  const output: Output = {
-    json: false,
-    get format() {
-      return format;
-    },
-    progress,
-    color: stdout.isTTY === true && logSettings(env, true).color,
-    forPeople() {
-      if ((env.LOG_FORMAT ?? '') === '') format = 'pretty';
-    },
-    log(redaction) {
-      redact = redaction;
-      const write = (line: string) => {
-        if (progress !== undefined) progress.line(line);
-        else if (format === 'pretty' || output.json) stderr.write(`${line}\n`);
-        else stdout.write(`${line}\n`);
-      };
-      const columns = () => (terminal ? stderr.columns : undefined);
-      return createLog({ format, level, color, columns, write, redact, now: () => new Date(), run });
-    },
-    print(text) {
-      stdout.write(`${clean(text)}\n`);
-    },
-    printPainted(text) {
-      stdout.write(`${text}\n`);
-    },
-    document(content) {
-      documented = true;
-      stdout.write(textOf(content));
-    },
-    async documentFile(path, content) {
-      await writeFile(path, textOf(content));
-    },
-    error(error) {
-      if (!output.json || documented) return;
-      const known = error instanceof JobError;
-      output.document({
-        error: {
-          code: known ? error.code : 'INTERNAL',
-          message: error instanceof Error ? error.message : String(error),
-          ...(known && error.hint !== undefined ? { hint: error.hint } : {}),
-        },
-        exitCode: known ? error.exitCode : 1,
-      });
-    },
-    note(text) {
-      stderr.write(`${clean(text)}\n`);
-    },
-    close() {
-      progress?.stop();
-    },
-    flushed(then) {
-      stdout.write('', () => stderr.write('', then));
-    },
-  };
-  return output;
+  /** Makes the log pretty where LOG_FORMAT does not say otherwise. */
+  forPeople(): void {
+    if ((this.#env.LOG_FORMAT ?? '') === '') this.format = 'pretty';
+    this.log = this.#openLog();
+  }
+
+  /** From now on no output shows the secrets, and the report is kept in REPORT_FILE too. */
+  use({ secrets, reportFile }: Settings): void {
+    this.#redact = redaction(secrets);
+    this.#reportFile = reportFile;
+  }
+
+  #openLog(): Log {
+    const { format } = this;
+    const { stdout, stderr } = process;
+    const stream = format === 'pretty' || this.json ? stderr : stdout;
+    const { level, color } = logSettings(this.#env, stderr.isTTY);
+    return createLog({
+      format,
+      level,
+      color,
+      columns: () => (stderr.isTTY ? stderr.columns : undefined),
+      write: (line) => (this.progress === undefined ? stream.write(`${line}\n`) : this.progress.line(line)),
+      redact: (text) => this.#redact(text),
+      now: () => new Date(),
+      run: this.#run,
+    });
+  }
+
+  /** What the person asked to see, on stdout. */
+  print(text: string): void {
+    process.stdout.write(`${this.#clean(text)}\n`);
+  }
+
+  /** The same with colours in it; nothing of it may come from outside. */
+  printPainted(text: string): void {
+    process.stdout.write(`${text}\n`);
+  }
+
+  /** A text for people beside the log. */
+  note(text: string): void {
+    process.stderr.write(`${this.#clean(text)}\n`);
+  }
+
+  /** The one document of `--json` on stdout, and the same in REPORT_FILE. */
+  async report(report: object): Promise<void> {
+    const text = this.#documentOf(report);
+    if (this.json) process.stdout.write(text);
+    this.#hasDocument = true;
+    const file = this.#reportFile;
+    if (file === undefined) return;
+    // What has been done is done: that its report cannot be written changes nothing about it.
+    await writeFile(file, text).catch((error: unknown) => {
+      this.log.warn(`REPORT_FILE names ${file}, which cannot be written (${systemCode(error) ?? String(error)}).`);
+    });
+  }
+
+  /** Says what failed. With `--json`, in a document too, where there is no report. */
+  failure(error: unknown): void {
+    if (this.json && !this.#hasDocument) {
+      const { code = 'INTERNAL', hint, exitCode = EXIT.failed } = error instanceof JobError ? error : {};
+      const message = error instanceof Error ? error.message : String(error);
+      process.stdout.write(this.#documentOf({ error: { code, message, hint }, exitCode }));
+    }
+    this.log.failure(error);
+  }
+
+  /** Resolves once all that was said is written. */
+  async close(): Promise<void> {
+    this.progress?.stop();
+    for (const stream of [process.stdout, process.stderr]) {
+      await new Promise<unknown>((resolve) => stream.write('', resolve));
+    }
+  }
+
+  #clean(text: string): string {
+    return printable(this.#redact(text));
+  }
+
+  #documentOf(content: object): string {
+    const shown = (name: string, value: unknown) => {
+      if (typeof value !== 'string') return value;
+      return NAMES.includes(name) ? this.#redact(value) : this.#clean(value);
+    };
+    return `${printableJson(JSON.stringify(content, shown, 2))}\n`;
+  }
 }

@@ -1,53 +1,55 @@
-import { type CommandContext, keepReport } from '../cli/command.ts';
-import { ConfigError, type Environment, loadSettings, type Needs, type Settings } from '../config/settings.ts';
+import { type CommandContext, defineCommand } from '../cli/command.ts';
+import { present } from '../cli/present.ts';
+import { processMounts } from '../config/environment.ts';
+import { ConfigError, type Environment, loadSettings, type Settings } from '../config/settings.ts';
 import type { Check } from '../doctor/check.ts';
 import { examine } from '../doctor/doctor.ts';
-import { checkLines, doctorReport, doctorSummary } from '../doctor/report.ts';
+import { checkLines, doctorReport, doctorSummary, kestraReport } from '../doctor/report.ts';
 import { unusableChecks } from '../doctor/settings.ts';
 
-/** `doctor`: tries what a run needs and says what to do where something fails. Resolves to the exit code. */
-export async function doctorCommand(
-  settings: Settings | ConfigError,
-  env: Environment,
-  context: CommandContext,
-): Promise<number> {
-  const { out, log, now, signal } = context;
-  const usable = !(settings instanceof ConfigError);
-  const checks: Check[] = [];
-  const found = usable ? examine(settings, { env, log, now, signal }) : unusableChecks(settings);
-  for await (const check of found) {
-    checks.push(check);
-    tell(check);
-  }
-  const report = doctorReport(checks);
-  if (usable) await keepReport(settings.reportFile, report, context);
-  const summary = doctorSummary(report);
-  if (out.json) out.document(report);
-  else if (out.format === 'pretty') out.print(summary);
-  else if (report.exitCode === 0) log.info(summary, { exitCode: 0 });
-  else log.error(summary, { exitCode: report.exitCode });
-  return report.exitCode;
+export const doctorCommand = defineCommand({
+  name: 'doctor',
+  summary: 'tries what a run needs, a line each with the remedy',
+  help: `
+    Tries what a run needs: settings, proxies and certificates, Amplitude's host and keys, the clock, the rights at the
+    destination, WORK_DIR. A line for each, with the remedy where it fails. It asks Amplitude once and leaves nothing
+    behind.`,
+  examples: ['doctor'],
+  flags: { json: { type: 'boolean', description: 'one JSON document on stdout' } },
+  readsSettings: false,
+  async run(_, context) {
+    const { out, env } = context;
+    const settings = settingsOrError(env);
+    const isUsable = !(settings instanceof ConfigError);
+    if (isUsable) out.use(settings);
+    const checks: Check[] = [];
+    for await (const check of isUsable ? examine(settings, context) : unusableChecks(settings)) {
+      checks.push(check);
+      if (!out.json) tell(check, context);
+    }
+    const report = doctorReport(checks);
+    return await present(report, { text: doctorSummary(report), kestra: kestraReport(report) }, context);
+  },
+});
 
-  function tell(given: Check): void {
-    if (out.json) return;
-    const { check, status, message, code, hint } = given;
-    const say = status === 'failed' ? log.error : status === 'warn' ? log.warn : log.info;
-    if (out.format === 'pretty') out.print(checkLines(given, out.color));
-    else
-      say(`${check}: ${hint === undefined ? message : `${message.replace(/\.$/, '')}. ${hint}`}`, {
-        check,
-        status,
-        code,
-      });
-  }
-}
-
-/** What is wrong with them is a finding here, and no end. */
-export function settingsOf(env: Environment, needs: Needs): Settings | ConfigError {
+/** What is wrong with the settings is a finding here. */
+function settingsOrError(env: Environment): Settings | ConfigError {
   try {
-    return loadSettings(env, needs);
+    return loadSettings(env, { amplitude: true, mounts: processMounts() });
   } catch (error) {
     if (error instanceof ConfigError) return error;
     throw error;
   }
+}
+
+const LEVELS = { ok: 'info', skipped: 'info', warn: 'warn', failed: 'error' } as const;
+
+function tell(found: Check, { out, log }: CommandContext): void {
+  if (out.format === 'pretty') {
+    out.print(checkLines(found, out.color));
+    return;
+  }
+  const { check, status, message, code, hint } = found;
+  const whole = hint === undefined ? message : `${message.replace(/\.$/, '')}. ${hint}`;
+  log[LEVELS[status]](`${check}: ${whole}`, { check, status, code });
 }

@@ -1,70 +1,111 @@
-import { type CommandContext, keepReport } from '../cli/command.ts';
+import { type CommandContext, defineCommand } from '../cli/command.ts';
+import { present } from '../cli/present.ts';
 import type { Settings } from '../config/settings.ts';
 import { runExport } from '../export/export.ts';
-import type { ExportFlags } from '../export/plan.ts';
-import { dryRunReport, exportReport, kestraReport, planSummary, summary, windowDone } from '../export/report.ts';
+import type { ExportFlags, Plan } from '../export/plan.ts';
+import {
+  dryRunReport,
+  type ExportReport,
+  exportReport,
+  kestraReport,
+  planSummary,
+  summary,
+  windowDone,
+} from '../export/report.ts';
+import type { Tally } from '../export/tally.ts';
 import { count } from '../format.ts';
-import { formatWindow } from '../hours.ts';
+import { formatWindow, type Window } from '../hours.ts';
+import type { Fields } from '../log.ts';
 
-/** `export`: runs the job and says what came of it, in the form that the reader takes. Resolves to the exit code. */
-export async function exportCommand(settings: Settings, flags: ExportFlags, context: CommandContext): Promise<number> {
-  const { out, log, now, signal } = context;
-  for (const warning of settings.warnings) log.warn(warning);
-  const started = performance.now();
-  const result = await runExport({
-    settings,
-    flags,
-    log,
-    now,
-    signal,
-    onPlan: (plan, tally) => {
-      const { hours, windows, pending, skipped, range } = plan;
-      log.info(
-        `${formatWindow(range)}: ${count(hours.size, 'hour')} to ask for in ${count(windows.length, 'request')}, ${skipped} sealed before, ${pending.length} not ready yet.`,
-        { hours: hours.size, requests: windows.length, skipped, pending: pending.length },
-      );
-      if (flags.dryRun !== true) out.progress?.start(plan, tally);
+export const exportCommand = defineCommand({
+  name: 'export',
+  summary: 'the job: lands the hours that are missing; also without the word',
+  help: `
+    Asks Amplitude's Export API for the hours that have not landed yet, writes every member to the destination and
+    seals each hour with a manifest. Run it again, and it asks for what is still missing. Settings come from the
+    environment; .env.example lists them all.`,
+  examples: [
+    '--dry-run',
+    'export --yesterday',
+    'export --start 2026-11-01 --end 2026-12-01',
+    'export --lookback-days 30',
+  ],
+  flags: {
+    start: {
+      type: 'text',
+      value: 'T',
+      description: 'first hour: 2026-11-20T05 (UTC), 2026-11-20 (a day) or 2026-11-20T05:00:00Z; beats EXPORT_START',
     },
-    // On a terminal the progress display shows it.
-    onWindow: (...done) => (out.progress === undefined ? log.info : log.debug)(...windowDone(...done)),
-  });
-  out.progress?.stop();
+    end: { type: 'text', value: 'T', description: 'first hour after the range, in the same forms; beats EXPORT_END' },
+    yesterday: {
+      type: 'boolean',
+      description: 'the previous day, from midnight to midnight in EXPORT_TIMEZONE',
+    },
+    lookbackDays: {
+      type: 'whole',
+      value: 'N',
+      range: [1, 3650],
+      example: 30,
+      description: 'without --start: how far back to look for gaps; beats LOOKBACK_DAYS (7) and EXPORT_START',
+    },
+    force: {
+      type: 'choice',
+      value: 'empty',
+      choices: ['smaller', 'empty'],
+      bare: 'smaller',
+      hint: 'Write --force to take smaller answers, --force=empty to take also an answer without any event.',
+      description:
+        'ask for every ready hour, also sealed ones, and take smaller answers; with =empty, take also "no data" for hours that have events',
+    },
+    strict: {
+      type: 'boolean',
+      description: 'parse every line as JSON; lines that do not parse go to quarantine',
+    },
+    dryRun: {
+      type: 'boolean',
+      short: 'n',
+      description: 'print which hours, in which requests and why; request and write nothing',
+    },
+    json: { type: 'boolean', description: 'one JSON document on stdout, the log on stderr' },
+  },
+  isForPeople: ({ dryRun }) => dryRun,
+  run({ force, ...values }, context) {
+    const settings = context.settings({ amplitude: true, times: values });
+    return exportHours(settings, { ...values, force: force === 'empty' ? force : force !== undefined }, context);
+  },
+});
 
-  if (flags.dryRun === true) {
-    const report = dryRunReport(result);
-    await keepReport(settings.reportFile, report, context);
-    if (out.json) out.document(report);
-    else out.print(planSummary(report));
-    return report.exitCode;
-  }
-  const { ended } = result.tally;
-  const report = exportReport(result, (performance.now() - started) / 1000);
-  await keepReport(settings.reportFile, report, context);
-  if (ended !== undefined) log.failure(ended);
-  const { hours, events, bytes, requests, retries, seconds, exitCode } = report;
-  const totals = {
-    sealed: hours.sealed.length,
-    empty: hours.empty.length,
-    failed: hours.failed.length,
-    pending: hours.pending.length,
-    skipped: hours.skipped,
-    events,
-    bytes,
-    requests,
-    retries,
-    seconds,
-    exitCode,
-  };
-  if (out.format === 'pretty') {
-    out.note(summary(report));
-  } else {
-    const say = exitCode === 0 ? log.info : log.error;
-    say(
-      out.format === 'json' ? summary(report).replace(/\n\s*/g, '; ').replace(/ {2,}/g, ' ') : summary(report),
-      totals,
+/** Runs the job and presents what came of it. Resolves to the exit code. */
+export async function exportHours(settings: Settings, flags: ExportFlags, context: CommandContext): Promise<number> {
+  const { out, log, now, signal } = context;
+  const started = performance.now();
+  const isDryRun = flags.dryRun === true;
+  const onPlan = (plan: Plan, tally: Tally) => {
+    const [hours, requests] = [plan.hours.size, plan.windows.length];
+    const [skipped, pending] = [plan.skipped, plan.pending.length];
+    log.info(
+      `${formatWindow(plan.range)}: ${count(hours, 'hour')} to ask for in ${count(requests, 'request')}, ${skipped} sealed before, ${pending} not ready yet.`,
+      { hours, requests, skipped, pending },
     );
+    if (!isDryRun) out.progress?.start(hours, tally);
+  };
+  // On a terminal the progress display shows it.
+  const logWindow = out.progress === undefined ? log.info : log.debug;
+  const onWindow = (window: Window, plan: Plan, tally: Tally) => logWindow(...windowDone(window, plan, tally));
+  const result = await runExport({ settings, flags, log, now, signal, onPlan, onWindow });
+  out.progress?.stop();
+  if (isDryRun) {
+    const report = dryRunReport(result);
+    return await present(report, { text: planSummary(report) }, context);
   }
-  if (out.json) out.document(report);
-  else if (out.format === 'kestra') for (const line of kestraReport(report)) out.print(line);
-  return exitCode;
+  const report = exportReport(result, (performance.now() - started) / 1000);
+  if (result.tally.ended !== undefined) log.failure(result.tally.ended);
+  const views = { text: summary(report), fields: numbersOf(report), kestra: kestraReport(report), inLog: true };
+  return await present(report, views, context);
+}
+
+function numbersOf({ hours, events, bytes, requests, retries, seconds }: ExportReport): Fields {
+  const { sealed, empty, failed, pending, skipped } = hours;
+  const counts = { sealed: sealed.length, empty: empty.length, failed: failed.length, pending: pending.length };
+  return { ...counts, skipped, events, bytes, requests, retries, seconds };
 }

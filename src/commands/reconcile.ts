@@ -1,35 +1,41 @@
-import { type CommandContext, keepReport } from '../cli/command.ts';
-import type { Settings } from '../config/settings.ts';
+import { defineCommand } from '../cli/command.ts';
+import { present } from '../cli/present.ts';
 import { JobError } from '../errors.ts';
-import { type ReconcileFlags, runReconcile } from '../reconcile/reconcile.ts';
-import { reconcileReport, reconcileSummary } from '../reconcile/report.ts';
+import { runReconcile } from '../reconcile/reconcile.ts';
+import { kestraReport, reconcileReport, reconcileSummary } from '../reconcile/report.ts';
 
-/** `reconcile`: takes local files away that have landed, and says what became of all. Resolves to the exit code. */
-export async function reconcileCommand(
-  settings: Settings,
-  flags: ReconcileFlags,
-  context: CommandContext,
-): Promise<number> {
-  const { out, log, now, signal } = context;
-  for (const warning of settings.warnings) log.warn(warning);
-  const result = await runReconcile({ settings, flags, log, now, signal });
-  const report = reconcileReport(result, now());
-  await keepReport(settings.reportFile, report, context);
-  if (out.json) out.document(report);
-  else if (out.format === 'pretty') out.print(reconcileSummary(report));
-  else {
-    const { deleted, moved, kept, gaps, exitCode } = report;
-    const totals = { deleted: deleted.length, moved: moved.length, kept: kept.length, gaps: gaps.length, exitCode };
-    const say = exitCode === 0 ? log.info : log.error;
-    say(reconcileSummary(report), totals);
-  }
-  const { failed } = result;
-  if (failed?.code === 'INTERRUPTED') {
-    log.failure(
-      new JobError('INTERRUPTED', failed.message, {
-        hint: 'Run the same command again: it goes on with what is left in the folder.',
-      }),
-    );
-  } else if (failed !== undefined) log.failure(failed);
-  return report.exitCode;
+export const reconcileCommand = defineCommand({
+  name: 'reconcile',
+  summary: 'local export files against the destination: deletes what is safely there, moves the rest',
+  help: `
+    For a folder of export files from older scripts: deletes the files whose content the destination confirms, and moves
+    all others to failed_uploads/ beside DIR, with the reasons in reasons.jsonl. It never uploads; it says which exports
+    land the hours that are missing. Needs no keys of Amplitude.`,
+  examples: ['reconcile ./exports --dry-run'],
+  flags: {
+    dir: {
+      type: 'argument',
+      value: 'DIR',
+      example: './exports --dry-run',
+      description: 'the folder that holds the files',
+    },
+    dryRun: { type: 'boolean', short: 'n', description: 'print what would be deleted and moved; touch nothing' },
+    json: { type: 'boolean', description: 'one JSON document on stdout, the log on stderr' },
+  },
+  async run(values, context) {
+    const { log, now, signal } = context;
+    const settings = context.settings({ amplitude: false });
+    const result = await runReconcile({ settings, flags: values, log, now, signal });
+    const report = reconcileReport(result, now());
+    await present(report, { text: reconcileSummary(report), kestra: kestraReport(report) }, context);
+    if (result.failed !== undefined) log.failure(withNextStep(result.failed));
+    return report.exitCode;
+  },
+});
+
+/** The hint of an interruption speaks of an export. */
+function withNextStep(error: JobError): JobError {
+  if (error.code !== 'INTERRUPTED') return error;
+  const hint = 'Run the same command again: it goes on with what is left in the folder.';
+  return new JobError('INTERRUPTED', error.message, { hint });
 }

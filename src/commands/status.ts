@@ -1,95 +1,115 @@
 import { writeFile } from 'node:fs/promises';
 import { collectEagerly } from '../archive/memory.ts';
-import { type CommandContext, keepReport } from '../cli/command.ts';
+import { type CommandContext, defineCommand } from '../cli/command.ts';
+import { present } from '../cli/present.ts';
 import type { Settings } from '../config/settings.ts';
-import type { Destination } from '../destination/destination.ts';
 import { openDestination } from '../destination/open.ts';
-import { EXIT, JobError } from '../errors.ts';
+import { EXIT, JobError, systemCode } from '../errors.ts';
 import { count, printableName } from '../format.ts';
 import { calendar } from '../status/calendar.ts';
-import { failure, kestraStatus, type StatusReport, statusReport, statusSummary } from '../status/report.ts';
+import { failure, kestraReport, type StatusReport, statusReport, statusSummary } from '../status/report.ts';
 import { type RangeFlags, takeStatus } from '../status/status.ts';
 
-/** From so many manifests on, whoever waits wants to know what for. */
+/** Reading so many manifests takes seconds, and whoever waits wants to know what for. */
 const TAKES_SECONDS = 2000;
 
-export interface StatusFlags extends RangeFlags {
-  readonly events: boolean;
-  readonly files: boolean;
-  readonly html: string | undefined;
-  /** In hours; undefined: gaps are no failure. */
-  readonly failOnGaps: number | undefined;
+export const statusCommand = defineCommand({
+  name: 'status',
+  summary: 'what has landed, hour by hour, and the gaps',
+  help: `
+    What has landed, hour by hour: complete, empty, missing, pending, unsettled, shrunk. Lists the gaps, each with the
+    command that fills it. Needs no keys of Amplitude.`,
+  examples: ['status --html status.html'],
+  flags: {
+    start: {
+      type: 'text',
+      value: 'T',
+      description: 'as for export; else 30 days back, or the first hour that has landed',
+    },
+    end: { type: 'text', value: 'T', description: 'as for export; else now' },
+    lookbackDays: { type: 'whole', value: 'N', range: [1, 3650], example: 30, description: 'instead of 30 days' },
+    all: { type: 'boolean', description: 'also the hours before the first one that has landed' },
+    noEvents: {
+      type: 'boolean',
+      description: 'listings only: quicker over a year, but knows neither events nor shrunk hours',
+    },
+    files: { type: 'boolean', description: 'every object with time, size and checksum' },
+    html: { type: 'path', value: 'FILE', description: 'write a page with a heat map, events per hour and the gaps' },
+    failOnGaps: {
+      type: 'age',
+      value: 'AGE',
+      bare: '0h',
+      hint: 'Write --fail-on-gaps for any gap, --fail-on-gaps=36h or --fail-on-gaps=2d for those that are older.',
+      description: 'exit 3 where hours are missing or unreadable; with an age (36h, 2d), only for those that are older',
+    },
+    json: { type: 'boolean', description: 'one JSON document on stdout' },
+  },
+  formerFlags: {
+    'since-first':
+      'Leave it out: status begins at the first hour that has landed; --all shows the hours before it too.',
+  },
+  run: (values, context) => showStatus(context.settings({ amplitude: false, times: values }), values, context),
+});
+
+interface StatusFlags extends RangeFlags {
+  readonly noEvents?: boolean;
+  readonly files?: boolean;
+  readonly html?: string | undefined;
+  readonly failOnGaps?: number | undefined;
 }
 
-/** `status`: what has landed, hour by hour, in the form that the reader takes. Resolves to the exit code. */
-export async function statusCommand(settings: Settings, flags: StatusFlags, context: CommandContext): Promise<number> {
+/** Resolves to the exit code. */
+export async function showStatus(settings: Settings, flags: StatusFlags, context: CommandContext): Promise<number> {
   const { out, log, now, signal } = context;
-  for (const warning of settings.warnings) log.warn(warning);
+  const { noEvents = false, files: withFiles = false, html, failOnGaps } = flags;
   collectEagerly();
   const started = performance.now();
   const destination = openDestination(settings.destination, { s3: settings.s3, signal, log });
-  const { status, report } = await look(destination);
-  await keepReport(settings.reportFile, report, context);
-  if (flags.html !== undefined) {
-    await writePage(flags.html, report);
-    log.info(`Wrote ${flags.html}.`);
-  }
-  const failed = flags.failOnGaps === undefined ? undefined : failure(status, report, flags.failOnGaps);
-
-  if (out.json) out.document(report);
-  else if (out.format === 'pretty') {
-    out.printPainted(calendar(report, out.color));
-    if (flags.files) for (const line of fileLines(report)) out.print(line);
-    out.print(statusSummary(report));
-  } else {
-    const summary = statusSummary(report);
-    log.info(out.format === 'json' ? summary.replace(/\n\s*/g, '; ') : summary, {
-      ...report.totals,
-      events: report.totals.events ?? undefined,
-      quarantined: report.totals.quarantined ?? undefined,
+  try {
+    const status = await takeStatus({
+      destination,
+      flags,
+      settings,
+      now: now(),
+      withEvents: !noEvents,
+      withFiles,
+      onReading: (manifests) => {
+        if (manifests > TAKES_SECONDS) log.info(`Reading ${count(manifests, 'manifest')}.`);
+      },
     });
-    if (out.format === 'kestra') for (const line of kestraStatus(report)) out.print(line);
-  }
-  if (failed !== undefined) log.error(failed);
-  return report.exitCode;
-
-  async function look(at: Destination) {
-    try {
-      const status = await takeStatus({
-        destination: at,
-        flags,
-        settings,
-        now: now(),
-        withEvents: flags.events,
-        withFiles: flags.files,
-        onReading: (manifests) => {
-          if (manifests > TAKES_SECONDS) log.info(`Reading ${count(manifests, 'manifest')}.`);
-        },
-      });
-      const report = statusReport(status, {
-        withFiles: flags.files,
-        failOnGapsOlderThan: flags.failOnGaps,
-        seconds: (performance.now() - started) / 1000,
-      });
-      return { status, report };
-    } finally {
-      at.close();
+    const seconds = (performance.now() - started) / 1000;
+    const report = statusReport(status, { withFiles, failOnGapsOlderThan: failOnGaps, seconds });
+    if (html !== undefined) {
+      await writePage(html, report);
+      log.info(`Wrote ${html}.`);
     }
+    const text = [...(withFiles ? fileLines(report) : []), statusSummary(report)].join('\n');
+    const painted = calendar(report, out.color);
+    const { events, quarantined, ...totals } = report.totals;
+    const fields = { ...totals, events: events ?? undefined, quarantined: quarantined ?? undefined };
+    await present(report, { text, painted, fields, kestra: kestraReport(report) }, context);
+    const failed = failOnGaps === undefined ? undefined : failure(status, report, failOnGaps);
+    if (failed !== undefined) log.error(failed);
+    return report.exitCode;
+  } finally {
+    await destination.close();
   }
 }
 
 async function writePage(file: string, report: StatusReport): Promise<void> {
   const { statusPage } = await import('../status/page/page.ts');
-  try {
-    await writeFile(file, await statusPage(report));
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new JobError('USAGE', `--html names ${file}, which cannot be written (${code}).`, {
-      cause: error,
-      exitCode: EXIT.usage,
-      hint: 'Name a file in a folder that exists and may be written.',
-    });
-  }
+  const page = await statusPage(report);
+  await writeFile(file, page).catch((error: unknown) => {
+    throw new JobError(
+      'USAGE',
+      `--html names ${file}, which cannot be written (${systemCode(error) ?? String(error)}).`,
+      {
+        cause: error,
+        exitCode: EXIT.usage,
+        hint: 'Name a file in a folder that exists and may be written.',
+      },
+    );
+  });
 }
 
 function fileLines(report: StatusReport): string[] {

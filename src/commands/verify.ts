@@ -1,6 +1,7 @@
 import { collectEagerly } from '../archive/memory.ts';
-import { type CommandContext, keepReport } from '../cli/command.ts';
-import { givenTimes } from '../config/range.ts';
+import { type CommandContext, defineCommand } from '../cli/command.ts';
+import { present } from '../cli/present.ts';
+import { givenTimes, type TimeFlags } from '../config/range.ts';
 import type { Settings } from '../config/settings.ts';
 import { openDestination } from '../destination/open.ts';
 import { EXIT } from '../errors.ts';
@@ -11,108 +12,107 @@ import { formatHour, type Hour, hourOf, type Window, windowOf } from '../hours.t
 import type { Depth } from '../verify/content.ts';
 import { type Difference, repairable } from '../verify/difference.ts';
 import {
-  kestraVerify,
+  kestraReport,
   type ReportedRepair,
   reportedDifferences,
-  type VerifyReport,
   verifyReport,
   verifySummary,
 } from '../verify/report.ts';
 import { sweep } from '../verify/sweep.ts';
 import { type VerifyOptions, verify, verifyHours } from '../verify/verify.ts';
 
-export interface VerifyFlags {
-  readonly start: string | undefined;
-  readonly end: string | undefined;
-  readonly depth: Depth;
-  readonly repair: boolean;
-  readonly sweep: boolean;
-}
-
-/**
- * `verify` compares manifests with what is stored. `--repair` lands hours that differ again, `--sweep` deletes what no manifest
- * names. Resolves to the exit code.
- */
-export async function verifyCommand(settings: Settings, flags: VerifyFlags, context: CommandContext): Promise<number> {
-  const { out, log, now, signal } = context;
-  for (const warning of settings.warnings) log.warn(warning);
-  collectEagerly();
-  const started = performance.now();
-  const range = rangeToVerify(flags, settings, now());
-  const destination = openDestination(settings.destination, { s3: settings.s3, signal, log });
-  try {
-    const options = { destination, range, depth: flags.depth, now: now() };
-    const onSealed = (manifests: number) => log.info(`Comparing ${count(manifests, 'manifest')} with what is stored.`);
-    const found = await verify({ ...options, onSealed });
-    const hours = repairable(found.differences);
-    const repair = flags.repair && hours.size > 0 ? await repairHours(hours, found.differences, options) : undefined;
-    const swept = flags.sweep ? await sweep(found.unsealed, options) : undefined;
-    const gone = new Set(swept?.map(({ key }) => key));
-    const left = (repair?.report.differences ?? reportedDifferences(found.differences)).filter(
-      ({ key }) => !gone.has(key),
-    );
-    const report = verifyReport(found, {
-      destination: destination.name,
-      range,
-      depth: flags.depth,
-      repair: repair?.report ?? null,
-      swept: swept === undefined ? null : [...gone],
-      requests: { ...destination.requests },
-      seconds: (performance.now() - started) / 1000,
-      exitCode: repair?.ended ?? (left.length > 0 ? EXIT.partial : EXIT.done),
-    });
-    await keepReport(settings.reportFile, report, context);
-    tell(
-      report,
-      found.differences.filter(({ key }) => !gone.has(key)),
-    );
-    return report.exitCode;
-  } finally {
-    await destination.close();
-  }
-
-  async function repairHours(hours: ReadonlySet<Hour>, found: readonly Difference[], options: VerifyOptions) {
-    const { tally } = await runExport({
-      settings,
-      flags: {},
-      repair: hours,
-      log,
-      now,
-      signal,
-      onPlan: (plan) =>
-        log.info(`Landing ${count(hours.size, 'hour')} again in ${count(plan.windows.length, 'request')}.`),
-      onWindow: (...done) => log.info(...windowDone(...done)),
-    });
-    if (tally.ended !== undefined) log.failure(tally.ended);
-    const again = await verifyHours(hours, options);
-    const notTried = found.filter(({ hour }) => hour === undefined || !hours.has(hour));
-    const report: ReportedRepair = {
-      repaired: [...hours].filter((hour) => tally.sealed.has(hour)).map(formatHour),
-      failed: [...tally.failed.values()].map(({ hour, code, message }) => ({ hour: formatHour(hour), code, message })),
-      differences: reportedDifferences([...again.differences, ...notTried]),
-    };
-    return { report, ended: tally.ended?.exitCode };
-  }
-
-  function tell(report: VerifyReport, differences: readonly Difference[]): void {
-    const summary = verifySummary(report, differences);
-    if (out.json) out.document(report);
-    else if (out.format === 'pretty') out.print(summary);
-    else {
-      const say = report.exitCode === EXIT.done ? log.info : log.error;
-      say(out.format === 'json' ? summary.replace(/\n\s*/g, '; ') : summary, {
-        ...report.checked,
-        differences: report.differences.length,
-        exitCode: report.exitCode,
+export const verifyCommand = defineCommand({
+  name: 'verify',
+  summary: 'manifests against what is stored; --repair lands again what differs',
+  help: `
+    Compares every manifest with what is stored: objects and sizes, by listing. Exits 3 where they differ, and where
+    nothing has landed. Names the objects that no manifest names.`,
+  examples: ['verify --checksums'],
+  flags: {
+    start: { type: 'text', value: 'T', description: 'as for export; else all that is there' },
+    end: { type: 'text', value: 'T', description: 'as for export' },
+    checksums: { type: 'boolean', description: 'also the checksum that the store keeps of each object' },
+    deep: { type: 'boolean', description: 'read every object back: its checksum and lines' },
+    repair: { type: 'boolean', description: 'land the hours that differ again; never makes an hour less' },
+    sweep: { type: 'boolean', description: 'delete what no manifest names, once it is a day old' },
+    json: { type: 'boolean', description: 'one JSON document on stdout' },
+  },
+  async run(values, context) {
+    const { log, now, signal } = context;
+    // Whoever only looks at what has landed needs no keys of Amplitude.
+    const settings = context.settings({ amplitude: values.repair, times: values });
+    collectEagerly();
+    const started = performance.now();
+    const range = rangeToVerify(values, settings, now());
+    const destination = openDestination(settings.destination, { s3: settings.s3, signal, log });
+    try {
+      const options = { destination, range, depth: depthOf(values), now: now() };
+      const found = await verify({
+        ...options,
+        onSealed: (manifests) => log.info(`Comparing ${count(manifests, 'manifest')} with what is stored.`),
       });
-      if (out.format === 'kestra') for (const line of kestraVerify(report)) out.print(line);
+      const differing = values.repair ? repairable(found.differences) : new Set<Hour>();
+      const repair =
+        differing.size > 0 ? await repairHours(differing, found.differences, options, settings, context) : undefined;
+      const swept = values.sweep ? new Set((await sweep(found.unsealed, options)).map(({ key }) => key)) : undefined;
+      const isLeft = ({ key }: { readonly key: string }) => swept?.has(key) !== true;
+      const left = (repair?.report.differences ?? reportedDifferences(found.differences)).filter(isLeft);
+      const report = verifyReport(found, {
+        destination: destination.name,
+        range,
+        depth: options.depth,
+        repair: repair?.report ?? null,
+        swept: swept === undefined ? null : [...swept],
+        requests: { ...destination.requests },
+        seconds: (performance.now() - started) / 1000,
+        exitCode: repair?.exitCode ?? (left.length > 0 ? EXIT.partial : EXIT.done),
+      });
+      const text = verifySummary(report, found.differences.filter(isLeft));
+      return await present(report, { text, kestra: kestraReport(report) }, context);
+    } finally {
+      await destination.close();
     }
-  }
+  },
+});
+
+function depthOf({ deep, checksums }: { readonly deep: boolean; readonly checksums: boolean }): Depth {
+  if (deep) return 'deep';
+  return checksums ? 'checksums' : 'listing';
 }
 
 /** All that is there, unless a start or an end narrows it. */
-function rangeToVerify(flags: VerifyFlags, { range }: Settings, now: Date): Window | undefined {
-  const { start, end } = givenTimes(flags, range);
+function rangeToVerify(times: TimeFlags, { range }: Settings, now: Date): Window | undefined {
+  const { start, end } = givenTimes(times, range);
   if (start === undefined && end === undefined) return undefined;
   return windowOf(start ?? 0, end ?? Math.max(hourOf(now), start ?? 0) + 1);
+}
+
+/** Lands hours that differ again, and looks at them once more. `exitCode` is there where the repair ended before its time. */
+async function repairHours(
+  hours: ReadonlySet<Hour>,
+  differences: readonly Difference[],
+  options: VerifyOptions,
+  settings: Settings,
+  { log, now, signal }: CommandContext,
+): Promise<{ report: ReportedRepair; exitCode: number | undefined }> {
+  const { tally } = await runExport({
+    settings,
+    flags: {},
+    repair: hours,
+    log,
+    now,
+    signal,
+    onPlan: ({ windows }) =>
+      log.info(`Landing ${count(hours.size, 'hour')} again in ${count(windows.length, 'request')}.`),
+    onWindow: (...done) => log.info(...windowDone(...done)),
+  });
+  if (tally.ended !== undefined) log.failure(tally.ended);
+  const again = await verifyHours(hours, options);
+  const notTried = differences.filter(({ hour }) => hour === undefined || !hours.has(hour));
+  const report = {
+    repaired: [...hours].filter((hour) => tally.sealed.has(hour)).map(formatHour),
+    failed: [...tally.failed.values()].map((failure) => ({ ...failure, hour: formatHour(failure.hour) })),
+    differences: reportedDifferences([...again.differences, ...notTried]),
+  };
+  return { report, exitCode: tally.ended?.exitCode };
 }

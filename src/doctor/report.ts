@@ -37,3 +37,15 @@ export function doctorSummary({ checks }: DoctorReport): string {
   const untried = skipped === 0 ? '' : `, ${skipped} could not be tried`;
   return `${failed} of ${count(checks.length, 'check')} failed${untried}${warnings}. Do what they say, then run doctor again.`;
 }
+
+/** What Kestra gets. */
+export function kestraReport({ checks, exitCode }: DoctorReport) {
+  const having = (status: Check['status']) => checks.filter((check) => check.status === status);
+  const failed = having('failed');
+  const counts = { failed: failed.length, warnings: having('warn').length, skipped: having('skipped').length };
+  const metrics = Object.entries(counts).map(([name, value]) => ({ name, type: 'gauge', value }));
+  return {
+    outputs: { checks: checks.length, ...counts, failedChecks: failed.map(({ check }) => check).join(', '), exitCode },
+    metrics,
+  };
+}

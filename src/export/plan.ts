@@ -19,7 +19,7 @@ export interface ExportFlags {
   readonly start?: string | undefined;
   readonly end?: string | undefined;
   readonly yesterday?: boolean | undefined;
-  readonly lookbackDays?: string | undefined;
+  readonly lookbackDays?: string | number | undefined;
   /** `empty`: also no events in place of those that have landed. */
   readonly force?: boolean | 'empty' | undefined;
   readonly strict?: boolean | undefined;

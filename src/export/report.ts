@@ -1,7 +1,7 @@
 import { agreeing, count, number, size } from '../format.ts';
-import { formatHour, type Hour, hoursOf, joinedHours, type Window } from '../hours.ts';
+import { failedLines, formatHour, type Hour, hoursOf, joinedHours, type Window } from '../hours.ts';
 import { MANIFESTS } from '../landing/manifest.ts';
-import { type Fields, kestraLine } from '../log.ts';
+import type { Fields } from '../log.ts';
 import type { ExportResult } from './export.ts';
 import { type Plan, type PlannedRequest, plannedRequests } from './plan.ts';
 import type { Tally, Timings } from './tally.ts';
@@ -106,8 +106,8 @@ export function windowDone(window: Window, plan: Plan, tally: Tally): [string, F
   ];
 }
 
-/** Outputs and metrics in Kestra's protocol: counts and places, no lists that could grow without bound. */
-export function kestraReport(report: ExportReport): string[] {
+/** What Kestra gets: counts and places, no lists that could grow without bound. */
+export function kestraReport(report: ExportReport) {
   const { hours, events, bytes, requests, retries, seconds } = report;
   const outputs = {
     start: report.range.start,
@@ -134,7 +134,7 @@ export function kestraReport(report: ExportReport): string[] {
     counter('hours.failed', hours.failed.length),
     { name: 'seconds', type: 'timer', value: seconds },
   ];
-  return [kestraLine({ outputs }), kestraLine({ metrics })];
+  return { outputs, metrics };
 }
 
 /** The summary for people: what landed, what was empty, what failed and what to do. */
@@ -197,12 +197,6 @@ const WHY = {
   forced: '--force',
   differs: 'what is stored differs',
 } as const;
-
-/** Which hours failed by what. The log has said the whole of it. */
-export function failedLines(failed: ExportReport['hours']['failed']): string[] {
-  const byCode = Map.groupBy(failed, ({ code }) => code);
-  return [...byCode].map(([code, of]) => `    ${code}: ${joinedHours(of.map(({ hour }) => hour))}`);
-}
 
 function sorted(hours: ReadonlySet<Hour>): string[] {
   return [...hours].sort((a, b) => a - b).map(formatHour);

@@ -2,7 +2,7 @@ import { command } from '../command-line.ts';
 import { EXIT } from '../errors.ts';
 import { agreeing, count, printableName, size } from '../format.ts';
 import { formatHour, type Hour, joinedHours, readyEnd } from '../hours.ts';
-import { type Gap, gapsOf } from '../landing/gaps.ts';
+import { fillAll, type Gap, gapsOf } from '../landing/gaps.ts';
 import type { Reconciled } from './reconcile.ts';
 import type { MoveCode } from './verdict.ts';
 
@@ -149,4 +149,12 @@ function grouped(moved: ReconcileReport['moved']): [MoveCode, ReconcileReport['m
 
 function after(hour: string): string {
   return formatHour((Date.parse(`${hour}:00Z`) / 3_600_000 + 1) as Hour);
+}
+
+/** What Kestra gets: counts and places. */
+export function kestraReport({ deleted, moved, kept, gaps, pending, failedUploads, exitCode }: ReconcileReport) {
+  const counts = { deleted: deleted.length, moved: moved.length, kept: kept.length, gaps: gaps.length };
+  const fill = gaps.length === 0 ? '' : fillAll(gaps);
+  const metrics = Object.entries(counts).map(([name, value]) => ({ name, type: 'gauge', value }));
+  return { outputs: { ...counts, fill, pending: pending.length, failedUploads, exitCode }, metrics };
 }

@@ -3,7 +3,6 @@ import { EXIT } from '../errors.ts';
 import { agreeing, count, number, requestCost, size } from '../format.ts';
 import { formatHour, joinedHours } from '../hours.ts';
 import { fillAll, fillCommand, type Gap, gapsOf, olderThan } from '../landing/gaps.ts';
-import { kestraLine } from '../log.ts';
 import { type HourState, STATES } from './state.ts';
 import type { HourStatus, Status } from './status.ts';
 
@@ -206,8 +205,8 @@ export function failure(status: Status, report: StatusReport, ageHours: number):
   return sentences.join(' ');
 }
 
-/** Outputs and metrics in Kestra's protocol. */
-export function kestraStatus(report: StatusReport): string[] {
+/** What Kestra gets. */
+export function kestraReport(report: StatusReport) {
   const { totals, gaps, range } = report;
   const outputs = {
     start: range.start,
@@ -226,5 +225,5 @@ export function kestraStatus(report: StatusReport): string[] {
     gauge('bytes', totals.bytes),
     { name: 'seconds', type: 'timer', value: report.seconds },
   ];
-  return [kestraLine({ outputs }), kestraLine({ metrics })];
+  return { outputs, metrics };
 }

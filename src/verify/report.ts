@@ -1,10 +1,8 @@
 import { command } from '../command-line.ts';
 import type { Requests } from '../destination/destination.ts';
-import { failedLines } from '../export/report.ts';
 import { agreeing, count, number, requestCost, size } from '../format.ts';
-import { formatHour, type Hour, joinedHours, joinHours, type Window } from '../hours.ts';
+import { failedLines, formatHour, type Hour, joinedHours, joinHours, type Window } from '../hours.ts';
 import { hourOfKey } from '../landing/keys.ts';
-import { kestraLine } from '../log.ts';
 import type { Depth } from './content.ts';
 import { type Difference, repairable } from './difference.ts';
 import type { Verification } from './verify.ts';
@@ -144,8 +142,8 @@ function repairLines({ repaired, failed, differences }: ReportedRepair): string[
   return lines;
 }
 
-/** Outputs and metrics in Kestra's protocol. */
-export function kestraVerify(report: VerifyReport): string[] {
+/** What Kestra gets. */
+export function kestraReport(report: VerifyReport) {
   const { checked, differences, unsealed, seconds, exitCode } = report;
   const hours = [...new Set(differences.flatMap(({ hour }) => (hour === null ? [] : [hour])))];
   const outputs = {
@@ -160,5 +158,5 @@ export function kestraVerify(report: VerifyReport): string[] {
   };
   const gauge = (name: string, value: number) => ({ name, type: 'gauge', value });
   const metrics = [gauge('differences', differences.length), { name: 'seconds', type: 'timer', value: seconds }];
-  return [kestraLine({ outputs }), kestraLine({ metrics })];
+  return { outputs, metrics };
 }

@@ -6,11 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { expect } from 'chai';
-import { terminalProgress } from '../../src/cli/progress.ts';
-import type { Plan } from '../../src/export/plan.ts';
-import { Tally } from '../../src/export/tally.ts';
+import { Progress } from '../../src/cli/progress.ts';
 import { FAULTS, parseFault, type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
-import { nodeProblem, VERSION } from '../../src/version.ts';
+import { nodeHint, nodeProblem, VERSION } from '../../src/version.ts';
 import { type ExportReport, filesOf, manifestsOf, runProgram } from '../support/program.ts';
 
 const RANGE = ['--start', '2026-03-04T06', '--end', '2026-03-04T08'];
@@ -22,6 +20,11 @@ describe('the version of Node.js', () => {
     expect(nodeProblem('v24.4.1')).to.include('24.5');
     for (const version of [process.version, 'v24.5.0', 'v25.0.0', 'v100.1.2'])
       expect(nodeProblem(version)).to.equal(undefined);
+  });
+
+  it('comes with the way out by how the program was started: never the command that has just failed', () => {
+    expect(nodeHint(true)).to.include('`npm ci` without --ignore-scripts').and.not.include('npm start');
+    expect(nodeHint(false)).to.include('`npm start`').and.include('`npm ci --ignore-scripts`');
   });
 });
 
@@ -46,13 +49,14 @@ describe('the command line', () => {
 
   for (const [args, words] of [
     [['exprot'], '"exprot" is no command'],
-    [['--frobnicate'], "'--frobnicate'"],
-    [['export', '--start'], '--start'],
-    [['export', 'yesterday'], 'yesterday'],
+    [['--frobnicate'], '--frobnicate is no flag of export.'],
+    [['export', '--start'], '--start needs a value.'],
+    [['export', 'yesterday'], '"yesterday" is no flag of export.'],
+    [['status', '--json=1'], '--json takes no value.'],
     [['simulate', '--port', 'x'], '--port is "x"'],
     [['status', '--since-first'], '--all'],
     [['simulate', '--fault', 'no-such-fault'], 'no-such-fault'],
-    [['status', '--html', '--files'], "'--html"],
+    [['status', '--html', '--files'], '--html needs a value, and --files looks like a flag.'],
     [['status', '--fail-on-gaps', '2d'], '→ Write --fail-on-gaps=2d.'],
     [['--force', 'empty'], '→ Write --force=empty.'],
   ] as const) {
@@ -152,7 +156,12 @@ describe('the command line', () => {
     ],
     [
       ['reconcile', 'C:\\exports'],
-      ['DESTINATION', 'DIR', 'EXPORT_END'],
+      ['DESTINATION', 'DIR is "C:', 'EXPORT_END'],
+    ],
+    [['reconcile'], ['DESTINATION', 'reconcile needs DIR, the folder that holds the files.']],
+    [
+      ['reconcile', 'a', 'b'],
+      ['DESTINATION', 'reconcile takes one DIR at a time.'],
     ],
   ] as const) {
     it(`names what is wrong with the flags and the settings at once: ${args.join(' ')}`, async () => {
@@ -256,6 +265,41 @@ describe('what is said', () => {
       'seconds timer',
     ]);
   });
+
+  for (const args of [['export', '--dry-run'], ['export'], ['status'], ['verify'], ['reconcile'], ['doctor']]) {
+    const on = async (format: string) => {
+      const local = join(folder, 'local');
+      await mkdir(local, { recursive: true });
+      await writeFile(join(local, 'notes.txt'), '');
+      const range = args[0] === 'reconcile' ? [local] : args[0] === 'doctor' ? [] : RANGE;
+      return await run({ LOG_FORMAT: format, DESTINATION: join(folder, 'hours') }, [...args, ...range]);
+    };
+
+    it(`has no end of a line within a message of the log, and the numbers last: ${args.join(' ')}`, async () => {
+      const { code, stdout } = await on('json');
+      const lines = stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+      for (const { msg } of lines) expect(msg).not.to.include('\n');
+      expect(lines.at(-1).exitCode).to.equal(code);
+    });
+
+    if (args.includes('--dry-run')) continue;
+    it(`gives Kestra outputs and metrics: ${args.join(' ')}`, async () => {
+      const { code, stdout } = await on('kestra');
+      const said = stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line.slice(2, -2)));
+      const [{ outputs }, { metrics }] = said.slice(-2);
+      expect(outputs.exitCode).to.equal(code);
+      for (const { name, type, value } of metrics) {
+        expect([typeof name, typeof value]).to.deep.equal(['string', 'number']);
+        expect(type).to.be.oneOf(['counter', 'timer', 'gauge']);
+      }
+    });
+  }
 
   for (const format of ['pretty', 'json', 'kestra']) {
     it(`says once what concerns many hours, then the hours: ${format}`, async () => {
@@ -366,8 +410,8 @@ describe('what is said', () => {
 describe('the progress display', () => {
   it('loses no line of the log that is written right before it stops', () => {
     const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 80 });
-    const progress = terminalProgress(stream as unknown as NodeJS.WriteStream);
-    progress.start({ hours: new Map([[0, 'gap']]) } as unknown as Plan, new Tally());
+    const progress = new Progress(stream as unknown as NodeJS.WriteStream);
+    progress.start(1, { done: 0, downloadedBytes: 0, uploadedBytes: 0 });
     progress.line('The last words.');
     progress.stop();
     expect(stream.read().toString()).to.include('The last words.\n');

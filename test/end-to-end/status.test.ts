@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { readAge } from '../../src/config/readers.ts';
 import { contentOf, type Destination } from '../../src/destination/destination.ts';
 import { openDestination } from '../../src/destination/open.ts';
 import { formatHour, hoursOf, readHour } from '../../src/hours.ts';
@@ -160,11 +159,6 @@ describe('gaps', () => {
     const hours = [START, START + 1, START + 2];
     expect(olderThan(hours, 24, new Date('2026-11-02T02:00:00Z'))).to.deep.equal([START, START + 1]);
     expect(olderThan(hours, 0, new Date('2026-11-02T02:00:00Z'))).to.deep.equal(hours);
-  });
-
-  it('are told ages as people write them', () => {
-    expect(['36h', '2d', '1w', 'P1D', 'PT36H', '0h', '36'].map(readAge)).to.deep.equal([36, 48, 168, 24, 36, 0, 36]);
-    for (const wrong of ['', 'd', '-1d', '1.5h', 'P36H', 'PT1D', 'one day']) expect(() => readAge(wrong)).to.throw();
   });
 });
 

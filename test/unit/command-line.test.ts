@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { helpText } from '../../src/cli/help.ts';
 import { command, startedBy } from '../../src/command-line.ts';
+import { COMMANDS } from '../../src/commands/all.ts';
 import { UsageError } from '../../src/errors.ts';
 import { fillCommand } from '../../src/landing/gaps.ts';
 import { MAIN, runProgram, STARTED } from '../support/program.ts';
@@ -57,10 +58,10 @@ describe('commands that are printed', () => {
     expect(dockerfile).to.match(/^ENV AMPLITUDE_TO_S3_IMAGE=/m);
   });
 
-  it('stand in help, hints and gaps', () => {
+  it('stand in help, hints and gaps', async () => {
     startedBy('', { npm_lifecycle_event: 'start' });
-    expect(helpText('status')).to.match(/^npm start -- status \[flags\]/);
-    expect(helpText(undefined)).to.include('  npm start -- export --yesterday\n');
+    expect(await helpText(COMMANDS, 'status')).to.match(/^npm start -- status \[flags\]/);
+    expect(await helpText(COMMANDS)).to.include('  npm start -- export --yesterday\n');
     expect(new UsageError('No.').hint).to.include('`npm start -- --help`');
     expect(fillCommand('a', 'b')).to.equal('npm start -- export --start a --end b');
   });

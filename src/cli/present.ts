@@ -1,0 +1,45 @@
+import { EXIT } from '../errors.ts';
+import { type Fields, kestraLine } from '../log.ts';
+import type { CommandContext } from './command.ts';
+
+interface Presentation {
+  /** For people. */
+  readonly text: string;
+  /** Stands above the text on a terminal; nothing of it may come from outside. */
+  readonly painted?: string;
+  readonly kestra?: { readonly outputs: Fields; readonly metrics: readonly object[] };
+  /** Numbers for whoever reads the log by machine; else Kestra's outputs. */
+  readonly fields?: Fields;
+  /** Whether the text belongs to the log, so that stdout stays free. */
+  readonly inLog?: boolean;
+}
+
+/**
+ * Writes a report in the form that its reader takes: a text, one JSON document, lines of the log, or those of Kestra.
+ * Resolves to its exit code.
+ */
+export async function present(
+  report: { readonly exitCode: number },
+  { text, painted, kestra, fields = kestra?.outputs, inLog = false }: Presentation,
+  { out, log }: Pick<CommandContext, 'out' | 'log'>,
+): Promise<number> {
+  await out.report(report);
+  const { exitCode } = report;
+  if (out.json && !inLog) return exitCode;
+  if (out.format !== 'pretty') {
+    // A line each: a log viewer shows no ends of lines within a message.
+    const lines = text.split('\n');
+    const last = lines.length - 1;
+    const say = exitCode === EXIT.done ? log.info : log.error;
+    for (const [index, line] of lines.entries()) say(line, index === last ? { ...fields, exitCode } : {});
+  } else if (inLog) out.note(text);
+  else {
+    if (painted !== undefined) out.printPainted(painted);
+    out.print(text);
+  }
+  if (out.format === 'kestra' && !out.json && kestra !== undefined) {
+    out.print(kestraLine({ outputs: kestra.outputs }));
+    out.print(kestraLine({ metrics: kestra.metrics }));
+  }
+  return exitCode;
+}
