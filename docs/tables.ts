@@ -56,9 +56,9 @@ function settingsRows(): Rows {
 
 function errorRows(): Rows {
   return Object.entries(ERRORS).map(([name, { exit, meaning, remedy }]) => {
-    const signals = name === 'INTERRUPTED' ? `${EXIT.SIGINT}, ${EXIT.SIGTERM}` : `${EXIT.failed}, ${EXIT.partial}`;
+    const codes = name === 'INTERRUPTED' ? `${EXIT.SIGINT} or ${EXIT.SIGTERM}` : `${EXIT.failed} or ${EXIT.partial}`;
     const more = MORE[name as ErrorCode];
-    return [code(name), exit === undefined ? signals : String(exit), meaning, [remedy, more].filter(Boolean).join(' ')];
+    return [code(name), exit === undefined ? codes : String(exit), meaning, [remedy, more].filter(Boolean).join(' ')];
   });
 }
 
