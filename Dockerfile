@@ -13,8 +13,8 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json LICENSE ./
 COPY src ./src
-# These files keep their mode from the checkout, which may not let the user of the image read them.
-RUN npm run build && chmod a+r package.json LICENSE
+# The files keep their modes from the checkout, which may not let the user of the image read them.
+RUN npm run build && chmod -R a+rX package.json LICENSE dist
 
 FROM ${NODE_IMAGE}
 ENV NODE_ENV=production

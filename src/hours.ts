@@ -26,6 +26,11 @@ export function startOf(hour: Hour): Date {
   return new Date(hour * MS);
 }
 
+/** `2026-11-20T05:07:09Z` */
+export function wholeSeconds(instant: Date): string {
+  return `${instant.toISOString().slice(0, 19)}Z`;
+}
+
 /** `2026-11-20T05` */
 export function formatHour(hour: Hour): string {
   return startOf(hour).toISOString().slice(0, 13);

@@ -1,98 +1,98 @@
-import type { Fault } from './faults.ts';
+import type { Settings } from '../config/settings.ts';
+import type { Window } from '../hours.ts';
+import { FAULTS, RequestFault } from './faults.ts';
 
-/** What follows a request that brought no usable answer. */
-export type NextStep = 'retry' | 'wait' | 'halve' | 'give-up' | 'stop-run';
+/** What follows a fault: a pause and the same request again, or the last word on the window. */
+export type NextStep =
+  | { readonly kind: 'retry' | 'wait'; readonly pauseMs: number; readonly message: string }
+  | { readonly kind: 'halve' | 'give-up' | 'stop-run'; readonly fault: RequestFault };
 
-/** How far a window has come. */
-export interface Progress {
-  readonly attempt: number;
-  readonly maxAttempts: number;
-  readonly hours: number;
-  readonly limit: Limit;
-}
+/** How often a run requests a window, and how long it waits in between. */
+type Patience = Pick<Settings['amplitude'], 'maxAttempts' | 'backoffMs' | 'rateLimitWaitMs'>;
 
-/** How long a window has waited for a limit, how long it may, and whether Amplitude answered for others since. */
-interface Limit {
-  readonly waitedMs: number;
-  readonly mostMs: number;
-  readonly othersServed: boolean;
-}
-
-/** After this many attempts at a window it is its size that is suspected. */
+/** After this many attempts the size of the window is the suspect. */
 const ATTEMPTS_BEFORE_HALVING = 2;
 
 const LONGEST_PAUSE_MS = 60_000;
 
-/** Of pauses for a limit: who is told to ask less does not ask again within the second. */
-const LEAST_RANGE_MS = 1000;
+/** The first range of pauses for a limit, also where back-off is switched off. */
+const LEAST_LIMIT_RANGE_MS = 1000;
 
-/**
- * Decides by the kind of fault. A 504 or a 400 speaks of the window, which is halved at once; other faults of the
- * server only after two attempts; 429, refused connections and the answer to another question say nothing of the window
- * and never halve it. A limit is the project's: once the patience of a window is used up and no other was served
- * meanwhile, the others need not wait as long again.
- */
-export function nextStep(kind: Fault, at: Progress): NextStep {
-  const again = (last: NextStep): NextStep => (at.attempt < at.maxAttempts ? 'retry' : last);
-  const canHalve = at.hours > 1;
-  switch (kind) {
-    case 'credentials':
-    case 'no-connection':
-      return 'stop-run';
-    case 'parameter':
-    case 'redirect':
-    case 'not-amplitude':
-    case 'unexpected':
-      return 'give-up';
-    case 'too-large':
-    case 'refused':
-      return canHalve ? 'halve' : 'give-up';
-    case 'gateway-timeout':
-      return canHalve ? 'halve' : again('give-up');
-    case 'server':
-    case 'stall':
-    case 'truncated':
-    case 'archive':
-    case 'not-events':
-      return canHalve && at.attempt >= ATTEMPTS_BEFORE_HALVING ? 'halve' : again('give-up');
-    case 'rate-limit':
-      if (at.limit.waitedMs < at.limit.mostMs) return 'wait';
-      return at.limit.othersServed ? 'give-up' : 'stop-run';
-    case 'proxy':
-      return again('stop-run');
-    case 'refused-archive':
-    case 'unreachable':
-      return again('give-up');
+/** Counts the attempts at one window. Waiting for a limit is not an attempt. */
+export class Attempts {
+  readonly #window: Window;
+  readonly #settings: Patience;
+  readonly #random: () => number;
+  #attempt = 1;
+  #limits = 0;
+  #waitedMs = 0;
+  /** The answers to the run when this window first met a limit. */
+  #answersBefore = 0;
+
+  constructor(window: Window, settings: Patience, random = Math.random) {
+    this.#window = window;
+    this.#settings = settings;
+    this.#random = random;
   }
-}
 
-interface Pause {
-  readonly backoffMs: number;
-  readonly retryAfterMs: number | undefined;
-  /** In [0, 1). */
-  readonly random: number;
-}
+  /** `answers`: how many answers the run has had, for all its windows. */
+  after(fault: RequestFault, answers: number): NextStep {
+    const canHalve = this.#window.end - this.#window.start > 1;
+    const [, rule] = FAULTS[fault.kind];
+    switch (rule) {
+      case 'halve':
+        return { kind: canHalve ? 'halve' : 'give-up', fault };
+      case 'halve-or-retry':
+        return canHalve ? { kind: 'halve', fault } : this.#retry(fault);
+      case 'retry-then-halve':
+        return canHalve && this.#attempt >= ATTEMPTS_BEFORE_HALVING ? { kind: 'halve', fault } : this.#retry(fault);
+      case 'retry':
+        return this.#retry(fault);
+      case 'retry-then-stop-run':
+        return this.#retry(fault, 'stop-run');
+      case 'wait':
+        return this.#wait(fault, answers);
+      default:
+        return { kind: rule, fault };
+    }
+  }
 
-/**
- * The pause before attempt `attempt + 1`, in milliseconds: full jitter over a doubling range up to 60 s, and never
- * shorter than the server's own `Retry-After`.
- */
-export function pauseBefore(attempt: number, { backoffMs, retryAfterMs, random }: Pause): number {
-  return Math.max(random * range(attempt, backoffMs), retryAfterMs ?? 0);
-}
+  /** Full jitter over a doubling range, never shorter than `Retry-After`. */
+  #retry(fault: RequestFault, last: 'give-up' | 'stop-run' = 'give-up'): NextStep {
+    const { maxAttempts, backoffMs } = this.#settings;
+    if (this.#attempt >= maxAttempts) return { kind: last, fault };
+    const pauseMs = Math.max(this.#random() * range(this.#attempt, backoffMs), fault.retryAfterMs ?? 0);
+    this.#attempt++;
+    const message = `${fault.message} Attempt ${this.#attempt} of ${maxAttempts} follows in ${seconds(pauseMs)}.`;
+    return { kind: 'retry', pauseMs, message };
+  }
 
-/**
- * The pause after the `nth` 429 of a window: from half of the doubling range up, so that a limit is not asked at once
- * again, and no longer than the `leftMs` of patience.
- */
-export function pauseForLimit(
-  nth: number,
-  { backoffMs, retryAfterMs, random, leftMs }: Pause & { leftMs: number },
-): number {
-  const most = range(nth, Math.max(backoffMs, LEAST_RANGE_MS));
-  return Math.min(leftMs, Math.max((most / 2) * (1 + random), retryAfterMs ?? 0));
+  /**
+   * At least half of a doubling range, at most what is left of the patience. A limit is the project's: where no other
+   * window was served meanwhile, the others need not wait as long again.
+   */
+  #wait(fault: RequestFault, answers: number): NextStep {
+    const { backoffMs, rateLimitWaitMs } = this.#settings;
+    const leftMs = rateLimitWaitMs - this.#waitedMs;
+    if (leftMs <= 0) {
+      const endsRun = answers <= this.#answersBefore;
+      const why = `${fault.why}, also after waiting for ${seconds(this.#waitedMs)}`;
+      const last = new RequestFault(fault.kind, this.#window, why, { cause: fault, endsRun });
+      return { kind: endsRun ? 'stop-run' : 'give-up', fault: last };
+    }
+    if (this.#limits === 0) this.#answersBefore = answers;
+    this.#limits++;
+    const half = range(this.#limits, Math.max(backoffMs, LEAST_LIMIT_RANGE_MS)) / 2;
+    const pauseMs = Math.min(leftMs, Math.max(half * (1 + this.#random()), fault.retryAfterMs ?? 0));
+    this.#waitedMs += pauseMs;
+    return { kind: 'wait', pauseMs, message: `${fault.message} The next request follows in ${seconds(pauseMs)}.` };
+  }
 }
 
 function range(nth: number, backoffMs: number): number {
   return Math.min(LONGEST_PAUSE_MS, backoffMs * 2 ** (nth - 1));
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
 }

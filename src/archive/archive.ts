@@ -3,21 +3,15 @@ import { JobError } from '../errors.ts';
 
 export type { Count };
 
-/** One `.json.gz` of an archive, readable as often as needed until the archive is closed. */
+/** One `.json.gz` of an archive. It can be read as often as needed until the archive is closed. */
 export interface Member {
   /** As the archive has it, unchecked. */
   readonly name: string;
   /** Of the gzip file. */
   readonly bytes: number;
-  /**
-   * The bytes of the gzip file, as they came, each chunk valid until the next is asked for. Throws a JobError
-   * (ARCHIVE_BROKEN) where the archive is damaged.
-   */
+  /** The gzip file. Each chunk is valid until the next is asked for. Throws ARCHIVE_BROKEN where it is damaged. */
   open(): AsyncIterable<Buffer>;
-  /**
-   * The last eight bytes, where gzip keeps CRC-32 and length (modulo 4 GiB) of what it compressed (RFC 1952). They
-   * mislead where several gzip streams stand in one member or padding follows.
-   */
+  /** What the gzip file says of the JSON in it. Wrong where it holds several streams, padding, or 4 GiB and more. */
   trailer(): Promise<Count>;
 }
 
@@ -43,14 +37,14 @@ export function refused(why: string, { retry = false } = {}): JobError {
   });
 }
 
-/** A member that holds no event is a broken answer, not an hour of zero events: Amplitude leaves members of none out. */
+/** A member without an event is a broken answer: Amplitude leaves members of zero events out. */
 export function notEvents(name: string): JobError {
   return new JobError('NOT_EVENTS', `${name} holds not one line that is an event.`, {
     hint: 'Nothing of it was landed. Run again later; if it stays so, report the hour to Amplitude.',
   });
 }
 
-/** The trailer of a gzip file from its last eight bytes. */
+/** CRC-32 and length (modulo 4 GiB) of what a gzip file compresses are its last eight bytes (RFC 1952). */
 export function readTrailer(last: Buffer, name: string): Count {
   if (last.length === 0) throw notEvents(name);
   if (last.length < 8) throw broken(`${name} is too short for a gzip file`);
@@ -58,19 +52,17 @@ export function readTrailer(last: Buffer, name: string): Count {
   return { crc32: tail.readUInt32LE(0), bytes: tail.readUInt32LE(4) };
 }
 
-/** The last eight bytes of what can only be read from its beginning. */
+/** The last eight bytes of a stream. */
 export async function lastBytes(chunks: AsyncIterable<Buffer>): Promise<Buffer> {
   let last: Buffer = Buffer.alloc(0);
-  for await (const chunk of chunks) {
-    last = chunk.length >= 8 ? Buffer.from(chunk.subarray(-8)) : Buffer.concat([last, chunk]).subarray(-8);
-  }
+  for await (const chunk of chunks) last = Buffer.concat([last, chunk.subarray(-8)]).subarray(-8);
   return last;
 }
 
-/** Up to this size a gzip file is held in memory while it is landed; a real one has a few megabytes. */
+/** A gzip file up to this size is held in memory while it is landed. A real one has a few megabytes. */
 export const HELD_BYTES = 4 * 2 ** 20;
 
-/** The same member, read from the archive once and not for every look at it, where its size allows. */
+/** The same member, read from the archive only once if it is small. */
 export async function hold(member: Member): Promise<Member> {
   const { name, bytes } = member;
   if (bytes > HELD_BYTES) return member;

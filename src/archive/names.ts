@@ -12,9 +12,8 @@ export interface MemberName {
 const NAME = /^(?:(\d+)\/)?(\d+)_(\d{4}-\d{2}-\d{2})_(\d{1,2})#(\d{1,6})\.json\.gz$/;
 
 /**
- * Reads the name of a member; undefined for the `_complete` marks that Amplitude may put beside them. Throws a JobError
- * (ARCHIVE_REFUSED) for a path that leaves its folder and for any other name: what cannot be read is not guessed at.
- * `redact` sees a name before it is cut to be shown.
+ * Reads the name of a member. Undefined for the `_complete` marks that Amplitude may put beside them. Throws
+ * ARCHIVE_REFUSED for any other name. `redact` sees a name before it is cut to be shown.
  */
 export function readMemberName(name: string, redact: Redact = (text) => text): MemberName | undefined {
   const shown = JSON.stringify(redact(name).slice(0, 200));
@@ -25,10 +24,10 @@ export function readMemberName(name: string, redact: Redact = (text) => text): M
   const match = NAME.exec(name);
   if (match === null) throw refused(`the name ${shown} cannot be read`);
   const [, folder, project = '', date = '', hh = '', part = ''] = match;
-  if (folder !== undefined && folder !== project) throw refused(`the name ${shown} speaks of two projects`);
+  if (folder !== undefined && folder !== project) throw refused(`the name ${shown} names two projects`);
   try {
     return { project, hour: readHour(`${date}T${hh.padStart(2, '0')}`), part: Number(part) };
   } catch {
-    throw refused(`the name ${shown} speaks of an hour that does not exist`);
+    throw refused(`the name ${shown} names an hour that does not exist`);
   }
 }

@@ -6,12 +6,10 @@ import { diskError, systemCode } from '../errors.ts';
 import { giveBack, type MemoryBudget } from './memory.ts';
 
 /** The body of an answer, kept until its archive is done with: in memory or in a file that has no name. */
-export type Spool = {
-  readonly bytes: number;
-  /** Up to `most` bytes of the beginning. */
-  head(most: number): Promise<Buffer>;
-  close(): Promise<void>;
-} & ({ readonly kind: 'memory'; readonly buffer: Buffer } | { readonly kind: 'file'; readonly file: FileHandle });
+export type Spool = { readonly bytes: number; close(): Promise<void> } & (
+  | { readonly kind: 'memory'; readonly buffer: Buffer }
+  | { readonly kind: 'file'; readonly file: FileHandle }
+);
 
 export interface SpoolOptions {
   /** Shared by all archives of the process. */
@@ -23,76 +21,81 @@ export interface SpoolOptions {
   readonly expectedBytes?: number | undefined;
 }
 
-const STEP = 2 ** 20;
-
 /**
- * Keeps `body` in memory while the budget lasts and moves it to a temporary file where it does not. Throws a JobError
- * where the disk is full or WORK_DIR cannot be written; what `body` throws passes as it is.
+ * Keeps `body` in memory while the budget lasts, then moves it to a temporary file. Throws a JobError where the disk is
+ * full or WORK_DIR cannot be written. An error of `body` is thrown as it is.
  */
 export async function spool(body: AsyncIterable<Buffer>, options: SpoolOptions): Promise<Spool> {
-  const { budget, budgetBytes, workDir, expectedBytes } = options;
-  const cannotFit = expectedBytes !== undefined && expectedBytes > budgetBytes;
-  // Untouched memory costs nothing, so room for the whole budget is asked for at once and nothing is copied twice.
-  const room = cannotFit ? 0 : Math.min(budgetBytes, expectedBytes ?? budgetBytes);
-  let buffer: Buffer | undefined = room === 0 ? undefined : Buffer.allocUnsafeSlow(room);
-  let taken = 0;
-  let bytes = 0;
+  const { workDir } = options;
+  const memory = new SpoolMemory(options);
   let file: FileHandle | undefined;
+  let bytes = 0;
 
-  const drop = () => {
-    budget.give(taken);
-    taken = 0;
-    buffer = undefined;
-  };
-  const fits = (size: number) => {
-    if (buffer === undefined || bytes + size > buffer.length) return false;
-    while (taken < bytes + size) {
-      if (!budget.take(STEP)) return false;
-      taken += STEP;
+  async function spill(chunk: Buffer): Promise<void> {
+    try {
+      if (file === undefined) {
+        file = await openNameless(workDir);
+        await file.writeFile(memory.content);
+        memory.drop();
+      }
+      await file.writeFile(chunk);
+    } catch (error) {
+      throw diskError(error, workDir, 'WORK_DIR') ?? error;
     }
-    return true;
-  };
-  const write = async (target: FileHandle, chunk: Buffer) => {
-    for (let from = 0; from < chunk.length; ) from += (await target.write(chunk, from)).bytesWritten;
-  };
+  }
 
   try {
     for await (const chunk of body) {
-      if (file === undefined && fits(chunk.length)) {
-        chunk.copy(buffer as Buffer, bytes);
-      } else {
-        try {
-          if (file === undefined) {
-            file = await openNameless(workDir);
-            if (buffer !== undefined) await write(file, buffer.subarray(0, bytes));
-            drop();
-          }
-          await write(file, chunk);
-        } catch (error) {
-          throw diskError(error, workDir, 'WORK_DIR') ?? error;
-        }
-      }
+      if (file !== undefined || !memory.keep(chunk)) await spill(chunk);
       bytes += chunk.length;
       // As garbage, the pieces of one archive of 57 MiB add 20 MiB to the peak.
       giveBack(chunk);
     }
   } catch (error) {
-    drop();
+    memory.drop();
     await file?.close();
     throw error;
   }
+  if (file === undefined) return { kind: 'memory', buffer: memory.content, bytes, close: async () => memory.drop() };
+  const kept: FileHandle = file;
+  return { kind: 'file', file: kept, bytes, close: () => kept.close() };
+}
 
-  if (file === undefined) {
-    const whole = (buffer ?? Buffer.alloc(0)).subarray(0, bytes);
-    const head = async (most: number) => whole.subarray(0, most);
-    return { kind: 'memory', buffer: whole, bytes, head, close: async () => drop() };
+const STEP = 2 ** 20;
+
+/** The memory of one spool, and what it takes of the budget. */
+class SpoolMemory {
+  readonly #budget: MemoryBudget;
+  #buffer: Buffer;
+  #filled = 0;
+  #taken = 0;
+
+  constructor({ budget, budgetBytes, expectedBytes = budgetBytes }: SpoolOptions) {
+    this.#budget = budget;
+    // Untouched memory costs nothing, so all of it is asked for at once and nothing is copied twice.
+    this.#buffer = Buffer.allocUnsafeSlow(expectedBytes > budgetBytes ? 0 : expectedBytes);
   }
-  const at = file;
-  const head = async (most: number) => {
-    const { buffer: beginning, bytesRead } = await at.read(Buffer.alloc(most), 0, most, 0);
-    return beginning.subarray(0, bytesRead);
-  };
-  return { kind: 'file', file: at, bytes, head, close: () => at.close() };
+
+  get content(): Buffer {
+    return this.#buffer.subarray(0, this.#filled);
+  }
+
+  /** Copies `chunk`, or returns false where there is no room for it. */
+  keep(chunk: Buffer): boolean {
+    const end = this.#filled + chunk.length;
+    if (end > this.#buffer.length) return false;
+    for (; this.#taken < end; this.#taken += STEP) if (!this.#budget.take(STEP)) return false;
+    chunk.copy(this.#buffer, this.#filled);
+    this.#filled = end;
+    return true;
+  }
+
+  drop(): void {
+    this.#budget.give(this.#taken);
+    this.#taken = 0;
+    this.#filled = 0;
+    this.#buffer = Buffer.alloc(0);
+  }
 }
 
 /**

@@ -3,22 +3,18 @@ import { giveBack } from './memory.ts';
 
 /**
  * Bytes of one chunk that comes out. Measured on 5.2 GB: 64 KiB 7.5 s of processor time, 128 KiB 5.8, 256 KiB 5.3,
- * 1 MiB 5.5; it also bounds what a hostile member can inflate to at a time.
+ * 1 MiB 5.5. It also bounds what a hostile member can inflate to at a time.
  */
 export const CHUNK_BYTES = 256 * 1024;
 
-/** Bytes of one chunk that goes in: who stops midway waits for no more than what these become. */
+/** Bytes of one chunk that goes in. A reader that stops waits until zlib is done with it. */
 const SLICE_BYTES = 64 * 1024;
 
 /**
- * The chunks, passed through a zlib stream. Of streams made with `chunkSize: CHUNK_BYTES` the memory is given back: left to
- * the garbage collector, 5 GB cost 15 to 50 % more processor time, and four deflated archives at once a peak of up to 281 MiB
- * instead of 235.
- *
- * A chunk that comes out is valid until the next one is asked for; then its memory goes. Who stops asking keeps the last
- * one. A chunk that goes in is left alone, and the next one is asked for once zlib is done with it.
- *
- * However it ends, `chunks` is closed and zlib's threads are at rest when it has ended.
+ * The chunks, passed through a zlib stream made with `chunkSize: CHUNK_BYTES`. A chunk that comes out is valid until the
+ * next one is asked for. Then its memory is given back: left to the garbage collector, 5 GB cost 15 to 50 % more processor
+ * time. A chunk that goes in is not touched, and the next one is asked for once zlib is done with it. At the end, however
+ * it comes, `chunks` is closed and zlib's threads are at rest.
  */
 export async function* through(
   chunks: AsyncIterable<Buffer>,
@@ -34,12 +30,12 @@ export async function* through(
   try {
     for await (const chunk of zlib.iterator({ destroyOnReturn: false })) {
       yield chunk as Buffer;
-      // Only who asks for the next chunk comes here. zlib fills one buffer, hands its slices out in order and makes another.
+      // zlib fills one buffer, hands its slices out in order and makes another.
       giveBack(chunk as Buffer, CHUNK_BYTES);
     }
   } finally {
     stopped = true;
-    // What zlib has begun it ends, as long as somebody takes what comes out.
+    // zlib ends what it has begun only while its output is taken.
     zlib.resume();
     await feeding;
     zlib.destroy();
@@ -49,8 +45,8 @@ export async function* through(
     const enough = () => stopped || zlib.readableEnded || zlib.destroyed;
     try {
       for await (const chunk of chunks) {
-        for (let at = 0; at < chunk.length && !enough(); at += SLICE_BYTES) {
-          const slice = chunk.subarray(at, at + SLICE_BYTES);
+        for (let start = 0; start < chunk.length && !enough(); start += SLICE_BYTES) {
+          const slice = chunk.subarray(start, start + SLICE_BYTES);
           await Promise.race([new Promise((taken) => zlib.write(slice, taken)), over]);
         }
         if (enough()) return;

@@ -3,11 +3,11 @@ import leven from 'leven';
 import { command as commandLine } from '../command-line.ts';
 import { UsageError } from '../errors.ts';
 import { type Command, dashed, type Flag, type Flags, type Values } from './command.ts';
-import { readValue } from './values.ts';
+import { readPath, readValue } from './values.ts';
 
+type Load = () => Promise<Command>;
 /** Each command is loaded where it is needed: an hourly run must not wait for the simulator's code. */
 export type CommandTable = Readonly<Record<string, Load>> & { readonly export: Load };
-type Load = () => Promise<Command>;
 
 /** The command that the first argument names, and the arguments after it. `export` needs no name. */
 export function splitCommand(args: readonly string[]): { readonly name: string; readonly given: readonly string[] } {
@@ -22,103 +22,85 @@ export function unknownCommand(name: string, commands: CommandTable): UsageError
 
 /**
  * Reads the arguments of a command. Throws a UsageError for what it does not know; `wrong` is what is wrong with the values
- * of flags that it knows.
+ * that it knows.
  */
 export function readArguments(given: readonly string[], command: Command) {
-  const texts = textsOf(given, command);
+  const { texts, positionals } = parse(given, command);
   const wrong: UsageError[] = [];
-  const values: Record<string, unknown> = {};
-  for (const [key, flag] of Object.entries(command.flags)) {
-    const found = texts.get(key) ?? [];
+  const attempt = <T>(read: () => T) => {
     try {
-      values[key] = readFlag(flag, key, found, command);
+      return read();
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
       wrong.push(error);
+      return undefined;
     }
-  }
-  return { values: values as Values<Flags>, wrong };
+  };
+  const values = Object.entries(command.flags).map(([key, flag]) => [
+    key,
+    attempt(() => readFlag(flag, `--${dashed(key)}`, texts.get(key) ?? [])),
+  ]);
+  const argument = attempt(() => readArgument(positionals, command)) ?? '';
+  return { values: Object.fromEntries(values) as Values<Flags>, argument, wrong };
 }
 
-function readFlag(flag: Flag, key: string, texts: readonly string[], command: Command) {
+function readFlag(flag: Flag, name: string, texts: readonly string[]) {
   if (flag.type === 'boolean') return texts.length > 0;
-  if (flag.type === 'argument') {
-    const [text = ''] = texts;
-    if (texts.length === 1 && text !== '') return readValue(flag, flag.value, text);
-    throw new UsageError(
-      `${command.name} ${texts.length > 1 ? `takes one ${flag.value} at a time` : `needs ${flag.value}, ${flag.description}`}.`,
-      `For example: \`${commandLine(`${command.name} ${flag.example}`)}\``,
-    );
-  }
-  const read = (text: string) => readValue(flag, `--${dashed(key)}`, text);
-  if (flag.type === 'text' && flag.repeatable === true) return texts.map(read);
+  if (flag.type === 'text' && flag.repeatable === true) return texts;
   const text = texts.at(-1) ?? flag.default;
-  return text === undefined ? undefined : read(text);
+  return text === undefined ? undefined : readValue(flag, name, text);
 }
 
-/** The texts of each flag that is given, by its key; those of the command's argument too. */
-function textsOf(given: readonly string[], command: Command): Map<string, string[]> {
-  const flags = Object.entries(command.flags);
-  const argument = flags.find(([, { type }]) => type === 'argument')?.[0];
-  const named = new Map(flags.filter(([key]) => key !== argument).map(([key, flag]) => [dashed(key), { key, flag }]));
-  const options = Object.fromEntries(
-    [...named].map(([name, { flag }]) => [
-      name,
-      // What may stand alone takes no value from the next argument.
-      {
-        type: flag.type === 'boolean' || flag.bare !== undefined ? ('boolean' as const) : ('string' as const),
-        ...(flag.short === undefined ? {} : { short: flag.short }),
-      },
-    ]),
-  );
+function readArgument(texts: readonly string[], { name, argument }: Command): string {
+  if (argument === undefined) return '';
+  const [text = ''] = texts;
+  if (texts.length === 1 && text !== '') return readPath(argument.value, text);
+  const why = texts.length > 1 ? `takes one ${argument.value} at a time` : `needs ${argument.value}, ${argument.help}`;
+  throw new UsageError(`${name} ${why}.`, `For example: \`${commandLine(`${name} ${argument.example}`)}\``);
+}
+
+/** The texts of each flag that is given, by its key, and what stands beside the flags. */
+function parse(given: readonly string[], command: Command) {
+  const flags = new Map(Object.entries(command.flags).map(([key, flag]) => [dashed(key), { key, flag }]));
+  const options = Object.fromEntries([...flags].map(([name, { flag }]) => [name, optionOf(flag)]));
   const texts = new Map<string, string[]>();
-  const add = (key: string, text: string) => texts.set(key, [...(texts.get(key) ?? []), text]);
+  const positionals: string[] = [];
   let alone: string | undefined;
   for (const token of parseArgs({ args: [...given], options, strict: false, tokens: true }).tokens) {
     if (token.kind === 'positional') {
       const { value } = token;
-      if (alone !== undefined) {
-        throw new UsageError(
-          `${alone} takes its value after =, and "${value}" stands apart.`,
-          `Write ${alone}=${value}.`,
-        );
-      }
-      if (argument === undefined) throw unknownFlag(`"${value}"`, value, command);
-      add(argument, value);
+      const hint = `Write ${alone}=${value}.`;
+      if (alone !== undefined)
+        throw new UsageError(`${alone} takes its value after =, and "${value}" stands apart.`, hint);
+      if (command.argument === undefined) throw unknownFlag(`"${value}"`, value, command);
+      positionals.push(value);
     } else if (token.kind === 'option') {
-      const { key, flag } = named.get(token.name) ?? {};
+      const { key, flag } = flags.get(token.name) ?? {};
       if (key === undefined || flag === undefined) throw unknownFlag(token.rawName, token.name, command);
-      add(key, textOf(token, flag));
+      const text = textOf(flag, token.rawName, token.value, token.inlineValue === true);
+      texts.set(key, [...(texts.get(key) ?? []), text]);
       alone = flag.type !== 'boolean' && token.value === undefined ? token.rawName : undefined;
     }
   }
-  return texts;
+  return { texts, positionals };
 }
 
-interface OptionToken {
-  readonly rawName: string;
-  readonly value?: string | undefined;
-  readonly inlineValue?: boolean | undefined;
+/** What may stand alone takes no value from the next argument. */
+function optionOf(flag: Flag): { type: 'boolean' | 'string'; short?: string } {
+  const type = flag.type === 'boolean' || flag.bare !== undefined ? 'boolean' : 'string';
+  return flag.short === undefined ? { type } : { type, short: flag.short };
 }
 
-function textOf({ rawName, value, inlineValue }: OptionToken, flag: Flag): string {
-  if (flag.type === 'boolean') {
-    if (value !== undefined) throw new UsageError(`${rawName} takes no value.`);
-    return '';
-  }
-  const text = value ?? flag.bare;
-  if (text === undefined) throw new UsageError(`${rawName} needs a value.`);
-  if (inlineValue === false && /^-./.test(text)) {
-    throw new UsageError(
-      `${rawName} needs a value, and ${text} looks like a flag.`,
-      `Write ${rawName}=${text} where it is the value.`,
-    );
-  }
-  return text;
+function textOf(flag: Flag, name: string, value: string | undefined, isInline: boolean): string {
+  if (flag.type === 'boolean' && value !== undefined) throw new UsageError(`${name} takes no value.`);
+  const text = value ?? (flag.type === 'boolean' ? '' : flag.bare);
+  if (text === undefined) throw new UsageError(`${name} needs a value.`);
+  if (isInline || value === undefined || !/^-./.test(text)) return text;
+  throw new UsageError(`${name} needs a value, and ${text} looks like a flag.`, `Write ${name}=${text} if it is none.`);
 }
 
 function unknownFlag(shown: string, name: string, command: Command): UsageError {
-  const former = command.formerFlags?.[name];
+  const former = new Map(Object.entries(command.formerFlags ?? {})).get(name);
   if (former !== undefined) return new UsageError(`--${name} is no flag any more.`, former);
   const known = [...Object.keys(command.flags).map(dashed), 'help', 'version'];
   return new UsageError(`${shown} is no flag of ${command.name}.${didYouMean(name, known, '--')}`);

@@ -4,7 +4,7 @@ import type { Log } from '../log.ts';
 import type { Output } from './output.ts';
 
 interface Described {
-  readonly description: string;
+  readonly help: string;
   /** One letter: `n` for `-n`. */
   readonly short?: string;
 }
@@ -19,17 +19,15 @@ interface Valued extends Described {
   readonly hint?: string;
 }
 
-/** What may stand in a command line. Parsing, help and the page in docs/ are made from it. */
+/** A flag of a command. Parsing, help and the page in docs/ are made from it. */
 export type Flag =
   | (Described & { readonly type: 'boolean' })
   | (Valued & { readonly type: 'text'; readonly repeatable?: true })
   | (Valued & { readonly type: 'path' })
-  | (Valued & { readonly type: 'whole'; readonly range: readonly [number, number]; readonly example: number })
   /** In hours. */
   | (Valued & { readonly type: 'age' })
-  | (Valued & { readonly type: 'choice'; readonly choices: readonly string[] })
-  /** A path without a flag's name, which the command needs. */
-  | (Valued & { readonly type: 'argument'; readonly example: string });
+  | (Valued & { readonly type: 'whole'; readonly range: readonly [number, number]; readonly example?: number })
+  | (Valued & { readonly type: 'choice'; readonly choices: readonly string[] });
 
 /** By name: `lookbackDays` is `--lookback-days`. */
 export type Flags = Readonly<Record<string, Flag>>;
@@ -39,26 +37,21 @@ export function dashed(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-interface ValueTypes {
-  readonly boolean: boolean;
-  readonly text: string;
-  readonly path: string;
-  readonly whole: number;
-  readonly age: number;
-  readonly argument: string;
-}
+type ValueOf<F> = F extends { readonly type: 'boolean' }
+  ? boolean
+  : F extends { readonly repeatable: true }
+    ? readonly string[]
+    : F extends { readonly type: 'whole' | 'age' }
+      ? number
+      : F extends { readonly choices: readonly (infer Choice)[] }
+        ? Choice
+        : string;
 
-type ValueOf<F extends Flag> = F extends { readonly choices: readonly (infer Choice)[] }
-  ? Choice
-  : ValueTypes[Exclude<F['type'], 'choice'>];
+type Present = { readonly type: 'boolean' } | { readonly repeatable: true } | { readonly default: string };
 
-/** The values in a command line; undefined where a flag is not given. */
+/** The values of the flags; undefined where one is not given. */
 export type Values<F extends Flags> = {
-  readonly [Name in keyof F]: F[Name] extends { readonly repeatable: true }
-    ? readonly ValueOf<F[Name]>[]
-    : F[Name] extends { readonly type: 'boolean' | 'argument' } | { readonly default: string }
-      ? ValueOf<F[Name]>
-      : ValueOf<F[Name]> | undefined;
+  readonly [Name in keyof F]: F[Name] extends Present ? ValueOf<F[Name]> : ValueOf<F[Name]> | undefined;
 };
 
 export interface Command<F extends Flags = Flags> {
@@ -67,13 +60,15 @@ export interface Command<F extends Flags = Flags> {
   readonly summary: string;
   /** A paragraph. */
   readonly help: string;
-  /** What its own help says below the flags. */
+  /** Stands below the flags in the command's own help. */
   readonly appendix?: string;
   readonly examples: readonly string[];
   readonly flags: F;
-  /** Of flags that are gone: what to do instead. */
+  /** A path that the command needs. */
+  readonly argument?: { readonly value: string; readonly help: string; readonly example: string };
+  /** Flags that no longer exist, each with what to do instead. */
   readonly formerFlags?: Readonly<Record<string, string>>;
-  /** False where `run` does not ask for the settings; else wrong flags are told together with wrong settings. */
+  /** False where `run` never asks for the settings. Else wrong flags are told together with wrong settings. */
   readonly readsSettings?: false;
   /** Whether a person waits for the answer, as usual: then the output is pretty unless LOG_FORMAT says otherwise. */
   isForPeople?(values: Values<F>): boolean;
@@ -87,6 +82,8 @@ export function defineCommand<const F extends Flags>(command: Command<F>): Comma
 }
 
 export interface CommandContext {
+  /** The command's argument; empty where it has none. */
+  readonly argument: string;
   readonly out: Output;
   readonly log: Log;
   readonly env: Environment;

@@ -13,15 +13,13 @@ const EXIT_CODES = `Exit codes
   4 credentials refused           130/143 interrupted`;
 
 /** What help and the pages in docs/ say of a command: its usage, its one-line summary, and a row for each flag. */
-export function describeCommand({ name, summary, help, flags }: Command) {
-  const rows = Object.entries(flags);
-  const argument = rows.flatMap(([, flag]) => (flag.type === 'argument' ? [flag.value] : []));
+export function describeCommand({ name, summary, help, argument, flags }: Command) {
   return {
     name,
-    usage: [name === 'export' ? '[export]' : name, ...argument, '[flags]'].join(' '),
+    usage: `${name === 'export' ? '[export]' : name}${argument === undefined ? '' : ` ${argument.value}`} [flags]`,
     summary,
     help: help.trim().replace(/\s+/g, ' '),
-    flags: rows.filter(([, { type }]) => type !== 'argument').map(([key, flag]) => describeFlag(key, flag)),
+    flags: Object.entries(flags).map(([key, flag]) => describeFlag(key, flag)),
   };
 }
 
@@ -29,7 +27,7 @@ export function describeCommand({ name, summary, help, flags }: Command) {
 function describeFlag(key: string, flag: Flag) {
   const short = flag.short === undefined ? '' : `-${flag.short}, `;
   const name = `${short}--${dashed(key)}`;
-  const { description } = flag;
+  const { help: description } = flag;
   if (flag.type === 'boolean') return { flag: name, default: '', description };
   const value = flag.bare === undefined ? ` ${flag.value}` : `[=${flag.value}]`;
   return { flag: name + value, default: flag.default ?? '', description };

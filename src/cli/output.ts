@@ -48,7 +48,7 @@ export class Output {
   }
 
   /** From now on no output shows the secrets, and the report is kept in REPORT_FILE too. */
-  use({ secrets, reportFile }: Settings): void {
+  use({ secrets, reportFile }: Pick<Settings, 'secrets' | 'reportFile'>): void {
     this.#redact = redaction(secrets);
     this.#reportFile = reportFile;
   }
@@ -62,7 +62,7 @@ export class Output {
       format,
       level,
       color,
-      columns: () => (stderr.isTTY ? stderr.columns : undefined),
+      columns: () => stderr.columns,
       write: (line) => (this.progress === undefined ? stream.write(`${line}\n`) : this.progress.line(line)),
       redact: (text) => this.#redact(text),
       now: () => new Date(),
@@ -70,14 +70,9 @@ export class Output {
     });
   }
 
-  /** What the person asked to see, on stdout. */
-  print(text: string): void {
-    process.stdout.write(`${this.#clean(text)}\n`);
-  }
-
-  /** The same with colours in it; nothing of it may come from outside. */
-  printPainted(text: string): void {
-    process.stdout.write(`${text}\n`);
+  /** What the person asked to see, on stdout. What stands before the text may have colours, but nothing from outside. */
+  print(text: string, painted = ''): void {
+    process.stdout.write(`${painted}${this.#clean(text)}\n`);
   }
 
   /** A text for people beside the log. */

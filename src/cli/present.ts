@@ -5,7 +5,7 @@ import type { CommandContext } from './command.ts';
 interface Presentation {
   /** For people. */
   readonly text: string;
-  /** Stands above the text on a terminal; nothing of it may come from outside. */
+  /** Stands before the text where it is for people; it may have colours, but nothing from outside. */
   readonly painted?: string;
   readonly kestra?: { readonly outputs: Fields; readonly metrics: readonly object[] };
   /** Numbers for whoever reads the log by machine; else Kestra's outputs. */
@@ -33,10 +33,7 @@ export async function present(
     const say = exitCode === EXIT.done ? log.info : log.error;
     for (const [index, line] of lines.entries()) say(line, index === last ? { ...fields, exitCode } : {});
   } else if (inLog) out.note(text);
-  else {
-    if (painted !== undefined) out.printPainted(painted);
-    out.print(text);
-  }
+  else out.print(text, painted);
   if (out.format === 'kestra' && !out.json && kestra !== undefined) {
     out.print(kestraLine({ outputs: kestra.outputs }));
     out.print(kestraLine({ metrics: kestra.metrics }));

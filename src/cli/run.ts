@@ -18,7 +18,7 @@ export interface Start {
 
 /** Runs a command line and says whatever goes wrong. Resolves to the exit code once all is written. */
 export async function runCommandLine(start: Start): Promise<number> {
-  // Known before the rest is read: a command line that cannot be read is answered with a document too.
+  // --json holds for a command line that cannot be read too.
   const out = new Output(start.env, start.args.includes('--json'));
   try {
     return await run(start, out);
@@ -42,13 +42,14 @@ async function run({ args, env, commands, signal }: Start, out: Output): Promise
 
   const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
   const command = await (load ?? commands.export)();
-  // Of `--start 2026-11-20` npm leaves what looks like a command.
+  // First of all: npm makes `2026-11-20`, which looks like a command, of `--start 2026-11-20`.
   refuseKeptByNpm(args, command.flags, env);
   if (load === undefined) throw unknownCommand(name, commands);
-  const { values, wrong } = readArguments(given, command);
+  const { values, argument, wrong } = readArguments(given, command);
   if (command.readsSettings === false) for (const error of wrong) throw error;
   if (!out.json && command.isForPeople?.(values) !== false) out.forPeople();
   return await command.run(values, {
+    argument,
     out,
     log: out.log,
     env,

@@ -18,9 +18,9 @@ export const demoCommand = defineCommand({
     The whole job without any account: starts the simulator, exports its last day into a folder and shows its status.`,
   examples: ['demo'],
   flags: {
-    data: { type: 'path', value: 'DIR', default: 'data', description: 'the folder that the day lands in' },
-    force: { type: 'boolean', description: 'ask for every hour, also sealed ones' },
-    json: { type: 'boolean', description: 'one JSON document on stdout' },
+    data: { type: 'path', value: 'DIR', default: 'data', help: 'the folder that the day lands in' },
+    force: { type: 'boolean', help: 'ask for every hour, also sealed ones' },
+    json: { type: 'boolean', help: 'one JSON document on stdout' },
   },
   readsSettings: false,
   async run({ data, force }, context) {
@@ -29,7 +29,7 @@ export const demoCommand = defineCommand({
     const simulator = await startSimulator({ ...keys, now });
     try {
       const folder = resolve(data);
-      // Nobody's real keys or buckets are touched: these settings alone are taken from the environment.
+      // Only these come from the environment, so that the demo touches nobody's real keys or buckets.
       const { WORK_DIR, LOG_FORMAT, LOG_LEVEL } = env;
       const settings = loadSettings({
         AMPLITUDE_BASE_URL: simulator.url,
@@ -45,7 +45,7 @@ export const demoCommand = defineCommand({
       log.info(`The simulator plays Amplitude at ${simulator.url}; the hours land in ${folder}.`);
       const exitCode = await exportHours(settings, { force }, context);
       if (exitCode !== EXIT.done || out.json) return exitCode;
-      // In a folder of older demos, the gaps between them would come with commands for real keys.
+      // Older demos may have left gaps in the folder, and the commands that fill them would run against real keys.
       await showStatus(settings, { start: formatHour(readyEnd(now()) - 24) }, context);
       for (const line of await samples(folder)) out.print(line);
       return exitCode;

@@ -15,7 +15,7 @@ export const doctorCommand = defineCommand({
     destination, WORK_DIR. A line for each, with the remedy where it fails. It asks Amplitude once and leaves nothing
     behind.`,
   examples: ['doctor'],
-  flags: { json: { type: 'boolean', description: 'one JSON document on stdout' } },
+  flags: { json: { type: 'boolean', help: 'one JSON document on stdout' } },
   readsSettings: false,
   async run(_, context) {
     const { out, env } = context;
@@ -42,14 +42,16 @@ function settingsOrError(env: Environment): Settings | ConfigError {
   }
 }
 
+const COLORS = { ok: '32', skipped: '90', warn: '33', failed: '31' } as const;
 const LEVELS = { ok: 'info', skipped: 'info', warn: 'warn', failed: 'error' } as const;
 
 function tell(found: Check, { out, log }: CommandContext): void {
+  const { check, status, message, code, hint } = found;
   if (out.format === 'pretty') {
-    out.print(checkLines(found, out.color));
+    const painted = out.color ? `\u001b[${COLORS[status]}m${status}\u001b[0m` : status;
+    out.print(checkLines(found).slice(status.length), painted);
     return;
   }
-  const { check, status, message, code, hint } = found;
   const whole = hint === undefined ? message : `${message.replace(/\.$/, '')}. ${hint}`;
   log[LEVELS[status]](`${check}: ${whole}`, { check, status, code });
 }

@@ -22,8 +22,8 @@ export const exportCommand = defineCommand({
   summary: 'the job: lands the hours that are missing; also without the word',
   help: `
     Asks Amplitude's Export API for the hours that have not landed yet, writes every member to the destination and
-    seals each hour with a manifest. Run it again, and it asks for what is still missing. Settings come from the
-    environment; .env.example lists them all.`,
+    seals each hour with a manifest. Run it again, and it asks for what is still missing. A time T is 2026-11-20T05
+    (UTC), 2026-11-20 (a day) or 2026-11-20T05:00:00Z. Settings come from the environment; .env.example lists them.`,
   examples: [
     '--dry-run',
     'export --yesterday',
@@ -31,22 +31,15 @@ export const exportCommand = defineCommand({
     'export --lookback-days 30',
   ],
   flags: {
-    start: {
-      type: 'text',
-      value: 'T',
-      description: 'first hour: 2026-11-20T05 (UTC), 2026-11-20 (a day) or 2026-11-20T05:00:00Z; beats EXPORT_START',
-    },
-    end: { type: 'text', value: 'T', description: 'first hour after the range, in the same forms; beats EXPORT_END' },
-    yesterday: {
-      type: 'boolean',
-      description: 'the previous day, from midnight to midnight in EXPORT_TIMEZONE',
-    },
+    start: { type: 'text', value: 'T', help: 'the first hour; beats EXPORT_START' },
+    end: { type: 'text', value: 'T', help: 'the first hour after the range; beats EXPORT_END' },
+    yesterday: { type: 'boolean', help: 'the previous day, from midnight to midnight in EXPORT_TIMEZONE' },
     lookbackDays: {
       type: 'whole',
       value: 'N',
       range: [1, 3650],
       example: 30,
-      description: 'without --start: how far back to look for gaps; beats LOOKBACK_DAYS (7) and EXPORT_START',
+      help: 'without --start: how far back to look for gaps; beats LOOKBACK_DAYS and EXPORT_START',
     },
     force: {
       type: 'choice',
@@ -54,19 +47,11 @@ export const exportCommand = defineCommand({
       choices: ['smaller', 'empty'],
       bare: 'smaller',
       hint: 'Write --force to take smaller answers, --force=empty to take also an answer without any event.',
-      description:
-        'ask for every ready hour, also sealed ones, and take smaller answers; with =empty, take also "no data" for hours that have events',
+      help: 'ask for sealed hours too, and take smaller answers; with =empty, also "no data" for hours that have events',
     },
-    strict: {
-      type: 'boolean',
-      description: 'parse every line as JSON; lines that do not parse go to quarantine',
-    },
-    dryRun: {
-      type: 'boolean',
-      short: 'n',
-      description: 'print which hours, in which requests and why; request and write nothing',
-    },
-    json: { type: 'boolean', description: 'one JSON document on stdout, the log on stderr' },
+    strict: { type: 'boolean', help: 'parse every line as JSON; lines that do not parse go to quarantine' },
+    dryRun: { type: 'boolean', short: 'n', help: 'print which hours it asks for and why; request and write nothing' },
+    json: { type: 'boolean', help: 'one JSON document on stdout, the log on stderr' },
   },
   isForPeople: ({ dryRun }) => dryRun,
   run({ force, ...values }, context) {

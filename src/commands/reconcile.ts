@@ -12,20 +12,15 @@ export const reconcileCommand = defineCommand({
     all others to failed_uploads/ beside DIR, with the reasons in reasons.jsonl. It never uploads; it says which exports
     land the hours that are missing. Needs no keys of Amplitude.`,
   examples: ['reconcile ./exports --dry-run'],
+  argument: { value: 'DIR', help: 'the folder that holds the files', example: './exports --dry-run' },
   flags: {
-    dir: {
-      type: 'argument',
-      value: 'DIR',
-      example: './exports --dry-run',
-      description: 'the folder that holds the files',
-    },
-    dryRun: { type: 'boolean', short: 'n', description: 'print what would be deleted and moved; touch nothing' },
-    json: { type: 'boolean', description: 'one JSON document on stdout, the log on stderr' },
+    dryRun: { type: 'boolean', short: 'n', help: 'print what would be deleted and moved; touch nothing' },
+    json: { type: 'boolean', help: 'one JSON document on stdout, the log on stderr' },
   },
-  async run(values, context) {
+  async run({ dryRun }, context) {
     const { log, now, signal } = context;
     const settings = context.settings({ amplitude: false });
-    const result = await runReconcile({ settings, flags: values, log, now, signal });
+    const result = await runReconcile({ settings, flags: { dir: context.argument, dryRun }, log, now, signal });
     const report = reconcileReport(result, now());
     await present(report, { text: reconcileSummary(report), kestra: kestraReport(report) }, context);
     if (result.failed !== undefined) log.failure(withNextStep(result.failed));

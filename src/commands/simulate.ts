@@ -10,50 +10,23 @@ export const simulateCommand = defineCommand({
   help: `
     A local Export API with realistic events, the same for the same seed, until it is stopped. It prints the settings that
     point an export at it. While it runs, PUT /simulator/faults with a JSON array of SPECs replaces the faults, and GET
-    /simulator/requests tells the requests so far.`,
+    /simulator/requests tells the requests so far. The help of simulate alone lists the names of faults.`,
   appendix: ['Faults', ...faults].join('\n'),
   examples: ['simulate --fault server-error*2 --fault flipped-byte@2026-11-20T05'],
   flags: {
-    port: {
-      type: 'whole',
-      value: 'N',
-      range: [0, 65_535],
-      example: 8300,
-      default: '8300',
-      description: 'where it listens; 0 takes any free port',
-    },
-    host: { type: 'text', value: 'H', default: '127.0.0.1', description: 'the address that it listens on' },
-    seed: {
-      type: 'whole',
-      value: 'N',
-      range: [0, 2 ** 32 - 1],
-      example: 1,
-      default: '1',
-      description: 'other seeds make other events',
-    },
-    eventsPerHour: {
-      type: 'whole',
-      value: 'N',
-      range: [1, 10_000_000],
-      example: 200,
-      default: '200',
-      description: 'the mean of a busy hour',
-    },
+    port: { type: 'whole', value: 'N', range: [0, 65_535], default: '8300', help: '0 takes any free port' },
+    host: { type: 'text', value: 'H', default: '127.0.0.1', help: 'the address that it listens on' },
+    seed: { type: 'whole', value: 'N', range: [0, 2 ** 32 - 1], default: '1', help: 'another seed makes other events' },
+    eventsPerHour: { type: 'whole', value: 'N', range: [1, 10_000_000], default: '200', help: 'mean of a busy hour' },
     tooLargeHours: {
       type: 'whole',
       value: 'N',
       range: [1, 8760],
       example: 6,
-      description: 'answer longer windows with the 400 of an export above 4 GB',
+      help: 'answer longer windows with the 400 of an export above 4 GB',
     },
-    deflated: { type: 'boolean', description: 'deflate the members in the archive instead of storing them' },
-    fault: {
-      type: 'text',
-      value: 'SPEC',
-      repeatable: true,
-      description:
-        'NAME[@HOUR][*TIMES], for example truncated-zip@2026-11-20T05*2; may be repeated; the help of simulate lists the names',
-    },
+    deflated: { type: 'boolean', help: 'deflate the members in the archive instead of storing them' },
+    fault: { type: 'text', value: 'SPEC', repeatable: true, help: 'NAME[@HOUR][*TIMES]; may be repeated' },
   },
   readsSettings: false,
   isForPeople: () => false,

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { collectEagerly } from '../archive/memory.ts';
-import { type CommandContext, defineCommand } from '../cli/command.ts';
+import { type CommandContext, defineCommand, type Flags, type Values } from '../cli/command.ts';
 import { present } from '../cli/present.ts';
 import type { Settings } from '../config/settings.ts';
 import { openDestination } from '../destination/open.ts';
@@ -8,10 +8,28 @@ import { EXIT, JobError, systemCode } from '../errors.ts';
 import { count, printableName } from '../format.ts';
 import { calendar } from '../status/calendar.ts';
 import { failure, kestraReport, type StatusReport, statusReport, statusSummary } from '../status/report.ts';
-import { type RangeFlags, takeStatus } from '../status/status.ts';
+import { takeStatus } from '../status/status.ts';
 
 /** Reading so many manifests takes seconds, and whoever waits wants to know what for. */
 const TAKES_SECONDS = 2000;
+
+const flags = {
+  start: { type: 'text', value: 'T', help: 'as for export; else 30 days back, or the first hour that has landed' },
+  end: { type: 'text', value: 'T', help: 'as for export; else now' },
+  lookbackDays: { type: 'whole', value: 'N', range: [1, 3650], example: 30, help: 'instead of 30 days' },
+  all: { type: 'boolean', help: 'also the hours before the first one that has landed' },
+  noEvents: { type: 'boolean', help: 'listings only: quicker over a year; knows neither events nor shrunk hours' },
+  files: { type: 'boolean', help: 'every object with time, size and checksum' },
+  html: { type: 'path', value: 'FILE', help: 'write a page with a heat map, events per hour and the gaps' },
+  failOnGaps: {
+    type: 'age',
+    value: 'AGE',
+    bare: '0h',
+    hint: 'Write --fail-on-gaps for any gap, --fail-on-gaps=36h or --fail-on-gaps=2d for those that are older.',
+    help: 'exit 3 where hours are missing or unreadable; with an age (36h, 2d), only for those that are older',
+  },
+  json: { type: 'boolean', help: 'one JSON document on stdout' },
+} as const satisfies Flags;
 
 export const statusCommand = defineCommand({
   name: 'status',
@@ -20,30 +38,7 @@ export const statusCommand = defineCommand({
     What has landed, hour by hour: complete, empty, missing, pending, unsettled, shrunk. Lists the gaps, each with the
     command that fills it. Needs no keys of Amplitude.`,
   examples: ['status --html status.html'],
-  flags: {
-    start: {
-      type: 'text',
-      value: 'T',
-      description: 'as for export; else 30 days back, or the first hour that has landed',
-    },
-    end: { type: 'text', value: 'T', description: 'as for export; else now' },
-    lookbackDays: { type: 'whole', value: 'N', range: [1, 3650], example: 30, description: 'instead of 30 days' },
-    all: { type: 'boolean', description: 'also the hours before the first one that has landed' },
-    noEvents: {
-      type: 'boolean',
-      description: 'listings only: quicker over a year, but knows neither events nor shrunk hours',
-    },
-    files: { type: 'boolean', description: 'every object with time, size and checksum' },
-    html: { type: 'path', value: 'FILE', description: 'write a page with a heat map, events per hour and the gaps' },
-    failOnGaps: {
-      type: 'age',
-      value: 'AGE',
-      bare: '0h',
-      hint: 'Write --fail-on-gaps for any gap, --fail-on-gaps=36h or --fail-on-gaps=2d for those that are older.',
-      description: 'exit 3 where hours are missing or unreadable; with an age (36h, 2d), only for those that are older',
-    },
-    json: { type: 'boolean', description: 'one JSON document on stdout' },
-  },
+  flags,
   formerFlags: {
     'since-first':
       'Leave it out: status begins at the first hour that has landed; --all shows the hours before it too.',
@@ -51,24 +46,21 @@ export const statusCommand = defineCommand({
   run: (values, context) => showStatus(context.settings({ amplitude: false, times: values }), values, context),
 });
 
-interface StatusFlags extends RangeFlags {
-  readonly noEvents?: boolean;
-  readonly files?: boolean;
-  readonly html?: string | undefined;
-  readonly failOnGaps?: number | undefined;
-}
-
 /** Resolves to the exit code. */
-export async function showStatus(settings: Settings, flags: StatusFlags, context: CommandContext): Promise<number> {
+export async function showStatus(
+  settings: Settings,
+  given: Partial<Values<typeof flags>>,
+  context: CommandContext,
+): Promise<number> {
   const { out, log, now, signal } = context;
-  const { noEvents = false, files: withFiles = false, html, failOnGaps } = flags;
+  const { noEvents = false, files: withFiles = false, html, failOnGaps } = given;
   collectEagerly();
   const started = performance.now();
   const destination = openDestination(settings.destination, { s3: settings.s3, signal, log });
   try {
     const status = await takeStatus({
       destination,
-      flags,
+      flags: given,
       settings,
       now: now(),
       withEvents: !noEvents,
@@ -78,17 +70,17 @@ export async function showStatus(settings: Settings, flags: StatusFlags, context
       },
     });
     const seconds = (performance.now() - started) / 1000;
-    const report = statusReport(status, { withFiles, failOnGapsOlderThan: failOnGaps, seconds });
+    const report = statusReport(status, { failOnGapsOlderThan: failOnGaps, seconds });
     if (html !== undefined) {
       await writePage(html, report);
       log.info(`Wrote ${html}.`);
     }
     const text = [...(withFiles ? fileLines(report) : []), statusSummary(report)].join('\n');
-    const painted = calendar(report, out.color);
+    const painted = `${calendar(report, out.color)}\n`;
     const { events, quarantined, ...totals } = report.totals;
     const fields = { ...totals, events: events ?? undefined, quarantined: quarantined ?? undefined };
     await present(report, { text, painted, fields, kestra: kestraReport(report) }, context);
-    const failed = failOnGaps === undefined ? undefined : failure(status, report, failOnGaps);
+    const failed = failOnGaps === undefined ? undefined : failure(report, failOnGaps);
     if (failed !== undefined) log.error(failed);
     return report.exitCode;
   } finally {
@@ -98,8 +90,7 @@ export async function showStatus(settings: Settings, flags: StatusFlags, context
 
 async function writePage(file: string, report: StatusReport): Promise<void> {
   const { statusPage } = await import('../status/page/page.ts');
-  const page = await statusPage(report);
-  await writeFile(file, page).catch((error: unknown) => {
+  await writeFile(file, statusPage(report)).catch((error: unknown) => {
     throw new JobError(
       'USAGE',
       `--html names ${file}, which cannot be written (${systemCode(error) ?? String(error)}).`,

@@ -29,17 +29,17 @@ export const verifyCommand = defineCommand({
     nothing has landed. Names the objects that no manifest names.`,
   examples: ['verify --checksums'],
   flags: {
-    start: { type: 'text', value: 'T', description: 'as for export; else all that is there' },
-    end: { type: 'text', value: 'T', description: 'as for export' },
-    checksums: { type: 'boolean', description: 'also the checksum that the store keeps of each object' },
-    deep: { type: 'boolean', description: 'read every object back: its checksum and lines' },
-    repair: { type: 'boolean', description: 'land the hours that differ again; never makes an hour less' },
-    sweep: { type: 'boolean', description: 'delete what no manifest names, once it is a day old' },
-    json: { type: 'boolean', description: 'one JSON document on stdout' },
+    start: { type: 'text', value: 'T', help: 'as for export; else all that is there' },
+    end: { type: 'text', value: 'T', help: 'as for export' },
+    checksums: { type: 'boolean', help: 'also the checksum that the store keeps of each object' },
+    deep: { type: 'boolean', help: 'read every object back: its checksum and lines' },
+    repair: { type: 'boolean', help: 'land the hours that differ again; never makes an hour less' },
+    sweep: { type: 'boolean', help: 'delete what no manifest names, once it is a day old' },
+    json: { type: 'boolean', help: 'one JSON document on stdout' },
   },
   async run(values, context) {
     const { log, now, signal } = context;
-    // Whoever only looks at what has landed needs no keys of Amplitude.
+    // Looking at what has landed needs no keys of Amplitude.
     const settings = context.settings({ amplitude: values.repair, times: values });
     collectEagerly();
     const started = performance.now();

@@ -1,30 +1,27 @@
 import zlib from 'node:zlib';
-
-/** Bytes that can be read more than once, of a length and CRC-32 that are known before the first of them is sent. */
-export interface Content {
-  readonly bytes: number;
-  readonly crc32: number;
-  /**
-   * Begins anew at each call. A chunk is valid until the next one is asked for: who needs it longer copies it.
-   * What it throws ends the write and reaches the caller of `put` as it is.
-   */
-  open(): AsyncIterable<Buffer>;
-  /** Counts what `open` yields. Asked for where a store says that the checksum is wrong. */
-  count(): Promise<Count>;
-}
+import type { S3Settings } from '../config/settings.ts';
+import type { Log } from '../log.ts';
 
 export interface Count {
   readonly bytes: number;
   readonly crc32: number;
 }
 
-/** Thrown by `put` where the content is not what it announced: `counted` is what it really is. */
+/** Bytes that can be read more than once. Their length and CRC-32 are known before the first one is sent. */
+export interface Content extends Count {
+  /**
+   * Starts again at each call. A chunk is valid until the next one is asked for: copy it to keep it longer.
+   * What it throws ends the write and reaches the caller of `put` unchanged.
+   */
+  open(): AsyncIterable<Buffer>;
+  /** Counts what `open` yields. Called where a store says that the checksum is wrong. */
+  count(): Promise<Count>;
+}
+
+/** Thrown by `put` where the content is not what it announced. */
 export class Miscounted extends Error {
-  override name = 'Miscounted';
-  readonly counted: Count | undefined;
-  constructor(counted?: Count) {
+  constructor() {
     super('the content has another length or checksum than it announced');
-    this.counted = counted;
   }
 }
 
@@ -34,75 +31,89 @@ export interface StoredObject {
   readonly modifiedAt: Date;
 }
 
-/** A small object as it stands, and what tells it from any other state of its key. */
+/** A small object as it is now, and what tells it from any other state of its key. */
 export interface Standing {
   readonly content: Buffer;
-  /** S3: the ETag. A folder, or an object without one: a digest of the content. */
+  /** S3: the ETag. A folder, or an object without an ETag: a digest of the content. */
   readonly version: string;
 }
 
-/** How often a destination was asked, by the kind of request: what a bill or a slow answer is made of. */
+export interface KeyRange {
+  readonly after?: string;
+  readonly before?: string;
+}
+
+/** How often a destination was asked, by the kind of request: this makes a bill or a slow answer. */
 export interface Requests {
   listings: number;
   reads: number;
   looks: number;
 }
 
-/** What a store may not take, and how a run does without it: see docs, "Stores". */
+/** What a store may not support, and a run then does without: see docs/stores.md. */
 export type Lack = 'conditions' | 'checksums' | 'batch-deletes';
+
+export interface DestinationOptions {
+  readonly s3: S3Settings;
+  readonly signal: AbortSignal;
+  readonly log: Log;
+  /** Hears the `Date` of each answer, whatever its status, and how long that answer took. A folder has no such clock. */
+  readonly onDate?: (date: string | undefined, tookMs: number) => void;
+  /** Up to `aboveBytes` an object is one PUT, above that it goes in parts of `partBytes`. A test lowers both. */
+  readonly multipart?: { readonly aboveBytes: number; readonly partBytes: number };
+}
 
 /**
  * A place where hours land. Keys are relative to it and use `/`. An object is there whole or not at all.
- * Every method throws a JobError that says what to do, and rejects with the signal's reason once that aborts.
+ * Every method throws a JobError with the next step, and rejects with the signal's reason once that aborts.
  */
 export interface Destination {
   /** As people write it: `s3://bucket/prefix` or the folder. */
   readonly name: string;
-  /** So far; a folder counts a call as one. */
+  /** So far. A folder counts each call as one request. */
   readonly requests: Readonly<Requests>;
-  /** Found out so far, by requests that the store refused. Each is told once as it is found. */
+  /** Found so far by requests that the store refused. Each is logged once. */
   readonly lacks: ReadonlySet<Lack>;
-  /** Objects whose key begins with `prefix`, in order of their keys, narrowed to those after `after` and before `before`. */
-  list(prefix: string, range?: { after?: string; before?: string }): AsyncIterable<StoredObject>;
+  /** Objects whose key begins with `prefix`, in order of their keys. Both ends of `range` are exclusive. */
+  list(prefix: string, range?: KeyRange): AsyncIterable<StoredObject>;
   /**
-   * Keeps other runs out until `close`. A folder needs that, for it cannot swap by itself; in S3 `swap` is enough.
-   * Throws a JobError (DESTINATION_LOCKED) that says who holds it.
+   * Keeps other runs out until `close`. A folder needs it because it has no conditional write; S3 needs only `swap`.
+   * Throws DESTINATION_LOCKED, which names the holder.
    */
   lock(): Promise<void>;
-  /** A small object whole; undefined where there is none. */
+  /** A whole small object; undefined where there is none. */
   read(key: string): Promise<Buffer | undefined>;
   /** The same with its version, for `swap`. */
   standing(key: string): Promise<Standing | undefined>;
   /**
-   * Size and CRC-32 without the content where the store keeps them; a folder reads the file. No `crc32`: the store has none
-   * of the whole object. Undefined where there is no object.
+   * Size and CRC-32; undefined where there is no object. A store is not asked for the content, and `crc32` is undefined
+   * where it has none of the whole object. A folder reads the file.
    */
   look(key: string): Promise<{ bytes: number; crc32: number | undefined } | undefined>;
-  /** An object's bytes in order, of any size; undefined where there is none. Throws BAD_DIGEST where the store's own checksum differs. */
+  /** An object of any size; undefined where there is none. Throws BAD_DIGEST where the store's own checksum differs. */
   stream(key: string): Promise<AsyncIterable<Buffer> | undefined>;
-  /** Writes an object; one of that key is replaced. */
+  /** Writes an object. It replaces one of the same key. */
   put(key: string, content: Content): Promise<void>;
   /**
-   * Writes a small object if what stands is still the version `from`; undefined: if there is none. `lost`: something else
-   * stands there now. An answer that is lost on the way is read back before it is judged.
+   * Writes a small object if the version there is `expected`, or, where that is undefined, if there is none. `lost`:
+   * something else is there now. Where an answer gets lost, the object is read back first.
    */
-  swap(key: string, content: Buffer, from: string | undefined): Promise<'swapped' | 'lost'>;
-  /** Keys that are not there are no error. */
+  swap(key: string, content: Buffer, expected: string | undefined): Promise<'swapped' | 'lost'>;
+  /** A key that is not there is no error. */
   delete(keys: readonly string[]): Promise<void>;
-  /** Takes away what killed runs left unfinished in a folder and those below it, and readers never see. */
+  /** Removes the unfinished files that killed runs left in a folder and below it. Readers never see those. */
   sweep(folder: string): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Content that is at hand, for manifests. */
+/** Content that is in memory already. */
 export function contentOf(bytes: Buffer): Content {
-  const crc32 = zlib.crc32(bytes);
+  const counted = { bytes: bytes.length, crc32: zlib.crc32(bytes) };
   return {
-    bytes: bytes.length,
-    crc32,
+    ...counted,
     async *open() {
       yield bytes;
     },
-    count: async () => ({ bytes: bytes.length, crc32 }),
+    count: async () => counted,
   };
 }

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import zlib from 'node:zlib';
 import { diskError, JobError, systemCode } from '../errors.ts';
@@ -8,199 +8,192 @@ import {
   type Content,
   contentOf,
   type Destination,
+  type DestinationOptions,
+  type KeyRange,
+  type Lack,
   Miscounted,
   type Standing,
   type StoredObject,
 } from './destination.ts';
-import { type FolderLock, LOCK_FILE, lockFolder } from './lock.ts';
-import { makeFolder } from './make-folder.ts';
-import type { DestinationOptions } from './open.ts';
+import { LOCK_FILE, lockFolder } from './lock.ts';
 
 const PARTIAL = /^\..*\.partial$/;
 
-/** How often a write begins anew after another run swept its partial file away. */
+/** How often a write starts again after another run swept its partial file away. */
 const REWRITES = 5;
 
 /**
- * Hours in a folder. A file is written beside its place under a name that readers ignore, synced, then renamed: it is
- * there whole or not at all. Partial names are unique, so that two runs never write into one file.
+ * Hours in a folder. A file is written under a name that readers ignore, synced, then renamed: it is there whole or not
+ * at all. Partial names are unique, so two runs never write into one file.
  */
-export function openFileDestination(
-  folder: string,
-  { signal, log }: Pick<DestinationOptions, 'signal' | 'log'>,
-): Destination {
-  const path = (key: string) => join(folder, ...key.split('/'));
-  const explain = (error: unknown): unknown => diskError(error, folder, 'DESTINATION') ?? error;
+export class FileDestination implements Destination {
+  readonly name: string;
+  readonly requests = { listings: 0, reads: 0, looks: 0 };
+  readonly lacks: ReadonlySet<Lack> = new Set();
+  readonly #options: Pick<DestinationOptions, 'signal' | 'log'>;
+  #unlock: (() => Promise<void>) | undefined;
 
-  async function* walk(at: string, inFolder: string, want: Wanted): AsyncGenerator<StoredObject> {
-    const entries = await readdir(inFolder, { withFileTypes: true }).catch((error: unknown) => {
-      if (systemCode(error) === 'ENOENT') return [];
-      throw explain(error);
+  constructor(folder: string, options: Pick<DestinationOptions, 'signal' | 'log'>) {
+    this.name = folder;
+    this.#options = options;
+  }
+
+  async lock(): Promise<void> {
+    await this.#explained(async () => {
+      await makeFolder(this.name);
+      this.#unlock ??= await lockFolder(this.name, this.#options.log);
     });
-    const named = entries.map((entry) => ({
-      entry,
-      key: at + entry.name + (entry.isDirectory() ? '/' : ''),
-    }));
-    named.sort((a, b) => (a.key < b.key ? -1 : 1));
-    for (const { entry, key } of named) {
-      signal.throwIfAborted();
-      if (entry.isDirectory() && want.mayHold(key)) yield* walk(key, join(inFolder, entry.name), want);
-      if (!entry.isFile() || PARTIAL.test(entry.name) || entry.name.startsWith(LOCK_FILE) || !want.has(key)) continue;
-      const info = await stat(join(inFolder, entry.name)).catch(ifMissing);
-      if (info !== undefined) yield { key, bytes: info.size, modifiedAt: info.mtime };
+  }
+
+  async close(): Promise<void> {
+    await this.#unlock?.();
+  }
+
+  async *list(prefix: string, range: KeyRange = {}): AsyncGenerator<StoredObject> {
+    this.requests.listings++;
+    yield* this.#walk('', prefix, range);
+  }
+
+  async read(key: string): Promise<Buffer | undefined> {
+    this.requests.reads++;
+    return await this.#explained(() => readFile(this.#path(key)).catch(ifMissing));
+  }
+
+  async standing(key: string): Promise<Standing | undefined> {
+    const content = await this.read(key);
+    return content && { content, version: createHash('sha256').update(content).digest('hex') };
+  }
+
+  async look(key: string): Promise<{ bytes: number; crc32: number } | undefined> {
+    this.requests.looks++;
+    const stream = await this.#open(key);
+    if (stream === undefined) return undefined;
+    let bytes = 0;
+    let crc32 = 0;
+    for await (const chunk of stream) {
+      bytes += chunk.length;
+      crc32 = zlib.crc32(chunk, crc32);
+    }
+    return { bytes, crc32 };
+  }
+
+  async stream(key: string): Promise<AsyncIterable<Buffer> | undefined> {
+    this.requests.reads++;
+    return await this.#open(key);
+  }
+
+  async put(key: string, content: Content): Promise<void> {
+    const target = this.#path(key);
+    if (!target.startsWith(this.name.endsWith(sep) ? this.name : this.name + sep)) {
+      throw new JobError('DESTINATION', `The key ${key} leads out of ${this.name}.`, { endsRun: true });
+    }
+    await this.#explained(async () => {
+      for (let attempt = 1; ; attempt++) {
+        this.#options.signal.throwIfAborted();
+        try {
+          await this.#putOnce(target, content);
+          return await sweepPartials(dirname(target), `.${basename(target)}.`);
+        } catch (error) {
+          if (systemCode(error) !== 'ENOENT' || attempt === REWRITES) throw error;
+        }
+      }
+    });
+  }
+
+  /** Nobody else writes between the read and the rename: the run holds the lock. */
+  async swap(key: string, content: Buffer, expected: string | undefined): Promise<'swapped' | 'lost'> {
+    if ((await this.standing(key))?.version !== expected) return 'lost';
+    await this.put(key, contentOf(content));
+    return 'swapped';
+  }
+
+  async delete(keys: readonly string[]): Promise<void> {
+    await this.#explained(async () => {
+      for (const key of keys) await rm(this.#path(key), { force: true });
+    });
+  }
+
+  async sweep(folder: string): Promise<void> {
+    await sweepPartials(this.#path(folder), '.', { recursive: true });
+  }
+
+  #path(key: string): string {
+    return join(this.name, ...key.split('/'));
+  }
+
+  async #explained<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw diskError(error, this.name, 'DESTINATION') ?? error;
     }
   }
 
-  async function putOnce(target: string, content: Content): Promise<void> {
-    const partial = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}.partial`);
-    await makeFolder(dirname(target));
+  async #open(key: string): Promise<AsyncIterable<Buffer> | undefined> {
+    const handle = await this.#explained(() => open(this.#path(key), 'r').catch(ifMissing));
+    return handle && createReadStream(key, { fd: handle, signal: this.#options.signal });
+  }
+
+  /** In order of keys, without a look into folders that hold nothing of the range. */
+  async *#walk(folder: string, prefix: string, range: KeyRange): AsyncGenerator<StoredObject> {
+    const { after = '', before } = range;
+    const path = this.#path(folder);
+    const entries = await this.#explained(() => readdir(path, { withFileTypes: true }).catch(ifMissing));
+    const found = (entries ?? []).map((entry) => ({
+      entry,
+      key: folder + entry.name + (entry.isDirectory() ? '/' : ''),
+    }));
+    for (const { entry, key } of found.sort((a, b) => (a.key < b.key ? -1 : 1))) {
+      this.#options.signal.throwIfAborted();
+      if (before !== undefined && key >= before) return;
+      if (entry.isDirectory()) {
+        const mayHold = key.startsWith(prefix) || prefix.startsWith(key);
+        if (mayHold && key >= after.slice(0, key.length)) yield* this.#walk(key, prefix, range);
+      } else if (entry.isFile() && key.startsWith(prefix) && key > after) {
+        if (PARTIAL.test(entry.name) || entry.name.startsWith(LOCK_FILE)) continue;
+        const info = await stat(join(path, entry.name)).catch(ifMissing);
+        if (info !== undefined) yield { key, bytes: info.size, modifiedAt: info.mtime };
+      }
+    }
+  }
+
+  async #putOnce(target: string, content: Content): Promise<void> {
+    const folder = dirname(target);
+    const partial = join(folder, `.${basename(target)}.${randomBytes(6).toString('hex')}.partial`);
+    await makeFolder(folder);
     try {
-      await write(partial, content);
+      await this.#write(partial, content);
       await rename(partial, target);
-      await syncFolder(dirname(target));
+      await syncFolder(folder);
     } finally {
       await rm(partial, { force: true });
     }
   }
 
-  async function write(file: string, content: Content): Promise<void> {
-    const handle = await open(file, 'wx');
+  async #write(path: string, content: Content): Promise<void> {
+    const file = await open(path, 'wx');
     try {
       let written = 0;
       for await (const chunk of content.open()) {
-        signal.throwIfAborted();
-        for (let from = 0; from < chunk.length; ) {
-          from += (await handle.write(chunk, from)).bytesWritten;
-        }
+        this.#options.signal.throwIfAborted();
+        // Not file.write: that may take less than the whole chunk.
+        await file.writeFile(chunk);
         written += chunk.length;
       }
       if (written !== content.bytes) throw new Miscounted();
-      await handle.sync();
+      await file.sync();
     } finally {
-      await handle.close();
+      await file.close();
     }
   }
-
-  const requests = { listings: 0, reads: 0, looks: 0 };
-
-  async function openStream(key: string): Promise<AsyncIterable<Buffer> | undefined> {
-    const handle = await open(path(key), 'r').catch((error: unknown) => {
-      if (systemCode(error) === 'ENOENT') return undefined;
-      throw explain(error);
-    });
-    return handle === undefined ? undefined : createReadStream(key, { fd: handle, signal });
-  }
-
-  async function read(key: string): Promise<Buffer | undefined> {
-    requests.reads++;
-    try {
-      return await readFile(path(key));
-    } catch (error) {
-      if (systemCode(error) === 'ENOENT') return undefined;
-      throw explain(error);
-    }
-  }
-
-  async function standing(key: string): Promise<Standing | undefined> {
-    const content = await read(key);
-    if (content === undefined) return undefined;
-    return { content, version: createHash('sha256').update(content).digest('hex') };
-  }
-
-  async function put(key: string, content: Content): Promise<void> {
-    const target = path(key);
-    if (!target.startsWith(folder.endsWith(sep) ? folder : folder + sep)) {
-      throw new JobError('DESTINATION', `The key ${key} leads out of ${folder}.`, { endsRun: true });
-    }
-    for (let attempt = 1; ; attempt++) {
-      signal.throwIfAborted();
-      try {
-        await putOnce(target, content);
-        await sweepPartials(dirname(target), `.${basename(target)}.`);
-        return;
-      } catch (error) {
-        if (systemCode(error) !== 'ENOENT' || attempt === REWRITES) throw explain(error);
-      }
-    }
-  }
-
-  let held: FolderLock | undefined;
-
-  return {
-    name: folder,
-    requests,
-    lacks: new Set(),
-    list(prefix, { after, before } = {}) {
-      requests.listings++;
-      const want: Wanted = {
-        has: (key) =>
-          key.startsWith(prefix) && (after === undefined || key > after) && (before === undefined || key < before),
-        mayHold: (key) =>
-          (key.startsWith(prefix) || prefix.startsWith(key)) &&
-          (before === undefined || key < before) &&
-          (after === undefined || key >= after.slice(0, key.length)),
-      };
-      return walk('', folder, want);
-    },
-    read,
-    async look(key) {
-      requests.looks++;
-      const stream = await openStream(key);
-      if (stream === undefined) return undefined;
-      let bytes = 0;
-      let crc32 = 0;
-      for await (const chunk of stream) {
-        bytes += chunk.length;
-        crc32 = zlib.crc32(chunk, crc32);
-      }
-      return { bytes, crc32 };
-    },
-    async stream(key) {
-      requests.reads++;
-      return await openStream(key);
-    },
-    put,
-    // Between the look and the rename nobody else writes: the run holds the lock.
-    async swap(key, content, from) {
-      if ((await standing(key))?.version !== from) return 'lost';
-      await put(key, contentOf(content));
-      return 'swapped';
-    },
-    standing,
-    async lock() {
-      try {
-        held ??= await lockFolder(folder, log);
-      } catch (error) {
-        throw explain(error);
-      }
-    },
-    async delete(keys) {
-      try {
-        for (const key of keys) await rm(path(key), { force: true });
-      } catch (error) {
-        throw explain(error);
-      }
-    },
-    async sweep(inFolder) {
-      await sweepPartials(path(inFolder), '.', { recursive: true });
-    },
-    async close() {
-      await held?.release();
-    },
-  };
 }
 
-interface Wanted {
-  has(key: string): boolean;
-  mayHold(folder: string): boolean;
-}
-
-/** A live write of another run may be among them; it notices at its rename and begins anew. */
+/** One of them may belong to a live write of another run: its rename fails, and it starts again. */
 async function sweepPartials(folder: string, beginning: string, { recursive = false } = {}): Promise<void> {
   const paths = await readdir(folder, { recursive }).catch(() => []);
-  for (const at of paths) {
-    const name = basename(at);
-    if (PARTIAL.test(name) && name.startsWith(beginning)) await rm(join(folder, at), { force: true });
+  for (const path of paths) {
+    const name = basename(path);
+    if (PARTIAL.test(name) && name.startsWith(beginning)) await rm(join(folder, path), { force: true });
   }
 }
 
@@ -208,7 +201,19 @@ function ifMissing(error: unknown): undefined {
   if (systemCode(error) !== 'ENOENT') throw error;
 }
 
-/** A rename lasts through a power cut once its folder is synced; where a system does not sync folders, it does not. */
+/**
+ * Makes a folder and those above it. Node's own recursive mkdir never returns where the system answers ENOENT although
+ * the parent exists, as in /proc.
+ */
+async function makeFolder(folder: string): Promise<void> {
+  if ((await stat(folder).catch(ifMissing)) !== undefined) return;
+  if (dirname(folder) !== folder) await makeFolder(dirname(folder));
+  await mkdir(folder).catch((error: unknown) => {
+    if (systemCode(error) !== 'EEXIST') throw error;
+  });
+}
+
+/** A rename survives a power cut once its folder is synced. Some systems cannot sync folders. */
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r').catch(() => undefined);
   await handle?.sync().catch(() => undefined);

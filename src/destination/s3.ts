@@ -1,110 +1,237 @@
-import type { S3Client } from '@aws-sdk/client-s3';
-import { agentsFor } from '../network.ts';
-import type { Destination } from './destination.ts';
-import type { DestinationOptions } from './open.ts';
-import { isAws, MOST_SOCKETS, makeClient } from './s3/client.ts';
-import { deletingOf } from './s3/deleting.ts';
-import { Dialect } from './s3/dialect.ts';
-import { explain } from './s3/explain.ts';
-import { isNewToSdk, isTransient, regionOf } from './s3/faults.ts';
-import { readingOf } from './s3/reading.ts';
-import { backOff, writingOf } from './s3/writing.ts';
+import { createHash } from 'node:crypto';
+import {
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
+  type DeleteObjectsCommandOutput,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  type PutObjectCommandInput,
+  S3ServiceException,
+} from '@aws-sdk/client-s3';
+import {
+  type Content,
+  contentOf,
+  type Destination,
+  type DestinationOptions,
+  type KeyRange,
+  type Lack,
+} from './destination.ts';
+import { Bucket } from './s3/bucket.ts';
+import { ConditionFailed, isAbsent, isConditionFailed, isTransient, NotS3 } from './s3/errors.ts';
+import { isListing, isObject, proved, whole } from './s3/proof.ts';
+import { decodeCrc32, upload } from './s3/upload.ts';
 
-/** S3 takes up to 5 GiB in one PUT; parts, which are held in memory, are of 8 MiB. */
-const MULTIPART = { aboveBytes: 5 * 2 ** 30, partBytes: 8 * 2 ** 20 };
+/** S3 deletes at most 1,000 keys in one request. */
+const DELETED_AT_ONCE = 1000;
 
-/**
- * Hours in a bucket. S3 is told length and CRC-32 of every object beforehand and refuses what arrives otherwise.
- * An upload that fails on the way is repeated here, since only we can open the content again.
- */
-export function openS3Destination(
-  { bucket, prefix }: { bucket: string; prefix: string },
-  { s3: settings, signal, log, onDate, multipart = MULTIPART }: DestinationOptions,
-): Destination {
-  const folder = prefix === '' ? '' : `${prefix}/`;
-  const name = `s3://${bucket}/${prefix}`;
-  const where = { bucket, name, settings };
-  let client: Promise<S3Client> | undefined;
+/** Single deletes under way at once. */
+const SINGLES_AT_ONCE = 8;
 
-  const agents = agentsFor(settings.proxyEnv, MOST_SOCKETS);
-  const dialect = new Dialect(log, isAws(settings.endpoint));
+/** Begins the version of an object without ETag: no condition can name that. */
+const NO_ETAG = 'no ETag: ';
 
-  async function inRegion(region: string | undefined): Promise<S3Client> {
-    const { client, checksums } = await makeClient(settings, region, agents, onDate);
-    if (!checksums) dialect.toldWithoutChecksums();
-    return client;
+/** An ETag that no object has. */
+const WRONG_ETAG = '"00000000000000000000000000000000"';
+
+type Condition = Pick<PutObjectCommandInput, 'IfMatch' | 'IfNoneMatch'>;
+
+const standsAt = (version: string | undefined): Condition =>
+  version === undefined ? { IfNoneMatch: '*' } : { IfMatch: version };
+
+/** Hours in a bucket. S3 is told length and CRC-32 of every object beforehand, and refuses other bytes. */
+export class S3Destination implements Destination {
+  readonly name: string;
+  readonly lacks: ReadonlySet<Lack>;
+  readonly requests = { listings: 0, reads: 0, looks: 0 };
+  readonly #bucket: Bucket;
+  readonly #options: DestinationOptions;
+
+  constructor(address: { bucket: string; prefix: string }, options: DestinationOptions) {
+    this.#options = options;
+    this.#bucket = new Bucket(address, options);
+    this.name = this.#bucket.name;
+    this.lacks = this.#bucket.dialect.lacks;
   }
 
-  /** Sends by `send`; once, a bucket in another region is followed there, unless the region was given. */
-  async function withClient<T>(
-    what: { action: string; key: string },
-    send: (client: S3Client) => Promise<T>,
-  ): Promise<T> {
-    signal.throwIfAborted();
-    client ??= inRegion(settings.region);
-    try {
-      return await send(await client);
-    } catch (error) {
-      signal.throwIfAborted();
-      const region = settings.region === undefined ? regionOf(error) : undefined;
-      if (region === undefined || region === (await (await client).config.region())) throw error;
-      log.debug(`${what.action} ${what.key}: the bucket is in ${region}`);
-      client = inRegion(region);
-      return await send(await client);
-    }
+  /** A swap is conditional, so other runs need not be kept out. */
+  async lock(): Promise<void> {}
+
+  /** Nobody sees an unfinished upload, and the bucket's lifecycle rule removes its parts. */
+  async sweep(): Promise<void> {}
+
+  async close(): Promise<void> {
+    await this.#bucket.close();
   }
 
-  async function request<T>(
-    action: string,
-    key: string,
-    send: (client: S3Client) => Promise<T>,
-    repeat = false,
-  ): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await withClient({ action, key }, send);
-      } catch (error) {
-        signal.throwIfAborted();
-        // The SDK repeats requests, not the reading of an answer that breaks off midway, nor after every cause that passes.
-        if (!(repeat || isNewToSdk(error)) || !isTransient(error) || attempt >= settings.maxAttempts) {
-          throw explain(error, { ...where, action, key });
-        }
-        await backOff(attempt, signal);
-      }
-    }
-  }
-
-  const at = {
-    bucket,
-    folder,
-    settings,
-    signal,
-    log,
-    dialect,
-    multipart,
-    withClient,
-    request,
-    explain: (error: unknown, action: string, key: string, attempts?: number) => {
-      signal.throwIfAborted();
-      return explain(error, { ...where, action, key, ...(attempts === undefined ? {} : { attempts }) });
-    },
-  };
-  const reading = readingOf(at);
-  return {
-    name,
-    lacks: dialect.lacks,
-    ...reading,
-    ...writingOf({ ...at, standing: reading.standing }),
-    ...deletingOf(at, dialect),
-    // What a run swaps, it swaps by condition: others need not be kept out.
-    async lock() {},
-    // An unfinished upload is never seen in S3; the bucket's lifecycle rule takes unfinished multipart uploads away.
-    async sweep() {},
-    async close() {
-      await client?.then(
-        (s3) => s3.destroy(),
-        () => undefined,
+  async *list(prefix: string, range: KeyRange = {}) {
+    const { Bucket, Key: Prefix } = this.#bucket.target(prefix);
+    let StartAfter = range.after && this.#bucket.target(range.after).Key;
+    let ContinuationToken: string | undefined;
+    do {
+      this.requests.listings++;
+      const command = new ListObjectsV2Command({ Bucket, Prefix, StartAfter, ContinuationToken });
+      StartAfter = undefined;
+      const page = await this.#bucket.request('ListObjectsV2', prefix, () =>
+        proved(this.#bucket.send(command), isListing),
       );
-    },
-  };
+      for (const { Key = '', Size = 0, LastModified = new Date(0) } of page.Contents ?? []) {
+        const key = Key.slice(Prefix.length - prefix.length);
+        if (range.before !== undefined && key >= range.before) return;
+        yield { key, bytes: Size, modifiedAt: LastModified };
+      }
+      ContinuationToken = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+    } while (ContinuationToken !== undefined);
+  }
+
+  async read(key: string): Promise<Buffer | undefined> {
+    return (await this.standing(key))?.content;
+  }
+
+  async standing(key: string) {
+    return await this.#bucket.request('GetObject', key, async () => {
+      const object = await this.#get(key);
+      if (object === undefined) return undefined;
+      const content = Buffer.concat(await Array.fromAsync(object.body));
+      return { content, version: object.ETag || NO_ETAG + createHash('sha256').update(content).digest('hex') };
+    });
+  }
+
+  async stream(key: string): Promise<AsyncIterable<Buffer> | undefined> {
+    const object = await this.#bucket.request('GetObject', key, () => this.#get(key));
+    return object && this.#explained(object.body, key);
+  }
+
+  async look(key: string) {
+    this.requests.looks++;
+    return await this.#head(key);
+  }
+
+  async put(key: string, content: Content): Promise<void> {
+    await this.#bucket.request('PutObject', key, () =>
+      this.#bucket.dialect.adapt(['checksums'], (uses) => this.#putOnce(key, content, uses)),
+    );
+  }
+
+  async swap(key: string, content: Buffer, expected: string | undefined): Promise<'swapped' | 'lost'> {
+    return await this.#bucket.request('PutObject', key, async () => {
+      try {
+        await this.#swapOnce(key, contentOf(content), expected);
+        return 'swapped';
+      } catch (error) {
+        const refused = isConditionFailed(error);
+        if (!refused && !isTransient(error)) throw error;
+        // The refusal may be of a repetition, and an answer that was lost may have been a success.
+        const now = await this.standing(key);
+        if (now?.content.equals(content) === true) return 'swapped';
+        if (refused || now?.version !== expected) return 'lost';
+        throw error;
+      }
+    });
+  }
+
+  async delete(keys: readonly string[]): Promise<void> {
+    const { dialect } = this.#bucket;
+    for (let start = 0; start < keys.length; start += DELETED_AT_ONCE) {
+      const some = keys.slice(start, start + DELETED_AT_ONCE);
+      const remove = (uses: ReadonlySet<Lack>) =>
+        uses.has('batch-deletes') ? this.#deleteTogether(some) : this.#deleteSingly(some);
+      await this.#bucket.request('DeleteObjects', some[0] ?? '', () => dialect.adapt(['batch-deletes'], remove));
+    }
+  }
+
+  async #get(key: string) {
+    this.requests.reads++;
+    const answer = this.#bucket.send(new GetObjectCommand(this.#bucket.target(key)));
+    const { Body, ContentLength, ETag } = (await proved(answer, isObject).catch(ifAbsent)) ?? {};
+    return Body && { ETag, body: whole(Body as AsyncIterable<Buffer>, ContentLength) };
+  }
+
+  async *#explained(body: AsyncIterable<Buffer>, key: string): AsyncGenerator<Buffer> {
+    try {
+      yield* body;
+    } catch (error) {
+      throw this.#bucket.explain(error, 'GetObject', key);
+    }
+  }
+
+  async #head(key: string) {
+    const command = new HeadObjectCommand({ ...this.#bucket.target(key), ChecksumMode: 'ENABLED' });
+    const head = await this.#bucket.request('HeadObject', key, () =>
+      proved(this.#bucket.send(command), isObject).catch(ifAbsent),
+    );
+    if (head === undefined) return undefined;
+    const { ChecksumCRC32: crc32, ChecksumType, ContentLength: bytes = 0 } = head;
+    // Another program's upload in parts may have a checksum of checksums. That is none of the bytes themselves.
+    const isWhole = crc32 !== undefined && ChecksumType !== 'COMPOSITE' && !/-\d+$/.test(crc32);
+    return { bytes, crc32: isWhole ? decodeCrc32(crc32) : undefined };
+  }
+
+  async #putOnce(key: string, content: Content, uses: ReadonlySet<Lack>, condition: Condition = {}) {
+    const { kmsKeyId, sse } = this.#options.s3;
+    const target = {
+      ...this.#bucket.target(key),
+      ...condition,
+      ContentType: contentType(key),
+      ServerSideEncryption: kmsKeyId === undefined ? sse : 'aws:kms',
+      SSEKMSKeyId: kmsKeyId,
+    } as const;
+    const { send } = this.#bucket;
+    const checksums = uses.has('checksums');
+    const { ChecksumCRC32 } = await upload({ ...this.#options, send, target, content, checksums });
+    if (ChecksumCRC32 !== undefined) return;
+    // The store did not send the checksum back, as S3 does: the object has to be there.
+    const bytes = (await this.#head(key))?.bytes;
+    if (bytes === undefined) throw new NotS3('it confirms an object that is not there');
+    if (bytes !== content.bytes) throw new NotS3(`it confirms ${content.bytes} bytes, and ${bytes} are there`);
+  }
+
+  async #swapOnce(key: string, content: Content, expected: string | undefined): Promise<void> {
+    const { dialect } = this.#bucket;
+    const features: Lack[] = expected?.startsWith(NO_ETAG) ? ['checksums'] : ['checksums', 'conditions'];
+    await dialect.adapt(features, async (uses) => {
+      const put = (condition?: Condition) => this.#putOnce(key, content, uses, condition);
+      if (uses.has('conditions')) {
+        const kind = expected === undefined ? 'If-None-Match' : 'If-Match';
+        await put(standsAt(expected));
+        await dialect.proveCondition(kind, () => put(standsAt(expected && WRONG_ETAG)));
+      } else {
+        // What another run swaps between this look and the put is lost.
+        if ((await this.standing(key))?.version !== expected) throw new ConditionFailed();
+        await put();
+      }
+    });
+  }
+
+  async #deleteTogether(keys: readonly string[]): Promise<void> {
+    const { Bucket } = this.#bucket.target('');
+    const Objects = keys.map((key) => ({ Key: this.#bucket.target(key).Key }));
+    const command = new DeleteObjectsCommand({ Bucket, Delete: { Objects } });
+    const isComplete = ({ Deleted = [], Errors = [] }: DeleteObjectsCommandOutput) =>
+      Deleted.length + Errors.length < keys.length ? 'it does not name what it deleted' : undefined;
+    const { Errors = [] } = await proved(this.#bucket.send(command), isComplete);
+    for (const { Code: name = 'Error', Message } of Errors) {
+      const error = { name, message: `${name}, "${Message}"`, $fault: 'client', $metadata: {} } as const;
+      if (name !== 'NoSuchKey') throw new S3ServiceException(error);
+    }
+  }
+
+  async #deleteSingly(keys: readonly string[]): Promise<void> {
+    const single = (key: string) =>
+      this.#bucket.request('DeleteObject', key, () =>
+        this.#bucket.send(new DeleteObjectCommand(this.#bucket.target(key))).catch(ifAbsent),
+      );
+    for (let start = 0; start < keys.length; start += SINGLES_AT_ONCE) {
+      await Promise.all(keys.slice(start, start + SINGLES_AT_ONCE).map(single));
+    }
+  }
+}
+
+function ifAbsent(error: unknown): undefined {
+  if (!isAbsent(error)) throw error;
+}
+
+function contentType(key: string): string {
+  if (key.endsWith('.gz')) return 'application/gzip';
+  return key.startsWith('manifests/') ? 'application/json' : 'application/x-ndjson';
 }

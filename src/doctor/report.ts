@@ -15,12 +15,10 @@ export function doctorReport(checks: readonly Check[]): DoctorReport {
 
 const STATUS_WIDTH = 8;
 const CHECK_WIDTH = 19;
-const COLORS = { ok: '32', warn: '33', failed: '31', skipped: '90' } as const;
 
 /** A check for people: a line, and the remedy below it. */
-export function checkLines({ check, status, message, code, hint }: Check, color: boolean): string {
-  const shown = status.padEnd(STATUS_WIDTH);
-  const head = (color ? `\u001b[${COLORS[status]}m${shown}\u001b[0m` : shown) + check.padEnd(CHECK_WIDTH);
+export function checkLines({ check, status, message, code, hint }: Check): string {
+  const head = status.padEnd(STATUS_WIDTH) + check.padEnd(CHECK_WIDTH);
   const below = `\n${' '.repeat(STATUS_WIDTH + CHECK_WIDTH)}`;
   const said = `${code === undefined ? '' : `${code}  `}${message}`.replaceAll('\n', below);
   return `${head}${said}${hint === undefined ? '' : `${below}→ ${hint}`}`;

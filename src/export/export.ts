@@ -1,4 +1,6 @@
 import PQueue from 'p-queue';
+import { ClockCheck } from '../amplitude/clock.ts';
+import type { ExportApiOptions } from '../amplitude/request.ts';
 import { MemoryBudget } from '../archive/memory.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Destination } from '../destination/destination.ts';
@@ -8,16 +10,18 @@ import { type Hour, hourFolder, hoursOf, LONGEST_REQUEST_HOURS, type Window } fr
 import { firstLanded, nothingLanded, sealedIn } from '../landing/listing.ts';
 import { PrefixProject } from '../landing/project.ts';
 import type { Log } from '../log.ts';
+import { agentsFor } from '../network.ts';
 import { redaction } from '../redaction.ts';
+import { landAnswer } from './answer.ts';
 import type { Mode } from './decide.ts';
 import { type ExportFlags, type Plan, planHours, planRepair, rangeOf } from './plan.ts';
 import { Tally } from './tally.ts';
-import { WindowRunner } from './windows.ts';
+import { type Land, WindowRunner } from './windows.ts';
 
 export interface ExportOptions {
   readonly settings: Settings;
   readonly flags: ExportFlags;
-  /** Instead of a range: hours whose stored objects differ from their manifests. All of them is written anew. */
+  /** Instead of a range: hours whose stored objects differ from their manifests. Their objects are written again. */
   readonly repair?: ReadonlySet<Hour>;
   readonly log: Log;
   readonly now: () => Date;
@@ -37,60 +41,43 @@ export interface ExportResult {
 }
 
 /**
- * The job, from plan to report. Failures of hours are in the tally; throws a JobError only where there is no plan: a
+ * The job, from plan to report. Failures of hours are in the tally. Throws a JobError only where there is no plan: a
  * range that cannot be read, a destination that cannot be listed, an interruption before that.
  */
 export async function runExport(options: ExportOptions): Promise<ExportResult> {
-  const { settings, flags, log, now, signal, repair } = options;
+  const { settings, flags, repair, log, now, signal } = options;
+  const isDryRun = flags.dryRun === true;
   const range = repair === undefined ? rangeOf(flags, settings.range, now()) : undefined;
-  const stopper = new AbortController();
-  const either = AbortSignal.any([signal, stopper.signal]);
-  const destination = openDestination(settings.destination, { s3: settings.s3, signal: either, log });
   const tally = new Tally();
+  const stopper = new AbortController();
   const stop = (error: JobError) => {
     tally.ended ??= error;
     stopper.abort(error);
   };
+  const either = AbortSignal.any([signal, stopper.signal]);
+  const destination = openDestination(settings.destination, { s3: settings.s3, signal: either, log });
   try {
-    // Before the plan: what another run seals until then is not asked for again.
-    if (flags.dryRun !== true) await destination.lock();
-    if (flags.dryRun === true && (await firstLanded(destination)) === undefined) log.warn(nothingLanded(destination));
-    const plan =
-      range === undefined
-        ? planRepair(repair ?? [], settings.requestHours)
-        : planHours({
-            range,
-            now: now(),
-            sealedAt: await sealedIn(range, destination),
-            settleHours: settings.settleHours,
-            requestHours: settings.requestHours,
-            force: flags.force !== undefined && flags.force !== false,
-          });
+    // Locked before the plan: what another run seals until then is not asked for again.
+    if (!isDryRun) await destination.lock();
+    else if ((await firstLanded(destination)) === undefined) log.warn(nothingLanded(destination));
+    const plan = await planFor(options, range, destination);
     options.onPlan(plan, tally);
-    if (flags.dryRun !== true) await sweepDays(plan, destination);
-    if (flags.dryRun !== true && plan.windows.length > 0) {
-      const runner = new WindowRunner({
+    if (!isDryRun) await sweepDays(plan, destination);
+    if (!isDryRun && plan.windows.length > 0) {
+      const api = exportApi(options, tally, either);
+      const landing = {
         destination,
-        format: settings.outputFormat,
-        strict: flags.strict === true,
-        mode: repair === undefined ? modeOf(flags) : 'repair',
-        members: new PQueue({ concurrency: settings.uploadConcurrency }),
-        requests: new PQueue({ concurrency: settings.amplitude.concurrency }),
+        project: await PrefixProject.of(destination),
+        rules: { format: settings.outputFormat, strict: flags.strict === true, mode: modeOf(options) },
+        uploads: new PQueue({ concurrency: settings.uploadConcurrency }),
         tally,
         log,
         now,
-        project: await PrefixProject.of(destination),
-        amplitude: settings.amplitude,
-        redact: redaction(settings.secrets),
-        keep: {
-          budget: new MemoryBudget(settings.archiveMemoryBytes),
-          budgetBytes: settings.archiveMemoryBytes,
-          workDir: settings.workDir,
-        },
-        signal: either,
-        onDone: (window) => options.onWindow(window, plan, tally),
-        stop,
-      });
+        redact: api.redact,
+      };
+      const land: Land = (window, archive, requestedAt) => landAnswer(window, archive, requestedAt, landing);
+      const onDone = (window: Window) => options.onWindow(window, plan, tally);
+      const runner = new WindowRunner({ api, land, tally, log, onDone, stop });
       await runner.run(plan.windows);
     }
     if (signal.aborted && signal.reason instanceof JobError) tally.ended = signal.reason;
@@ -101,17 +88,43 @@ export async function runExport(options: ExportOptions): Promise<ExportResult> {
   }
 }
 
-function modeOf({ force = false }: ExportFlags): Mode {
+function modeOf({ flags: { force = false }, repair }: ExportOptions): Mode {
+  if (repair !== undefined) return 'repair';
   if (force === 'empty') return 'force-empty';
   return force ? 'force' : 'export';
 }
 
+async function planFor(options: ExportOptions, range: Window | undefined, destination: Destination): Promise<Plan> {
+  const { settings, repair, now } = options;
+  const { settleHours, requestHours } = settings;
+  if (range === undefined) return planRepair(repair ?? [], requestHours);
+  const sealedAt = await sealedIn(range, destination);
+  const force = modeOf(options) !== 'export';
+  return planHours({ range, now: now(), sealedAt, settleHours, requestHours, force });
+}
+
+function exportApi({ settings, now }: ExportOptions, tally: Tally, signal: AbortSignal): ExportApiOptions {
+  const { amplitude, archiveMemoryBytes: budgetBytes, workDir } = settings;
+  return {
+    settings: amplitude,
+    signal,
+    now,
+    clock: new ClockCheck(),
+    agents: agentsFor(amplitude.proxyEnv, undefined, amplitude.connectTimeoutMs),
+    redact: redaction(settings.secrets),
+    keep: { budget: new MemoryBudget(budgetBytes), budgetBytes, workDir },
+    onBytes: (bytes) => {
+      tally.downloadedBytes += bytes;
+    },
+  };
+}
+
 /**
- * A run that was killed as it sealed an hour may leave a partial file beside the manifest, one that was killed beside
- * another run may leave some in an hour that is sealed: no landing would come to sweep them.
+ * A killed run may leave partial files where no landing comes to sweep them: beside a manifest, or in an hour that
+ * another run has sealed.
  */
 async function sweepDays({ range, hours }: Plan, destination: Destination): Promise<void> {
-  // Of a repair the range may be years long, its hours are few.
+  // The range of a repair may be years long, its hours are few.
   const touched = hours.size > 0 && range.end - range.start > LONGEST_REQUEST_HOURS ? hours.keys() : hoursOf(range);
   const days = new Set([...touched].map((hour) => hourFolder(hour).split('/')[0]));
   for (const day of days) {
@@ -119,13 +132,11 @@ async function sweepDays({ range, hours }: Plan, destination: Destination): Prom
   }
 }
 
-/** Hours that were planned and neither sealed nor tried to the end are named too. What ended the run is said once, at its end. */
+/** Names the planned hours that were neither sealed nor tried to the end. */
 function nameTheRest(plan: Plan, tally: Tally, ended: JobError): void {
   if (ended.code === 'INTERRUPTED') return;
   const error = new JobError('NOT_ATTEMPTED', `Not attempted: the run ended before (${ended.code}).`);
-  for (const window of plan.windows) {
-    for (const hour of hoursOf(window)) {
-      if (!tally.sealed.has(hour) && !tally.failed.has(hour)) tally.fail(hour, error);
-    }
+  for (const hour of plan.hours.keys()) {
+    if (!tally.failed.has(hour)) tally.fail(hour, error);
   }
 }

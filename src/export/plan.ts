@@ -20,13 +20,13 @@ export interface ExportFlags {
   readonly end?: string | undefined;
   readonly yesterday?: boolean | undefined;
   readonly lookbackDays?: string | number | undefined;
-  /** `empty`: also no events in place of those that have landed. */
+  /** `empty`: an answer without events may replace those that have landed. */
   readonly force?: boolean | 'empty' | undefined;
   readonly strict?: boolean | undefined;
   readonly dryRun?: boolean | undefined;
 }
 
-/** Why an hour is asked for. */
+/** Why a run requests an hour. */
 export type Reason = 'gap' | 'unsettled' | 'forced' | 'differs';
 
 export interface Plan {
@@ -53,8 +53,8 @@ export function rangeOf(flags: ExportFlags, settings: Settings['range'], now: Da
 }
 
 /**
- * Takes every gap of the range, and every hour sealed before it could settle that has the age by now; with `force`
- * every ready hour. `sealedAt` has the time of each manifest, which is the time of sealing.
+ * Takes every gap of the range, and every hour that was sealed before it could settle and is old enough by now. `force`
+ * takes every ready hour. `sealedAt` has the time of each manifest, which is the time of sealing.
  */
 export function planHours(input: {
   readonly range: Window;
@@ -67,28 +67,21 @@ export function planHours(input: {
   const { range, now, sealedAt, settleHours, requestHours, force } = input;
   const ready = readyEnd(now);
   const hours = new Map<Hour, Reason>();
-  const pending: Hour[] = [];
-  let skipped = 0;
-  for (const hour of hoursOf(range)) {
+  for (const hour of hoursOf({ start: range.start, end: Math.min(range.end, ready) })) {
     const sealed = sealedAt.get(hour);
-    if (hour >= ready) pending.push(hour);
-    else if (sealed === undefined) hours.set(hour, 'gap');
+    if (sealed === undefined) hours.set(hour, 'gap');
     else if (force) hours.set(hour, 'forced');
-    else if (isDatedLater(sealed, now)) hours.set(hour, 'unsettled');
-    else if (isUnsettled(hour, { sealed, now, settleHours }) && settledFrom(hour, settleHours) <= now) {
-      hours.set(hour, 'unsettled');
-    } else skipped++;
+    else if (isUnsettled(hour, { sealed, now, settleHours })) {
+      const isOldEnough = settledFrom(hour, settleHours) <= now;
+      if (isOldEnough || isDatedLater(sealed, now)) hours.set(hour, 'unsettled');
+    }
   }
-  return {
-    range,
-    hours,
-    windows: joinHours([...hours.keys()], requestHours),
-    pending,
-    skipped,
-  };
+  const pending = hoursOf({ start: Math.max(range.start, ready), end: range.end });
+  const skipped = range.end - range.start - hours.size - pending.length;
+  return { range, hours, windows: joinHours([...hours.keys()], requestHours), pending, skipped };
 }
 
-/** Exactly these hours, whatever their manifests say: what is stored was found to differ from them. */
+/** Exactly these hours, whatever their manifests say: their stored objects differ from them. */
 export function planRepair(differing: Iterable<Hour>, requestHours: number): Plan {
   const hours = [...differing].sort((a, b) => a - b);
   return {
@@ -100,21 +93,15 @@ export function planRepair(differing: Iterable<Hour>, requestHours: number): Pla
   };
 }
 
-/** One request of the plan, for people and for `--dry-run --json`; times as in manifests, the end left out. */
-export interface PlannedRequest {
-  readonly start: string;
-  readonly end: string;
-  readonly reason: string;
-  readonly hours: readonly { readonly hour: string; readonly reason: Reason }[];
-}
-
-export function plannedRequests({ windows, hours }: Plan): PlannedRequest[] {
+/** The requests of a plan, for people and for `--dry-run --json`. Times as in manifests, end-exclusive. */
+export function plannedRequests({ windows, hours }: Plan) {
   return windows.map((window) => {
     const each = hoursOf(window).map((hour) => ({ hour: formatHour(hour), reason: hours.get(hour) as Reason }));
+    const reasons = new Set(each.map(({ reason }) => reason));
     return {
       start: formatHour(window.start),
       end: formatHour(window.end),
-      reason: [...new Set(each.map(({ reason }) => reason))].join(', '),
+      reason: [...reasons].join(', '),
       hours: each,
     };
   });

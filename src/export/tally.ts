@@ -1,13 +1,7 @@
 import { EXIT, JobError } from '../errors.ts';
-import { formatHour, type Hour } from '../hours.ts';
+import type { Hour } from '../hours.ts';
 import type { Manifest } from '../landing/manifest.ts';
 import { describe } from '../log.ts';
-
-export interface Failure {
-  readonly hour: Hour;
-  readonly code: string;
-  readonly message: string;
-}
 
 /** Time spent in each stage, added up over all that runs at once, in milliseconds. */
 export interface Timings {
@@ -21,9 +15,9 @@ export class Tally {
   readonly sealed = new Map<Hour, Manifest>();
   readonly shrunk = new Set<Hour>();
   readonly unchanged = new Set<Hour>();
-  readonly failed = new Map<Hour, Failure>();
-  readonly #told = new Set<string>();
-  /** What ended the run before its time. */
+  readonly failed = new Map<Hour, { readonly hour: Hour; readonly code: string; readonly message: string }>();
+  readonly #messages = new Set<string>();
+  /** What ended the run early. */
   ended: JobError | undefined;
   requests = 0;
   retries = 0;
@@ -31,20 +25,14 @@ export class Tally {
   uploadedBytes = 0;
   readonly timings: Timings = { downloadMs: 0, inflateMs: 0, uploadMs: 0 };
 
-  seal(hour: Hour, manifest: Manifest): void {
-    this.failed.delete(hour);
-    this.sealed.set(hour, manifest);
-  }
-
-  /** Whether nothing has been told of this error yet: it may be that of many hours. */
+  /** True where this is the first hour with this error: many hours may have the same. */
   fail(hour: Hour, error: unknown): boolean {
     if (this.sealed.has(hour)) return false;
-    const code = error instanceof JobError ? error.code : 'INTERNAL';
     const message = describe(error);
-    this.failed.set(hour, { hour, code, message });
-    if (this.#told.has(message)) return false;
-    this.#told.add(message);
-    return true;
+    this.failed.set(hour, { hour, code: error instanceof JobError ? error.code : 'INTERNAL', message });
+    const isNew = !this.#messages.has(message);
+    this.#messages.add(message);
+    return isNew;
   }
 
   get done(): number {
@@ -52,17 +40,8 @@ export class Tally {
   }
 
   get exitCode(): number {
-    const code = this.ended?.exitCode ?? EXIT.failed;
-    if (this.ended !== undefined && code !== EXIT.failed) return code;
+    if (this.ended !== undefined && this.ended.exitCode !== EXIT.failed) return this.ended.exitCode;
     if (this.failed.size === 0 && this.ended === undefined) return EXIT.done;
     return this.sealed.size > 0 ? EXIT.partial : EXIT.failed;
-  }
-
-  hours(which: 'complete' | 'empty'): string[] {
-    return [...this.sealed]
-      .filter(([, manifest]) => manifest.status === which)
-      .map(([hour]) => hour)
-      .sort((a, b) => a - b)
-      .map(formatHour);
   }
 }

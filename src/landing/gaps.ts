@@ -1,5 +1,5 @@
 import { command } from '../command-line.ts';
-import { formatHour, type Hour, joinHours, startOf, type Window } from '../hours.ts';
+import { formatHour, type Hour, joinHours } from '../hours.ts';
 
 export interface Gap {
   readonly start: string;
@@ -10,30 +10,18 @@ export interface Gap {
 }
 
 export function gapsOf(missing: readonly Hour[]): Gap[] {
-  return joinHours(missing, Number.POSITIVE_INFINITY).map(gapOf);
+  return joinHours(missing, Number.POSITIVE_INFINITY).map((window) => {
+    const [start, end] = [formatHour(window.start), formatHour(window.end)];
+    return { start, end, hours: window.end - window.start, command: fillCommand(start, end) };
+  });
 }
 
-/** What asks for the gaps between two hours, and for nothing there that is sealed and settled. */
+/** Asks for the gaps between two hours, and for nothing there that is sealed and settled. */
 export function fillCommand(start: string, end: string): string {
   return command(`export --start ${start} --end ${end}`);
 }
 
-/** Fills all of them; there is at least one. */
+/** Fills all of them. There is at least one. */
 export function fillAll(gaps: readonly Gap[]): string {
   return fillCommand(gaps[0]?.start ?? '', gaps.at(-1)?.end ?? '');
-}
-
-function gapOf(window: Window): Gap {
-  const [start, end] = [formatHour(window.start), formatHour(window.end)];
-  return {
-    start,
-    end,
-    hours: window.end - window.start,
-    command: fillCommand(start, end),
-  };
-}
-
-/** Those of the hours that ended at least `ageHours` before `now`. */
-export function olderThan(hours: readonly Hour[], ageHours: number, now: Date): Hour[] {
-  return hours.filter((hour) => startOf(hour + 1 + ageHours) <= now);
 }

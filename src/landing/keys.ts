@@ -32,12 +32,7 @@ const FILE = /^(\d+)_(\d{4}-\d{2}-\d{2}T\d{2})_(\d{1,6})\.(\d{1,9})\.([0-9a-f]{8
 /** The hour whose folder a key is in; undefined for a key of another shape. */
 export function hourOfKey(key: string): Hour | undefined {
   const match = FOLDER.exec(key);
-  if (match === null) return undefined;
-  try {
-    return readHour(`${match[1]}T${match[2]}`);
-  } catch {
-    return undefined;
-  }
+  return match === null ? undefined : hourNamed(match[1], match[2]);
 }
 
 /** The opposite of eventsKey and quarantineKey; undefined for a key that this program did not write. */
@@ -48,4 +43,13 @@ export function readKey(key: string): ObjectName | undefined {
   const [, project = '', time, part, generation, crc32 = ''] = match;
   if (time !== formatHour(hour)) return undefined;
   return { project, hour, part: Number(part), generation: Number(generation), crc32 };
+}
+
+/** The hour of a date and an hour of the day in a name; undefined where there is no such hour. */
+export function hourNamed(date = '', hh = ''): Hour | undefined {
+  try {
+    return readHour(`${date}T${hh.padStart(2, '0')}`);
+  } catch {
+    return undefined;
+  }
 }

@@ -22,7 +22,7 @@ export async function firstLanded(destination: Destination): Promise<Hour | unde
   return undefined;
 }
 
-/** What is said where no hour has landed. */
+/** The warning where no hour has landed. */
 export function nothingLanded(destination: Destination): string {
   return `Nothing has landed in ${destination.name}. Is this the right destination?`;
 }

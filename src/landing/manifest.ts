@@ -1,25 +1,25 @@
 import { command } from '../command-line.ts';
-import { JobError } from '../errors.ts';
-import { formatHour, type Hour, hourFolder, readHour } from '../hours.ts';
+import { type ErrorCode, JobError } from '../errors.ts';
+import { formatHour, type Hour, hourFolder } from '../hours.ts';
+import { hourNamed } from './keys.ts';
 
 /** An object as stored, and the member that it came from. */
-export interface LandedObject {
+interface StoredMember {
   readonly key: string;
   readonly bytes: number;
   /** CRC-32 of the stored bytes, eight hexadecimal digits. */
   readonly crc32: string;
-  readonly events: number;
   readonly member: string;
+}
+
+export interface LandedObject extends StoredMember {
+  readonly events: number;
   /** The uncompressed member as received. */
   readonly source: { readonly bytes: number; readonly crc32: string };
 }
 
-export interface QuarantinedObject {
-  readonly key: string;
-  readonly bytes: number;
-  readonly crc32: string;
+export interface QuarantinedObject extends StoredMember {
   readonly lines: number;
-  readonly member: string;
 }
 
 /** The record of one landed hour, written last. Keys are relative to the destination. */
@@ -37,13 +37,9 @@ export interface Manifest {
   readonly quarantined: number;
   readonly objects: readonly LandedObject[];
   readonly quarantine: readonly QuarantinedObject[];
-  /** A later answer that held less, which did not replace this landing. */
+  /** A later answer that was smaller and did not replace this landing. */
   readonly shrunk?: { readonly events: number; readonly at: string };
-  readonly request: {
-    readonly start: string;
-    readonly end: string;
-    readonly at: string;
-  };
+  readonly request: { readonly start: string; readonly end: string; readonly at: string };
   readonly sealedAt: string;
   readonly tool: string;
 }
@@ -54,49 +50,37 @@ export function manifestKey(hour: Hour): string {
   return `${MANIFESTS}${hourFolder(hour)}.json`;
 }
 
-/** The hour of a manifest's key; undefined for a key that is none. */
+/** The hour of a manifest's key; undefined for any other key. */
 export function hourOfManifestKey(key: string): Hour | undefined {
   const match = /^manifests\/date=(\d{4}-\d{2}-\d{2})\/hour=(\d{2})\.json$/.exec(key);
-  if (match === null) return undefined;
-  try {
-    return readHour(`${match[1]}T${match[2]}`);
-  } catch {
-    return undefined;
-  }
+  return match === null ? undefined : hourNamed(match[1], match[2]);
 }
 
-/** What is laid down of an hour; the rest of a manifest follows from it. */
-export interface Landing {
-  readonly hour: Hour;
-  readonly generation: number;
-  readonly project: string | null;
-  readonly objects: readonly LandedObject[];
-  readonly quarantine: readonly QuarantinedObject[];
-}
+/** What has landed of an hour. The rest of a manifest follows from it. */
+export type Landing = { readonly hour: Hour } & Pick<Manifest, 'generation' | 'project' | 'objects' | 'quarantine'>;
 
 export function makeManifest(
-  landing: Landing,
-  seal: Pick<Manifest, 'request' | 'sealedAt' | 'tool' | 'shrunk'>,
+  { hour, generation, project, objects, quarantine }: Landing,
+  { shrunk, request, sealedAt, tool }: Pick<Manifest, 'request' | 'sealedAt' | 'tool' | 'shrunk'>,
 ): Manifest {
-  const { objects, quarantine } = landing;
   const sum = (numbers: number[]) => numbers.reduce((total, n) => total + n, 0);
-  const [date = '', hour = ''] = formatHour(landing.hour).split('T');
+  const [date = '', hh = ''] = formatHour(hour).split('T');
   return {
     version: 1,
     date,
-    hour,
-    generation: landing.generation,
+    hour: hh,
+    generation,
     status: objects.length + quarantine.length > 0 ? 'complete' : 'empty',
-    project: landing.project,
+    project,
     events: sum(objects.map((object) => object.events)),
     bytes: sum(objects.map((object) => object.bytes)),
     quarantined: sum(quarantine.map((object) => object.lines)),
     objects,
     quarantine,
-    ...(seal.shrunk === undefined ? {} : { shrunk: seal.shrunk }),
-    request: seal.request,
-    sealedAt: seal.sealedAt,
-    tool: seal.tool,
+    ...(shrunk === undefined ? {} : { shrunk }),
+    request,
+    sealedAt,
+    tool,
   };
 }
 
@@ -105,45 +89,47 @@ export function writeManifest(manifest: Manifest): Buffer {
   return Buffer.from(`${JSON.stringify(manifest)}\n`);
 }
 
-/** Every object that a manifest names, in events/ and quarantine/. */
-export function keysIn(manifest: Pick<Manifest, 'objects' | 'quarantine'>): string[] {
-  return [...manifest.objects, ...manifest.quarantine].map(({ key }) => key);
+/** The command that lands an hour again, also where the answer `isEmpty`. */
+export function landAgain(hour: Hour, isEmpty = false): string {
+  const force = isEmpty ? '--force=empty' : '--force';
+  return command(`export --start ${formatHour(hour)} --end ${formatHour(hour + 1)} ${force}`);
 }
 
-/**
- * Throws a JobError: MANIFEST_UNREADABLE for what is no manifest or is of another hour, MANIFEST_NEWER for the format of
- * a newer program.
- */
+/** Every object that a manifest names, in events/ and quarantine/. */
+export function keysIn({ objects, quarantine }: Pick<Manifest, 'objects' | 'quarantine'>): string[] {
+  return [...objects, ...quarantine].map(({ key }) => key);
+}
+
+/** Throws a JobError: MANIFEST_UNREADABLE for what is no manifest of this hour, MANIFEST_NEWER for a later format. */
 export function readManifest(content: Buffer, hour: Hour): Manifest {
-  const name = manifestKey(hour);
-  const refuse = (why: string, hint: string, { cause, newer = false }: { cause?: unknown; newer?: boolean } = {}) =>
-    new JobError(newer ? 'MANIFEST_NEWER' : 'MANIFEST_UNREADABLE', `The manifest ${name} ${why}.`, { hint, cause });
-  const again = `Look at it, then land the hour again: \`${command(`export --start ${formatHour(hour)} --end ${formatHour(hour + 1)} --force`)}\` writes it anew.`;
-  let manifest: Manifest;
-  try {
-    manifest = JSON.parse(content.toString('utf8')) as Manifest;
-  } catch (error) {
-    throw refuse('is not JSON', again, { cause: error });
-  }
-  if (typeof manifest !== 'object' || manifest === null || typeof manifest.version !== 'number') {
-    throw refuse('is not a manifest', again);
-  }
-  if (manifest.version > 1) {
-    throw refuse(
-      `has format version ${manifest.version}, which is newer than this program knows`,
-      'Use the newer amplitude-to-s3 that wrote it.',
-      { newer: true },
+  const refuse = (code: ErrorCode, why: string, hint: string, cause?: unknown) =>
+    new JobError(code, `The manifest ${manifestKey(hour)} ${why}.`, { hint, cause });
+  const unreadable = (why: string, cause?: unknown) =>
+    refuse(
+      'MANIFEST_UNREADABLE',
+      why,
+      `Look at it, then land the hour again: \`${landAgain(hour)}\` replaces it.`,
+      cause,
     );
+  let manifest: Manifest | null;
+  try {
+    manifest = JSON.parse(content.toString('utf8')) as Manifest | null;
+  } catch (error) {
+    throw unreadable('is not JSON', error);
   }
-  const lists = Array.isArray(manifest.objects) && Array.isArray(manifest.quarantine);
-  const swappable = Number.isSafeInteger(manifest.generation) && manifest.generation > 0;
-  if (!lists || !swappable || `${manifest.date}T${manifest.hour}` !== formatHour(hour)) {
-    throw refuse('does not describe its hour', again);
+  if (typeof manifest?.version !== 'number') throw unreadable('is not a manifest');
+  if (manifest.version > 1) {
+    const why = `has format version ${manifest.version}, which is newer than this program knows`;
+    throw refuse('MANIFEST_NEWER', why, 'Use the newer amplitude-to-s3 that wrote it.');
   }
+  const hasLists = Array.isArray(manifest.objects) && Array.isArray(manifest.quarantine);
+  const hasGeneration = Number.isSafeInteger(manifest.generation) && manifest.generation > 0;
+  const isOfHour = `${manifest.date}T${manifest.hour}` === formatHour(hour);
+  if (!hasLists || !hasGeneration || !isOfHour) throw unreadable('does not describe its hour');
   return manifest;
 }
 
-/** A CRC-32 as it stands in manifests. */
+/** A CRC-32 as manifests write it. */
 export function crcHex(crc: number): string {
   return (crc >>> 0).toString(16).padStart(8, '0');
 }

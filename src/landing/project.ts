@@ -5,51 +5,45 @@ import { readRecords } from './records.ts';
 /** Manifests that are listed before any is read; S3 lists as many in one request. */
 const LISTED = 1000;
 
-/** The project whose hours are under a prefix, by what its manifests say. A prefix holds one. */
+/** The one project whose hours are under a prefix. It is undefined until a manifest or an archive names it. */
 export class PrefixProject {
   #id: string | undefined;
 
-  private constructor(id: string | undefined) {
+  constructor(id?: string) {
     this.#id = id;
   }
 
   /** Reads manifests until one names a project. Throws where the destination cannot be read. */
   static async of(destination: Destination): Promise<PrefixProject> {
-    for await (const page of pages(destination)) {
-      // A manifest that names objects is longer than one of an empty hour, and only the former is sure to name a project.
-      const longestFirst = page.sort((a, b) => b.bytes - a.bytes);
-      const hours = longestFirst.flatMap(({ key }) => hourOfManifestKey(key) ?? []);
-      for (const some of [hours.slice(0, 1), hours.slice(1)]) {
-        for await (const { manifest } of readRecords(some, destination)) {
-          if (typeof manifest?.project === 'string') return new PrefixProject(manifest.project);
-        }
-      }
+    let page: StoredObject[] = [];
+    for await (const object of destination.list(MANIFESTS)) {
+      page.push(object);
+      if (page.length < LISTED) continue;
+      const id = await projectIn(page, destination);
+      if (id !== undefined) return new PrefixProject(id);
+      page = [];
     }
-    return new PrefixProject(undefined);
+    return new PrefixProject(await projectIn(page, destination));
   }
 
-  static unknown(): PrefixProject {
-    return new PrefixProject(undefined);
-  }
-
-  /** Undefined until a manifest or an archive names it. */
   get id(): string | undefined {
     return this.#id;
   }
 
-  /** The first project that an archive names is the prefix's own, where no manifest names one. */
+  /** Where no manifest names a project, the first archive does. */
   claim(id: string): void {
     this.#id ??= id;
   }
 }
 
-async function* pages(destination: Destination): AsyncGenerator<StoredObject[]> {
-  let page: StoredObject[] = [];
-  for await (const object of destination.list(MANIFESTS)) {
-    page.push(object);
-    if (page.length < LISTED) continue;
-    yield page;
-    page = [];
+async function projectIn(page: readonly StoredObject[], destination: Destination): Promise<string | undefined> {
+  // The longest manifest names objects, and then it is sure to name a project. So it is read first, alone.
+  const longestFirst = page.toSorted((a, b) => b.bytes - a.bytes);
+  const hours = longestFirst.flatMap(({ key }) => hourOfManifestKey(key) ?? []);
+  for (const some of [hours.slice(0, 1), hours.slice(1)]) {
+    for await (const { manifest } of readRecords(some, destination)) {
+      if (typeof manifest?.project === 'string') return manifest.project;
+    }
   }
-  yield page;
+  return undefined;
 }

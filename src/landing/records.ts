@@ -3,68 +3,58 @@ import { JobError } from '../errors.ts';
 import type { Hour } from '../hours.ts';
 import { type Manifest, manifestKey, readManifest } from './manifest.ts';
 
-/** What the manifest of an hour turned out to be: a record, gone by the time it was read, or nothing that can be read. */
-export type Record =
-  | { readonly hour: Hour; readonly manifest: Manifest }
-  | { readonly hour: Hour; readonly manifest: undefined; readonly problem: JobError | undefined };
+/** What came of reading the manifest of an hour. Without manifest and problem, there was none. */
+export interface HourRecord {
+  readonly hour: Hour;
+  readonly manifest: Manifest | undefined;
+  readonly problem: JobError | undefined;
+}
 
-/** Small answers: what counts is the way there and back, so many are asked for at once. */
+/** Manifests are small: what counts is the way there and back, so a run asks for many at once. */
 const READS_AT_ONCE = 64;
 
 /** The manifests of `hours`, in their order. Throws where the destination cannot be read. */
-export async function* readRecords(hours: Iterable<Hour>, destination: Destination): AsyncGenerator<Record> {
-  const ahead: Promise<Record>[] = [];
+export async function* readRecords(hours: Iterable<Hour>, destination: Destination): AsyncGenerator<HourRecord> {
+  const ahead: Promise<HourRecord>[] = [];
   for (const hour of hours) {
     const record = readRecord(hour, destination);
-    // Whoever waits for it hears of a failure; until then it is nobody's, which would end the process.
+    // The reader that awaits it gets the failure. Until then an unhandled rejection would end the process.
     record.catch(() => undefined);
     ahead.push(record);
-    if (ahead.length >= READS_AT_ONCE) yield (await ahead.shift()) as Record;
+    if (ahead.length >= READS_AT_ONCE) yield (await ahead.shift()) as HourRecord;
   }
   for (const record of ahead) yield await record;
 }
 
-export async function readRecord(hour: Hour, destination: Destination): Promise<Record> {
+export async function readRecord(hour: Hour, destination: Destination): Promise<HourRecord> {
   const content = await destination.read(manifestKey(hour));
   if (content === undefined) return { hour, manifest: undefined, problem: undefined };
   try {
-    return { hour, manifest: readManifest(content, hour) };
+    return { hour, manifest: readManifest(content, hour), problem: undefined };
   } catch (error) {
     if (error instanceof JobError) return { hour, manifest: undefined, problem: error };
     throw error;
   }
 }
 
-/**
- * Tells the hours of another project: one prefix holds one, which is the one that most hours name. Hours without a
- * project (empty ones) belong to any.
- */
+/** Finds the hours of other projects: a prefix belongs to the one that most hours name. Empty hours may name none. */
 export class Projects {
-  readonly #hours = new Map<string, Hour[]>();
+  readonly #projects = new Map<Hour, string>();
 
   add(hour: Hour, { project }: Manifest): void {
-    if (project === null) return;
-    const of = this.#hours.get(project);
-    if (of === undefined) this.#hours.set(project, [hour]);
-    else of.push(hour);
-  }
-
-  get #ranked(): [string, Hour[]][] {
-    return [...this.#hours].sort((a, b) => b[1].length - a[1].length);
+    if (project !== null) this.#projects.set(hour, project);
   }
 
   /** Undefined while no hour names one. */
   get owner(): string | undefined {
-    return this.#ranked[0]?.[0];
+    const mentions = Map.groupBy(this.#projects.values(), (project) => project);
+    return [...mentions].sort(([, some], [, others]) => others.length - some.length)[0]?.[0];
   }
 
   get strangers(): Map<Hour, JobError> {
-    const [, ...others] = this.#ranked;
-    return new Map(
-      others.flatMap(([project, hours]) =>
-        hours.map((hour) => [hour, strangerError(hour, project, this.owner ?? '')] as const),
-      ),
-    );
+    const { owner } = this;
+    const others = [...this.#projects].filter(([, project]) => project !== owner);
+    return new Map(others.map(([hour, project]) => [hour, strangerError(hour, project, owner ?? '')]));
   }
 }
 
@@ -73,7 +63,7 @@ function strangerError(hour: Hour, project: string, owner: string): JobError {
     'MANIFEST_FOREIGN',
     `The manifest ${manifestKey(hour)} is of project ${project}, while this prefix holds project ${owner}.`,
     {
-      hint: `Give each project a prefix of its own. Move that hour's files to the one of ${project}; then this hour is a gap, which the next export fills.`,
+      hint: `Give each project a prefix of its own. Move that hour's files to the prefix of ${project}: then the hour is a gap here, and the next export fills it.`,
     },
   );
 }

@@ -5,7 +5,7 @@ import { count, number } from '../format.ts';
 import { formatHour, type Hour } from '../hours.ts';
 import { type LocalName, readLocalName } from '../landing/local-name.ts';
 import { crcHex, type Manifest } from '../landing/manifest.ts';
-import { type Record, readRecord } from '../landing/records.ts';
+import { type HourRecord, readRecord } from '../landing/records.ts';
 import { doubtsOf, isStoredItself, landedOf } from './confirm.ts';
 import { countJson, type Snapshot, snapshot, Unreadable, unchanged } from './content.ts';
 import { keep, type Landed, type MoveCode, type Verdict } from './verdict.ts';
@@ -27,7 +27,7 @@ export class Judge {
   readonly #signal: AbortSignal;
   /** Of the destination, as far as it is known. */
   readonly #project: string | undefined;
-  readonly #records = new Map<Hour, Promise<Record>>();
+  readonly #records = new Map<Hour, Promise<HourRecord>>();
 
   constructor(options: {
     dir: string;
@@ -118,7 +118,7 @@ export class Judge {
     );
   }
 
-  #record(hour: Hour): Promise<Record> {
+  #record(hour: Hour): Promise<HourRecord> {
     const known = this.#records.get(hour);
     if (known !== undefined) return known;
     const record = readRecord(hour, this.#destination);

@@ -1,11 +1,11 @@
 import { constants, crc32, deflateRawSync, gzipSync } from 'node:zlib';
 
-/** How a gzip member departs from a plain single stream; several may be combined. */
+/** How a gzip member departs from a plain single stream. Several may be combined. */
 export interface GzipOptions {
   readonly level?: number;
-  /** The JSON spreads over so many gzip streams, one after another, cut at line ends where there are any. */
+  /** How many gzip streams the JSON is spread over, cut at line ends where there are any. */
   readonly streams?: number;
-  /** So many zero bytes follow the last stream. */
+  /** How many zero bytes follow the last stream. */
   readonly padding?: number;
   /** One bit in the middle of the compressed data is wrong. */
   readonly flipped?: boolean;
@@ -32,25 +32,17 @@ function cutAt(json: Buffer, share: number): number {
   return lineEnd === -1 ? wanted : lineEnd + 1;
 }
 
-/**
- * One gzip stream of `block` repeated `times` times. The block is compressed once, so that a gigabyte of JSON costs
- * little more than its checksum.
- */
+/** One gzip stream of `block` repeated. It is compressed once: a gigabyte of JSON costs little more than its checksum. */
 export function* gzipRepeated(block: Buffer, times: number, level = 6): Generator<Buffer> {
-  // A full flush ends on a byte and forgets the window: the bytes mean the same wherever they stand in a stream.
-  const deflated = deflateRawSync(block, {
-    level,
-    finishFlush: constants.Z_FULL_FLUSH,
-  });
+  // After a full flush the bytes mean the same wherever they stand in a stream.
+  const deflated = deflateRawSync(block, { level, finishFlush: constants.Z_FULL_FLUSH });
   yield Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
   let crc = 0;
   for (let round = 0; round < times; round++) {
     crc = crc32(block, crc);
     yield deflated;
   }
-  const emptyLastBlock = [0x03, 0x00];
-  const trailer = Buffer.alloc(8);
-  trailer.writeUInt32LE(crc, 0);
-  trailer.writeUInt32LE((block.length * times) % 2 ** 32, 4);
-  yield Buffer.concat([Buffer.from(emptyLastBlock), trailer]);
+  const emptyLastBlock = Buffer.from([0x03, 0x00]);
+  const trailer = Uint32Array.of(crc, block.length * times);
+  yield Buffer.concat([emptyLastBlock, Buffer.from(trailer.buffer)]);
 }

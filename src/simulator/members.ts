@@ -3,10 +3,9 @@ import { promisify } from 'node:util';
 import { crc32, createGzip, gzip } from 'node:zlib';
 import { type Hour, startOf } from '../hours.ts';
 import { linesOf, type Part } from './events.ts';
-import type { HourFault } from './faults.ts';
-import { type GzipOptions, gzipMember, gzipRepeated } from './gzip.ts';
-import { rewriteLines } from './lines.ts';
-import { memberName, partsOf, stemOf, type Traffic } from './traffic.ts';
+import type { FaultName } from './faults.ts';
+import { gzipMember, gzipRepeated } from './gzip.ts';
+import { hourStem, memberName, partsOf, type Traffic } from './traffic.ts';
 import type { ZipEntry } from './zip.ts';
 
 /** Above this many events, about 10 MB, a member is streamed instead of being held as a whole. */
@@ -14,102 +13,69 @@ const MOST_EVENTS_IN_MEMORY = 5000;
 const BOMB_LINE_BYTES = 256 * 1024;
 const BOMB_LINES = 4096;
 const LARGE_MEMBER_BYTES = 500_000_000;
-const PADDING_BYTES = 512;
-const NO_FAULTS: ReadonlySet<HourFault> = new Set();
-
-/** Where an archive's entries come from. */
-export interface Source extends Traffic {
-  readonly gzipLevel: number;
-}
 
 /** The entries for `hour`, with its faults. `windowStart` is the first hour of the request. */
 export function entriesOfHour(
-  source: Source,
+  source: Traffic & { readonly gzipLevel: number },
   hour: Hour,
   windowStart: Hour,
-  faults: ReadonlySet<HourFault> = NO_FAULTS,
+  faults: ReadonlySet<FaultName>,
 ): ZipEntry[] {
   if (faults.has('empty-hour')) return [];
-  const parts = partsOf(source, hour);
-  const shown = faults.has('missing-member') ? parts.slice(0, -1) : parts;
-  const [first, ...others] = shown;
-  const clean = (part: Part, name = memberName(part)): ZipEntry => ({
+  const { seed, project, eventsPerHour, gzipLevel } = source;
+  const entry = (part: Part, name = memberName(part)): ZipEntry => ({
     name,
-    data: () => compressed(part, source.gzipLevel),
+    data: () => compressed(part, gzipLevel),
     modified: startOf(hour + 1),
   });
-  return [
-    ...(first === undefined ? [] : [firstEntry(source, first, clean(first), faults)]),
-    ...others.map((part) => clean(part)),
-    ...extraEntries(source, hour, windowStart, faults, parts.length, clean),
-  ];
-}
+  const parts = partsOf(source, hour);
+  const members = parts.map((part, index) => ({
+    ...entry(part),
+    ...(index === 0 && firstOf(part, gzipLevel, faults)),
+  }));
+  if (faults.has('missing-member')) members.pop();
 
-function extraEntries(
-  { seed, project, eventsPerHour }: Source,
-  hour: Hour,
-  windowStart: Hour,
-  faults: ReadonlySet<HourFault>,
-  index: number,
-  clean: (part: Part, name?: string) => ZipEntry,
-): ZipEntry[] {
   const events = Math.max(1, Math.floor(eventsPerHour / 10));
-  const extra = { seed, project, hour, index, events };
+  const extra = { seed, project, hour, index: parts.length, events };
   const stranger = (BigInt(project) + 1n).toString();
-  const entries: [HourFault, ZipEntry][] = [
-    ['grown', clean(extra)],
-    ['traversal', clean(extra, '../../evil.json.gz')],
-    ['absolute', clean(extra, '/etc/evil.json.gz')],
-    ['unparsable-name', clean(extra, `${project}/events.json.gz`)],
-    ['duplicate-names', clean(extra, memberName({ ...extra, index: 0 }))],
-    ['second-project', clean({ ...extra, project: stranger, index: 0 })],
-    ['outside-window', clean({ ...extra, hour: windowStart - 1, index: 0 })],
-    [
-      'complete-marks',
-      {
-        name: `${project}/${stemOf(project, hour)}_complete`,
-        data: Buffer.alloc(0),
-      },
-    ],
+  const extras: readonly [FaultName, ZipEntry][] = [
+    ['grown', entry(extra)],
+    ['traversal', entry(extra, '../../evil.json.gz')],
+    ['absolute', entry(extra, '/etc/evil.json.gz')],
+    ['unparsable-name', entry(extra, `${project}/events.json.gz`)],
+    ['duplicate-names', entry(extra, memberName({ ...extra, index: 0 }))],
+    ['second-project', entry({ ...extra, project: stranger, index: 0 })],
+    ['outside-window', entry({ ...extra, hour: windowStart - 1, index: 0 })],
+    ['complete-marks', { name: `${project}/${hourStem(project, hour)}_complete`, data: Buffer.alloc(0) }],
   ];
-  return entries.filter(([name]) => faults.has(name)).map(([, entry]) => entry);
-}
-
-/** The member that line and member faults fall on. */
-function firstEntry(
-  { gzipLevel: level }: Source,
-  part: Part,
-  clean: ZipEntry,
-  faults: ReadonlySet<HourFault>,
-): ZipEntry {
-  const name = faults.has('backslash') ? clean.name.toString().replace('/', '\\') : clean.name;
-  if (faults.has('bomb')) return { ...clean, name, data: () => gzipRepeated(bombLine(), BOMB_LINES, 9) };
-  if (faults.has('large-member')) return { ...clean, name, data: () => largeMember(part, level) };
-  if (faults.has('zero-bytes-member')) return { ...clean, name, data: Buffer.alloc(0) };
-  if (faults.size === 0) return clean;
-
-  const lines = rewriteLines(Buffer.concat([...linesOf(part)]), faults);
-  const json = faults.has('gzip-in-gzip') ? gzipMember(lines, { level }) : lines;
-  const options: GzipOptions = {
-    level,
-    streams: faults.has('two-gzip-streams') ? 2 : 1,
-    padding: faults.has('trailing-padding') ? PADDING_BYTES : 0,
-    half: faults.has('half-gzip'),
-  };
-  if (!faults.has('flipped-byte')) return { ...clean, name, data: gzipMember(json, options) };
-  return {
-    ...clean,
-    name,
-    data: gzipMember(json, { ...options, flipped: true }),
-    crc32: crc32(gzipMember(json, options)),
-    method: 'stored',
-  };
+  return [...members, ...extras.filter(([name]) => faults.has(name)).map(([, shown]) => shown)];
 }
 
 function compressed(part: Part, level: number): Promise<Buffer> | AsyncIterable<Buffer> {
   return part.events > MOST_EVENTS_IN_MEMORY
     ? pipeline(linesOf(part), createGzip({ level }), () => undefined)
     : promisify(gzip)(Buffer.concat([...linesOf(part)]), { level });
+}
+
+/** What faults change of the hour's first member. */
+function firstOf(part: Part, level: number, faults: ReadonlySet<FaultName>): Partial<ZipEntry> {
+  if (faults.size === 0) return {};
+  const name = faults.has('backslash') ? { name: memberName(part).replace('/', '\\') } : {};
+  if (faults.has('bomb')) return { ...name, data: () => gzipRepeated(bombLine(), BOMB_LINES, 9) };
+  if (faults.has('large-member')) return { ...name, data: () => largeMember(part, level) };
+  if (faults.has('zero-bytes-member')) return { ...name, data: Buffer.alloc(0) };
+
+  const lines = rewriteLines(Buffer.concat([...linesOf(part)]), faults);
+  const json = faults.has('gzip-in-gzip') ? gzipMember(lines, { level }) : lines;
+  const form = {
+    level,
+    streams: faults.has('two-gzip-streams') ? 2 : 1,
+    padding: faults.has('trailing-padding') ? 512 : 0,
+    half: faults.has('half-gzip'),
+  };
+  const whole = gzipMember(json, form);
+  if (!faults.has('flipped-byte')) return { ...name, data: whole };
+  return { ...name, data: gzipMember(json, { ...form, flipped: true }), crc32: crc32(whole), method: 'stored' };
 }
 
 function largeMember(part: Part, level: number): Iterable<Buffer> {
@@ -120,6 +86,43 @@ function largeMember(part: Part, level: number): Iterable<Buffer> {
 /** An event that is one long run of a letter: nothing else compresses a thousandfold. */
 function bombLine(): Buffer {
   const [head, tail] = ['{"event_type":"bomb","event_properties":{"x":"', '"}}\n'];
-  const run = 'x'.repeat(BOMB_LINE_BYTES - head.length - tail.length);
-  return Buffer.from(head + run + tail);
+  return Buffer.from(`${head}${'x'.repeat(BOMB_LINE_BYTES - head.length - tail.length)}${tail}`);
+}
+
+type Rewrite = (text: string) => string;
+
+function onLines(rewrite: (lines: string[], middle: number) => string[]): Rewrite {
+  return (text) => {
+    const lines = text.split('\n').slice(0, -1);
+    return rewrite(lines, Math.floor(lines.length / 2))
+      .map((line) => `${line}\n`)
+      .join('');
+  };
+}
+
+/** Adds `field` to the event in the middle, so that the number of events stays. */
+function inMiddleEvent(field: string): Rewrite {
+  return onLines((lines, middle) => lines.with(middle, `{${field},${lines[middle]?.slice(1)}`));
+}
+
+/** What line faults make of a member's text, in the order in which they are applied. */
+const REWRITES: Partial<Record<FaultName, Rewrite>> = {
+  shrunk: onLines((lines, middle) => lines.slice(0, middle)),
+  'bad-line': onLines((lines, middle) => lines.toSpliced(middle, 0, (lines[middle] ?? '{').slice(0, 24))),
+  'bad-json': onLines((lines, middle) => lines.toSpliced(middle, 0, '{"event_type":"cut off","event_properties":}')),
+  'blank-lines': onLines((lines, middle) => ['', ...lines.slice(0, middle), '', ' \t', ...lines.slice(middle), '']),
+  'long-line': inMiddleEvent(`"padding":"${'x'.repeat(1_000_000)}"`),
+  'line-separator': inMiddleEvent('"separators":"a\u2028b\u2029c\u0085d"'),
+  'json-array': onLines((lines) => [`[${lines.join(',')}]`]),
+  'empty-member': () => '',
+  crlf: (text) => text.replaceAll('\n', '\r\n'),
+  'no-last-newline': (text) => text.replace(/\r?\n$/, ''),
+  bom: (text) => `\uFEFF${text}`,
+};
+
+/** `json` with the given faults in its lines. Other faults change nothing here. */
+export function rewriteLines(json: Buffer, faults: ReadonlySet<FaultName>): Buffer {
+  let text = json.toString();
+  for (const [name, rewrite] of Object.entries(REWRITES)) if (faults.has(name as FaultName)) text = rewrite(text);
+  return faults.has('utf16') ? Buffer.from(`\uFEFF${text}`, 'utf16le') : Buffer.from(text);
 }

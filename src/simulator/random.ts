@@ -1,6 +1,6 @@
-// Formatting numbers would be most of the cost of an event.
+// Formatting them each time would be most of the cost of an event.
 const HEX4 = Array.from({ length: 0x10000 }, (_, number) => number.toString(16).padStart(4, '0'));
-export const THREE_DIGITS = Array.from({ length: 1000 }, (_, number) => number.toString().padStart(3, '0'));
+const THREE_DIGITS = Array.from({ length: 1000 }, (_, number) => number.toString().padStart(3, '0'));
 
 /**
  * Repeatable random numbers: sfc32, whose 128 bits of state keep the streams of any two parts apart, so that no two
@@ -29,12 +29,12 @@ export class Random {
     return sum >>> 0;
   }
 
-  /** A number from 0 up to, but without, 1. */
+  /** A number from 0, below 1. */
   fraction(): number {
     return this.bits() / 2 ** 32;
   }
 
-  /** An integer from 0 up to, but without, `limit`. */
+  /** An integer from 0, below `limit`. */
   below(limit: number): number {
     return Math.floor(this.fraction() * limit);
   }
@@ -43,8 +43,8 @@ export class Random {
     return this.fraction() < probability;
   }
 
-  pick<T>(list: readonly [T, ...T[]]): T {
-    return list[this.below(list.length)] ?? list[0];
+  pick<T>(list: readonly T[]): T {
+    return list[this.below(list.length)] as T;
   }
 
   /** 8 hexadecimal digits. */
@@ -63,9 +63,9 @@ export class Random {
     return THREE_DIGITS[this.below(1000)] ?? '000';
   }
 
-  /** The digits of an integer that fits 64 bits and no JavaScript number: always 19 of them. */
+  /** The 19 digits of an integer that fits 64 bits and no JavaScript number. */
   longInteger(): string {
-    const three = () => `${this.threeDigits()}${this.threeDigits()}${this.threeDigits()}`;
-    return `${(1 + this.below(8)).toString()}${three()}${three()}`;
+    const first = 1 + this.below(8);
+    return `${first}${Array.from({ length: 6 }, () => this.threeDigits()).join('')}`;
   }
 }

@@ -2,14 +2,12 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { systemCode, UsageError } from '../errors.ts';
-import { type Answer, jsonAnswer, sendAnswer } from './answers.ts';
-import { ExportApi, type RequestRecord } from './export-api.ts';
+import { type Answer, json, sendAnswer } from './answers.ts';
+import { DEFAULTS, ExportApi, type RequestRecord, type SimulatorOptions } from './export-api.ts';
 import { type Fault, formatFault, parseFault } from './faults.ts';
-import { DEFAULTS, type SimulatorOptions } from './options.ts';
 
-export type { RequestRecord } from './export-api.ts';
+export { DEFAULTS, type RequestRecord, type SimulatorOptions } from './export-api.ts';
 export { FAULTS, type Fault, type FaultName, formatFault, parseFault } from './faults.ts';
-export type { SimulatorOptions } from './options.ts';
 export { eventsOfHour, expectedHour } from './traffic.ts';
 
 export interface Simulator {
@@ -26,22 +24,21 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const api = new ExportApi(settings);
   const server = createServer((request, response) => {
     route(api, request, response).catch((error: unknown) => {
-      // A client may hang up; anything else is a defect of the simulator and must not pass for a fault.
-      if (!isHangUp(error)) throw error;
+      // A client may hang up. Anything else is a defect of the simulator and must not pass for a fault.
+      if (!request.socket.destroyed) throw error;
     });
   });
   server.listen(settings.port, settings.host);
   await once(server, 'listening').catch((error: unknown) => {
-    const where = `${settings.host}, port ${settings.port.toString()}`;
     throw new UsageError(
-      `The simulator cannot listen on ${where} (${systemCode(error) ?? String(error)}).`,
+      `The simulator cannot listen on ${settings.host}, port ${settings.port} (${systemCode(error) ?? String(error)}).`,
       'Choose another port, or 0 for any that is free.',
     );
   });
   const { port } = server.address() as AddressInfo;
   const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host;
   return {
-    url: `http://${host}:${port.toString()}`,
+    url: `http://${host}:${port}`,
     requests: api.requests,
     faults: api.faults,
     async close() {
@@ -55,15 +52,15 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 
 async function route(api: ExportApi, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = URL.parse(request.url ?? '', 'http://simulator');
-  switch (`${request.method ?? ''} ${url?.pathname ?? ''}`) {
+  switch (`${request.method} ${url?.pathname}`) {
     case 'GET /api/2/export':
       return api.answer(request, response, url?.searchParams ?? new URLSearchParams());
     case 'GET /simulator/requests':
-      return sendAnswer(response, jsonAnswer(200, api.requests));
+      return sendAnswer(response, json(200, api.requests));
     case 'PUT /simulator/faults':
       return sendAnswer(response, await replaceFaults(request, api.faults));
     default:
-      return sendAnswer(response, jsonAnswer(404, { error: 'There is nothing at this path.' }));
+      return sendAnswer(response, json(404, { error: 'There is nothing at this path.' }));
   }
 }
 
@@ -72,21 +69,10 @@ async function replaceFaults(request: IncomingMessage, faults: Fault[]): Promise
     const specs: unknown = JSON.parse(Buffer.concat(await request.toArray()).toString());
     if (!Array.isArray(specs)) throw new TypeError('The body is not a JSON array of faults.');
     faults.splice(0, faults.length, ...specs.map((spec) => parseFault(String(spec))));
-    return jsonAnswer(200, faults.map(formatFault));
+    return json(200, faults.map(formatFault));
   } catch (error) {
-    return jsonAnswer(400, { error: error instanceof Error ? error.message : String(error) });
+    return json(400, { error: error instanceof Error ? error.message : String(error) });
   }
-}
-
-function isHangUp(error: unknown): boolean {
-  const { code } = error as { code?: unknown };
-  return (
-    code === 'ERR_STREAM_PREMATURE_CLOSE' ||
-    code === 'ERR_STREAM_UNABLE_TO_PIPE' ||
-    code === 'ERR_STREAM_DESTROYED' ||
-    code === 'ECONNRESET' ||
-    code === 'EPIPE'
-  );
 }
 
 /** Serves until `signal` aborts, having printed the URL and the variables that point the exporter at it. */

@@ -5,15 +5,12 @@ import { Random } from './random.ts';
 /** What the data follow from, besides the hour. */
 export interface Traffic {
   readonly seed: number;
+  /** The mean of a busy hour. */
   readonly eventsPerHour: number;
   readonly project: string;
 }
 
-export const DEFAULT_TRAFFIC: Traffic = {
-  seed: 1,
-  eventsPerHour: 200,
-  project: '100011471',
-};
+export const DEFAULT_TRAFFIC: Traffic = { seed: 1, eventsPerHour: 200, project: '100011471' };
 
 /** From midnight on, as a share of a busy hour. */
 const DAY_CURVE = [
@@ -36,48 +33,35 @@ function mayBeQuiet(seed: number, hour: Hour): boolean {
 export function eventsOfHour(seed: number, hour: Hour, eventsPerHour: number): { events: number; parts: number[] } {
   if (mayBeQuiet(seed, hour) && !mayBeQuiet(seed, hour - 1)) return { events: 0, parts: [] };
   const random = new Random(seed, hour, COUNT_STREAM);
-  const share = DAY_CURVE[((hour % 24) + 24) % 24] ?? 1;
+  const share = DAY_CURVE.at(hour % 24) ?? 1;
   const events = Math.max(1, Math.round(eventsPerHour * share * (0.8 + 0.4 * random.fraction())));
   const count = Math.min(events, share < 0.6 ? 1 : 1 + random.below(3));
   const each = Math.floor(events / count);
-  const parts = Array.from({ length: count }, (_, index) => (index === 0 ? events - each * (count - 1) : each));
-  return { events, parts };
+  return { events, parts: [events - each * (count - 1), ...Array(count - 1).fill(each)] };
 }
 
 /** The parts of `hour`, without their events yet. */
-export function partsOf(traffic: Traffic, hour: Hour): Part[] {
-  const { seed, project, eventsPerHour } = traffic;
-  return eventsOfHour(seed, hour, eventsPerHour).parts.map((events, index) => ({
-    seed,
-    project,
-    hour,
-    index,
-    events,
-  }));
+export function partsOf({ seed, project, eventsPerHour }: Traffic, hour: Hour): Part[] {
+  const { parts } = eventsOfHour(seed, hour, eventsPerHour);
+  return parts.map((events, index) => ({ seed, project, hour, index, events }));
 }
 
-/** `100011471_2026-11-20_5`, which begins the name of everything about the hour: the hour is not padded. */
-export function stemOf(project: string, hour: Hour): string {
-  const [date, hh] = formatHour(hour).split('T') as [string, string];
-  return `${project}_${date}_${Number(hh).toString()}`;
+/** `100011471_2026-11-20_5`, which begins the name of everything about the hour. The hour is not padded. */
+export function hourStem(project: string, hour: Hour): string {
+  const [date, hh] = formatHour(hour).split('T');
+  return `${project}_${date}_${Number(hh)}`;
 }
 
 /** `100011471/100011471_2026-11-20_5#0.json.gz` */
 export function memberName({ project, hour, index }: Part): string {
-  return `${project}/${stemOf(project, hour)}#${index.toString()}.json.gz`;
+  return `${project}/${hourStem(project, hour)}#${index}.json.gz`;
 }
 
 /** What a faultless simulator serves for `hour`: the members with their uncompressed lines. */
-export function expectedHour(
-  options: Partial<Traffic>,
-  hour: Hour,
-): { events: number; parts: { name: string; json: Buffer }[] } {
+export function expectedHour(options: Partial<Traffic>, hour: Hour) {
   const parts = partsOf({ ...DEFAULT_TRAFFIC, ...options }, hour);
   return {
     events: parts.reduce((sum, { events }) => sum + events, 0),
-    parts: parts.map((part) => ({
-      name: memberName(part),
-      json: Buffer.concat([...linesOf(part)]),
-    })),
+    parts: parts.map((part) => ({ name: memberName(part), json: Buffer.concat([...linesOf(part)]) })),
   };
 }

@@ -2,13 +2,20 @@ import { type Hour, isUnsettled, readyEnd } from '../hours.ts';
 import type { Manifest } from '../landing/manifest.ts';
 import type { Stored } from './stored.ts';
 
-/**
- * complete, empty: sealed and settled. unsettled: sealed before it could settle, so export asks for it once more. shrunk:
- * Amplitude held less when it was asked again, the larger landing stays. missing: a gap. pending: not ready at Amplitude.
- * unreadable: there is a manifest that cannot be taken for one.
- */
-export const STATES = ['complete', 'empty', 'missing', 'pending', 'unsettled', 'shrunk', 'unreadable'] as const;
-export type HourState = (typeof STATES)[number];
+export type HourState = 'complete' | 'empty' | 'missing' | 'pending' | 'unsettled' | 'shrunk' | 'unreadable';
+
+/** For people; in this order. */
+export const MEANING: Readonly<Record<HourState, string>> = {
+  complete: 'landed and settled',
+  empty: 'Amplitude had no data',
+  missing: 'not landed, see below',
+  pending: 'not ready at Amplitude yet',
+  unsettled: 'sealed early, export asks once more',
+  shrunk: 'Amplitude held less when asked again; the larger landing stays',
+  unreadable: 'the manifest proves nothing, see below',
+};
+
+export const STATES = Object.keys(MEANING) as HourState[];
 
 export interface Known {
   readonly now: Date;
@@ -16,17 +23,15 @@ export interface Known {
   /** The manifest's own time. */
   readonly sealedAt: Date | undefined;
   readonly stored: Stored | undefined;
-  /** Undefined where manifests are not read; false where this one cannot be. */
-  readonly manifest: Manifest | false | undefined;
+  /** Undefined where it was not read. */
+  readonly manifest: Manifest | undefined;
+  readonly unreadable: boolean;
 }
 
-/**
- * The state of an hour. Without its manifest it is told by listings alone, which know nothing of `shrunk`, and take an hour
- * without objects for empty.
- */
-export function stateOf(hour: Hour, { now, settleHours, sealedAt, stored, manifest }: Known): HourState {
+/** Without its manifest an hour is judged by listings: they do not show `shrunk`, and an hour without objects is empty. */
+export function stateOf(hour: Hour, { now, settleHours, sealedAt, stored, manifest, unreadable }: Known): HourState {
   if (sealedAt === undefined) return hour >= readyEnd(now) ? 'pending' : 'missing';
-  if (manifest === false) return 'unreadable';
+  if (unreadable) return 'unreadable';
   if (manifest?.shrunk !== undefined) return 'shrunk';
   if (isUnsettled(hour, { sealed: sealedAt, now, settleHours })) return 'unsettled';
   if (manifest !== undefined) return manifest.status;

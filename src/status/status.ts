@@ -1,6 +1,6 @@
 import { givenTimes } from '../config/range.ts';
 import type { Settings } from '../config/settings.ts';
-import type { Destination, Requests, StoredObject } from '../destination/destination.ts';
+import type { Destination, Requests } from '../destination/destination.ts';
 import type { JobError } from '../errors.ts';
 import { formatHour, type Hour, hourOf, hoursOf, readyEnd, type Window, windowOf } from '../hours.ts';
 import { firstLanded, nothingLanded, sealedIn } from '../landing/listing.ts';
@@ -11,7 +11,7 @@ import { type Stored, storedIn } from './stored.ts';
 
 const DEFAULT_DAYS = 30;
 
-/** The flags that say of which hours `status` and `verify` speak. Each beats the variable of the same meaning. */
+/** The flags that say which hours `status` and `verify` look at. Each beats the variable of the same meaning. */
 export interface RangeFlags {
   readonly start?: string | undefined;
   readonly end?: string | undefined;
@@ -20,36 +20,47 @@ export interface RangeFlags {
   readonly all?: boolean | undefined;
 }
 
+/** What has landed. Here and in the report, hours are written `2026-11-20T05`, ranges are end-exclusive, times are in UTC. */
+export interface Status {
+  readonly destination: string;
+  readonly now: string;
+  readonly range: { readonly start: string; readonly end: string };
+  /** Null until an hour with events has been read. */
+  readonly project: string | null;
+  readonly hours: readonly HourStatus[];
+  /** Manifests that prove nothing. */
+  readonly problems: readonly {
+    readonly hour: string;
+    readonly code: string;
+    readonly message: string;
+    readonly hint: string | null;
+  }[];
+  /** What looks wrong and is no gap, a sentence each. */
+  readonly warnings: readonly string[];
+  readonly requests: Requests;
+  readonly withEvents: boolean;
+}
+
 export interface HourStatus {
-  readonly hour: Hour;
+  readonly hour: string;
   readonly state: HourState;
   /** In events/, by the listing. */
   readonly objects: number;
   readonly bytes: number;
-  readonly sealedAt: Date | undefined;
-  /** By the manifest; undefined where it was not read. */
-  readonly events: number | undefined;
-  readonly quarantined: number | undefined;
-  readonly shrunk: Manifest['shrunk'];
-  readonly problem: JobError | undefined;
-  readonly files: readonly StoredFile[];
+  /** By the manifest; null where it was not read. */
+  readonly events: number | null;
+  readonly sealedAt: string | null;
+  readonly quarantined?: number;
+  readonly shrunk?: { readonly events: number; readonly at: string };
+  readonly files?: readonly StoredFile[];
 }
 
-export interface StoredFile extends StoredObject {
-  /** As the manifest has it; undefined for an object that it does not name. */
-  readonly crc32: string | undefined;
-}
-
-export interface Status {
-  readonly destination: string;
-  readonly now: Date;
-  readonly range: Window;
-  readonly project: string | undefined;
-  readonly hours: readonly HourStatus[];
-  readonly withEvents: boolean;
-  /** What looks wrong and is no gap, a sentence each. */
-  readonly warnings: readonly string[];
-  readonly requests: Requests;
+interface StoredFile {
+  readonly key: string;
+  readonly bytes: number;
+  readonly modifiedAt: string;
+  /** Null for an object that the manifest does not name. */
+  readonly crc32: string | null;
 }
 
 export interface StatusOptions {
@@ -57,21 +68,21 @@ export interface StatusOptions {
   readonly flags: RangeFlags;
   readonly settings: Pick<Settings, 'range' | 'settleHours'>;
   readonly now: Date;
-  /** Whether manifests are read, a request for each hour; listings alone cost a few hundred for a year. */
+  /** Whether manifests are read, with a request for each hour. Listings alone cost a few hundred requests for a year. */
   readonly withEvents: boolean;
   readonly withFiles: boolean;
-  /** Told before the part that takes long: how many manifests are to be read. */
+  /** Called before the part that takes long, with the number of manifests to read. */
   readonly onReading: (manifests: number) => void;
 }
 
-/** What has landed, hour by hour. Throws where the range cannot be read or the destination cannot be listed. */
+/** Throws where the range cannot be read or the destination cannot be listed. */
 export async function takeStatus(options: StatusOptions): Promise<Status> {
   const { destination, settings, now, withEvents, withFiles } = options;
-  const { range, before } = await rangeToShow(options);
+  const { range, warnings } = await rangeToShow(options);
   const sealedAt = await sealedIn(range, destination);
   const nothing = sealedAt.size === 0 && (await firstLanded(destination)) === undefined;
-  const stored = await storedIn(sealedAt.keys(), destination, withFiles);
-  const manifests = new Map<Hour, Manifest | false>();
+  const stored = await storedIn([...sealedAt.keys()], destination, withFiles);
+  const manifests = new Map<Hour, Manifest>();
   const problems = new Map<Hour, JobError>();
   const projects = new Projects();
   if (withEvents) {
@@ -80,85 +91,77 @@ export async function takeStatus(options: StatusOptions): Promise<Status> {
       const { hour, manifest } = record;
       if (manifest !== undefined) {
         projects.add(hour, manifest);
-        // The objects are told by the listing, and a year of them is not kept in memory.
+        // The listing has the objects. A year of them is not kept in memory.
         manifests.set(hour, withFiles ? manifest : { ...manifest, objects: [], quarantine: [] });
-      } else if (record.problem !== undefined) {
-        manifests.set(hour, false);
-        problems.set(hour, record.problem);
-      } else sealedAt.delete(hour);
+      } else if (record.problem !== undefined) problems.set(hour, record.problem);
+      // A manifest that is gone by now: the hour is being replaced and has not landed.
+      else sealedAt.delete(hour);
     }
     for (const [hour, problem] of projects.strangers) {
-      manifests.set(hour, false);
+      manifests.delete(hour);
       problems.set(hour, problem);
     }
   }
   const hours = hoursOf(range).map((hour): HourStatus => {
-    // A manifest that was gone by the time it was read: the hour is being replaced, what lies there is not landed.
-    const of = sealedAt.has(hour) ? stored.get(hour) : undefined;
+    const sealed = sealedAt.get(hour);
+    const folder = sealed === undefined ? undefined : stored.get(hour);
     const manifest = manifests.get(hour);
-    const known = manifest === false ? undefined : manifest;
+    const known = { now, settleHours: settings.settleHours, sealedAt: sealed, stored: folder, manifest };
     return {
-      hour,
-      state: stateOf(hour, {
-        now,
-        settleHours: settings.settleHours,
-        sealedAt: sealedAt.get(hour),
-        stored: of,
-        manifest,
-      }),
-      objects: of?.objects ?? 0,
-      bytes: of?.bytes ?? 0,
-      sealedAt: sealedAt.get(hour),
-      events: known?.events,
-      quarantined: known?.quarantined,
-      shrunk: known?.shrunk,
-      problem: problems.get(hour),
-      files: filesOf(of, known),
+      hour: formatHour(hour),
+      state: stateOf(hour, { ...known, unreadable: problems.has(hour) }),
+      objects: folder?.objects ?? 0,
+      bytes: folder?.bytes ?? 0,
+      events: manifest?.events ?? null,
+      sealedAt: sealed?.toISOString() ?? null,
+      ...(manifest?.quarantined ? { quarantined: manifest.quarantined } : {}),
+      ...(manifest?.shrunk ? { shrunk: manifest.shrunk } : {}),
+      ...(withFiles ? { files: filesOf(folder, manifest) } : {}),
     };
   });
   return {
     destination: destination.name,
-    now,
-    range,
-    project: projects.owner,
+    now: now.toISOString(),
+    range: { start: formatHour(range.start), end: formatHour(range.end) },
+    project: projects.owner ?? null,
     hours,
-    withEvents,
-    warnings: nothing ? [nothingLanded(destination)] : [...before, ...warningsOf(hours, now)],
+    problems: [...problems]
+      .sort(([a], [b]) => a - b)
+      .map(([hour, { code, message, hint = null }]) => ({ hour: formatHour(hour), code, message, hint })),
+    warnings: nothing ? [nothingLanded(destination)] : [...warnings, ...clockWarnings([...sealedAt.keys()], now)],
     requests: { ...destination.requests },
+    withEvents,
   };
 }
 
-/** `before`: the warning of a range that ends before anything has landed. */
-async function rangeToShow({
-  destination,
-  flags,
-  settings,
-  now,
-}: StatusOptions): Promise<{ range: Window; before: string[] }> {
+async function rangeToShow(options: StatusOptions): Promise<{ range: Window; warnings: string[] }> {
+  const { destination, flags, settings, now } = options;
   const given = givenTimes(flags, settings.range);
   const end = given.end ?? hourOf(now) + 1;
-  const days = flags.lookbackDays ?? DEFAULT_DAYS;
-  const range = windowOf(given.start ?? end - days * 24, end);
-  if (given.start !== undefined || flags.all === true) return { range, before: [] };
-  // Whatever came before it was never to land. What is missing since, also before the range, is a gap.
+  const range = windowOf(given.start ?? end - (flags.lookbackDays ?? DEFAULT_DAYS) * 24, end);
+  if (given.start !== undefined || flags.all === true) return { range, warnings: [] };
+  // Hours before the first landed one are no gaps: nobody asked for them.
   const first = (await firstLanded(destination)) ?? range.start;
-  if (first < end) return { range: { start: Math.max(first, range.start), end }, before: [] };
-  const told = `Nothing has landed before ${formatHour(end)}; the first hour is ${formatHour(first)}. --all shows the rest.`;
-  return { range: { start: end, end }, before: [told] };
+  if (first < end) return { range: { start: Math.max(first, range.start), end }, warnings: [] };
+  const warning = `Nothing has landed before ${formatHour(end)}; the first hour is ${formatHour(first)}. --all shows the rest.`;
+  return { range: { start: end, end }, warnings: [warning] };
 }
 
 function filesOf(stored: Stored | undefined, manifest: Manifest | undefined): StoredFile[] {
   const named = [...(manifest?.objects ?? []), ...(manifest?.quarantine ?? [])];
   const crcs = new Map(named.map(({ key, crc32 }) => [key, crc32]));
-  return (stored?.files ?? []).map((file) => ({ ...file, crc32: crcs.get(file.key) }));
+  return (stored?.files ?? []).map(({ key, bytes, modifiedAt }) => ({
+    key,
+    bytes,
+    modifiedAt: modifiedAt.toISOString(),
+    crc32: crcs.get(key) ?? null,
+  }));
 }
 
-function warningsOf(hours: readonly HourStatus[], now: Date): string[] {
-  const ready = readyEnd(now);
-  const early = hours.filter(({ hour, sealedAt }) => sealedAt !== undefined && hour >= ready);
-  const [first] = early;
-  if (first === undefined) return [];
+function clockWarnings(sealed: readonly Hour[], now: Date): string[] {
+  const early = sealed.find((hour) => hour >= readyEnd(now));
+  if (early === undefined) return [];
   return [
-    `${formatHour(first.hour)} has landed, although by this machine's clock (${now.toISOString()}) Amplitude does not serve it yet: one of the clocks is wrong, here or where it was exported.`,
+    `${formatHour(early)} has landed, but by this machine's clock (${now.toISOString()}) Amplitude does not serve it yet. One of the clocks is wrong: this one, or the one where it was exported.`,
   ];
 }

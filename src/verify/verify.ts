@@ -4,7 +4,7 @@ import { type Hour, hourFolder, type Window } from '../hours.ts';
 import { hourOfKey } from '../landing/keys.ts';
 import { firstLanded } from '../landing/listing.ts';
 import { hourOfManifestKey, MANIFESTS } from '../landing/manifest.ts';
-import { Projects, type Record, readRecords } from '../landing/records.ts';
+import { type HourRecord, Projects, readRecords } from '../landing/records.ts';
 import { compareContent, type Depth } from './content.ts';
 import {
   compareListing,
@@ -139,7 +139,7 @@ async function verifyHour(
   hour: Hour,
   { destination, depth, now }: Pick<VerifyOptions, 'destination' | 'depth' | 'now'>,
 ): Promise<Found> {
-  const [record] = (await Array.fromAsync(readRecords([hour], destination))) as [Record];
+  const [record] = (await Array.fromAsync(readRecords([hour], destination))) as [HourRecord];
   const stored: StoredObject[] = [];
   for (const top of ['events/', 'quarantine/']) {
     stored.push(...(await Array.fromAsync(destination.list(`${top}${hourFolder(hour)}/`))));

@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import type { S3Settings } from '../../src/config/settings.ts';
-import { contentOf } from '../../src/destination/destination.ts';
-import { type DestinationOptions, openDestination } from '../../src/destination/open.ts';
+import { contentOf, type DestinationOptions, Miscounted } from '../../src/destination/destination.ts';
+import { NoCredentials } from '../../src/destination/s3/errors.ts';
 import { explain } from '../../src/destination/s3/explain.ts';
 import type { JobError } from '../../src/errors.ts';
 import { failure } from '../support/destination-contract.ts';
+import { openBucket } from '../support/destinations.ts';
 import { runProgram } from '../support/program.ts';
 import { type FaultName, type S3Server, startS3Server } from '../support/s3-server/server.ts';
 import { type HeardLog, hearingLog, s3Settings } from '../support/settings.ts';
 
-const never = new AbortController().signal;
 const small = contentOf(Buffer.from('{"a":1}\n'));
 const large = contentOf(Buffer.alloc(25_000, 'x'));
 const PARTS = { aboveBytes: 10_000, partBytes: 10_000 };
@@ -19,11 +19,8 @@ const MD5 = createHash('md5').update('{"a":1}\n').digest('hex');
 describe('a store that speaks a dialect', () => {
   let server: S3Server;
   let log: HeardLog;
-  const open = (settings: Partial<S3Settings> = {}, more: Partial<DestinationOptions> = {}) =>
-    openDestination(
-      { kind: 's3', bucket: 'bucket', prefix: 'p' },
-      { s3: s3Settings(server.url, settings), signal: never, log, ...more },
-    );
+  const open = (settings: Partial<S3Settings> = {}, options: Partial<DestinationOptions> = {}) =>
+    openBucket(server, settings, { log, ...options });
   const stored = (key: string) => server.objects.get(`bucket/p/${key}`)?.body;
   const said = (words: RegExp) => log.lines.filter(({ message }) => words.test(message));
   const puts = () => server.requests.filter(({ operation }) => operation === 'PutObject');
@@ -37,7 +34,7 @@ describe('a store that speaks a dialect', () => {
   for (const fault of ['not-implemented', 'vague', 'method'] as const) {
     it(`deletes one by one where DeleteObjects is refused (${fault}), and says so once`, async () => {
       const destination = open();
-      const keys = Array.from({ length: 20 }, (_, at) => `events/${at}.json`);
+      const keys = Array.from({ length: 20 }, (_, n) => `events/${n}.json`);
       for (const key of keys) await destination.put(key, small);
       server.faults.push({ fault, operation: 'DeleteObjects' });
       await destination.delete([...keys.slice(0, 10), 'events/never-there.json']);
@@ -49,7 +46,7 @@ describe('a store that speaks a dialect', () => {
     });
   }
 
-  it('takes an answer that does not name what was deleted for none', async () => {
+  it('refuses an answer that does not name what was deleted', async () => {
     server.faults.push({ fault: 'html', operation: 'DeleteObjects' });
     expect(await failure(open().delete(['events/a.json']))).to.include({ code: 'NOT_S3' });
   });
@@ -64,8 +61,16 @@ describe('a store that speaks a dialect', () => {
     expect([...destination.lacks]).to.deep.equal([]);
   });
 
+  it('names the permission where one of many keys may not be deleted', async () => {
+    server.faults.push({ fault: 'access-denied', operation: 'DeleteObjects', key: /b\.json$/ });
+    const error = (await failure(open().delete(['events/a.json', 'events/b.json']))) as JobError;
+    expect(error).to.include({ code: 'ACCESS_DENIED' });
+    expect(error.message).to.include('AccessDenied, "Access Denied"');
+    expect(error.hint).to.include('s3:DeleteObject');
+  });
+
   for (const fault of ['no-checksum', 'not-implemented', 'vague'] as const) {
-    it(`puts and swaps without a checksum where the store refuses one (${fault}), and says once that the proof is weaker`, async () => {
+    it(`puts and swaps without a checksum where the store refuses it (${fault}), and says once that the proof is weaker`, async () => {
       server.faults.push({ fault, operation: 'PutObject', header: /^x-amz-checksum-crc32$/ });
       const destination = open();
       await destination.put('events/a.json', small);
@@ -80,7 +85,7 @@ describe('a store that speaks a dialect', () => {
   }
 
   for (const lacks of [['checksums'], ['conditions'], ['checksums', 'conditions']]) {
-    it(`finds out by a first swap that it lacks ${lacks.join(' and ')}, where it only says 501`, async () => {
+    it(`shows by a first swap that it lacks ${lacks.join(' and ')}, where it only answers 501`, async () => {
       const header = new RegExp(
         lacks.map((lack) => (lack === 'checksums' ? '^x-amz-checksum-crc32$' : '^if-')).join('|'),
       );
@@ -93,7 +98,7 @@ describe('a store that speaks a dialect', () => {
     });
   }
 
-  it('says so where the store takes conditions and ignores them, and looks before it swaps from then on', async () => {
+  it('that ignores conditions is found out, and the run reads before it swaps from then on', async () => {
     server.faults.push({ fault: 'ignored-condition', operation: 'PutObject' });
     const destination = open();
     expect(await destination.swap('manifests/a.json', Buffer.from('{}'), undefined)).to.equal('swapped');
@@ -103,7 +108,7 @@ describe('a store that speaks a dialect', () => {
     expect([...destination.lacks]).to.deep.equal(['conditions']);
   });
 
-  it('is not taken to honour If-Match because it honours If-None-Match', async () => {
+  it('may honour If-None-Match and ignore If-Match', async () => {
     server.faults.push({ fault: 'ignored-condition', operation: 'PutObject', header: /^if-match$/ });
     const destination = open();
     await destination.swap('manifests/a.json', Buffer.from('{}'), undefined);
@@ -114,7 +119,7 @@ describe('a store that speaks a dialect', () => {
   });
 
   for (const fault of ['page-400', 'page-501'] as const) {
-    it(`is not found to lack anything by the page of a proxy (${fault})`, async () => {
+    it(`lacks nothing because of a proxy's page (${fault})`, async () => {
       server.faults.push({ fault });
       const destination = open();
       for (const attempt of [
@@ -128,9 +133,9 @@ describe('a store that speaks a dialect', () => {
     });
   }
 
-  it('is asked once for a condition that does not hold, and keeps it', async () => {
+  it('is asked once for a condition that does not hold', async () => {
     const destination = open();
-    const keys = Array.from({ length: 5 }, (_, at) => `manifests/${at}.json`);
+    const keys = Array.from({ length: 5 }, (_, n) => `manifests/${n}.json`);
     await Promise.all(keys.map((key) => destination.swap(key, Buffer.from('{}'), undefined)));
     expect(
       puts()
@@ -140,7 +145,7 @@ describe('a store that speaks a dialect', () => {
     expect([...destination.lacks]).to.deep.equal([]);
   });
 
-  it('passes a refusal on that leaving the checksum out does not help', async () => {
+  it('passes on a refusal that comes without the checksum too', async () => {
     server.faults.push({ fault: 'vague', operation: 'PutObject' });
     const destination = open();
     const error = (await failure(destination.put('events/a.json', small))) as JobError;
@@ -165,7 +170,7 @@ describe('a store that speaks a dialect', () => {
 
     it('refuses content that has another CRC-32 than it announced, before the store has all of it', async () => {
       const wrong = { ...small, crc32: 1 };
-      expect(await failure(open().put('events/a.json', wrong))).to.have.property('name', 'Miscounted');
+      expect(await failure(open().put('events/a.json', wrong))).to.be.instanceOf(Miscounted);
       expect(stored('events/a.json')).to.equal(undefined);
     });
 
@@ -182,7 +187,17 @@ describe('a store that speaks a dialect', () => {
     });
   });
 
-  it('sends the encryption that is set, as policies demand it', async () => {
+  it('is told no checksum from the first request on, where AWS_REQUEST_CHECKSUM_CALCULATION says so', async () => {
+    process.env.AWS_REQUEST_CHECKSUM_CALCULATION = 'when_required';
+    try {
+      await open().put('events/a.json', small);
+    } finally {
+      delete process.env.AWS_REQUEST_CHECKSUM_CALCULATION;
+    }
+    expect(puts().map(({ headers }) => headers['x-amz-checksum-crc32'])).to.deep.equal([undefined]);
+  });
+
+  it('is sent the configured encryption', async () => {
     await open({ sse: 'AES256' }).put('events/a.json', small);
     await open({ sse: 'AES256' }, { multipart: PARTS }).put('events/b.json', large);
     await open({ sse: 'aws:kms' }).swap('manifests/a.json', Buffer.from('{}'), undefined);
@@ -194,13 +209,13 @@ describe('a store that speaks a dialect', () => {
     expect(sent('CreateMultipartUpload')).to.deep.equal(['AES256']);
   });
 
-  it('is addressed as S3_ADDRESSING says, by path where it says nothing', async () => {
+  it('is addressed as S3_ADDRESSING says, by path without it', async () => {
     // The server plays its own proxy: a name such as bucket.store.test is never looked up.
     const proxyEnv = { HTTP_PROXY: server.url };
-    const at = 'http://store.test';
-    await open({ endpoint: at, proxyEnv, addressing: 'virtual' }).put('events/a.json', small);
-    await open({ endpoint: at, proxyEnv, addressing: 'path' }).put('events/b.json', small);
-    await open({ endpoint: at, proxyEnv }).put('events/c.json', small);
+    const endpoint = 'http://store.test';
+    await open({ endpoint, proxyEnv, addressing: 'virtual' }).put('events/a.json', small);
+    await open({ endpoint, proxyEnv, addressing: 'path' }).put('events/b.json', small);
+    await open({ endpoint, proxyEnv }).put('events/c.json', small);
     expect(puts().map(({ headers }) => headers.host)).to.deep.equal(['bucket.store.test', 'store.test', 'store.test']);
     expect([...server.objects.keys()].sort()).to.deep.equal(
       ['a', 'b', 'c'].map((name) => `bucket/p/events/${name}.json`),
@@ -214,7 +229,7 @@ describe('a store that speaks a dialect', () => {
 });
 
 describe('a run on a store that speaks a dialect', () => {
-  it('leaves checksums out by AWS_REQUEST_CHECKSUM_CALCULATION, and lands and lands again all the same', async () => {
+  it('leaves out checksums by AWS_REQUEST_CHECKSUM_CALCULATION, and lands and replaces hours', async () => {
     const server = await startS3Server();
     const { startSimulator, parseFault } = await import('../../src/simulator/simulator.ts');
     const simulator = await startSimulator({ seed: 1, eventsPerHour: 50 });
@@ -260,12 +275,7 @@ describe('what S3 says in a refusal', () => {
   afterEach(() => server.close());
   const refused = async (fault: FaultName, settings: Partial<S3Settings> = {}) => {
     server.faults.push({ fault });
-    const s3 = s3Settings(server.url, settings);
-    const destination = openDestination(
-      { kind: 's3', bucket: 'bucket', prefix: 'p' },
-      { s3, signal: never, log: hearingLog() },
-    );
-    return (await failure(destination.put('events/a.json', small))) as JobError;
+    return (await failure(openBucket(server, settings).put('events/a.json', small))) as JobError;
   };
 
   const cases: [FaultName, string, RegExp, RegExp][] = [
@@ -286,30 +296,33 @@ describe('what S3 says in a refusal', () => {
     });
   }
 
-  it('is quoted of a 5xx that stays', async () => {
+  it('is quoted of a 5xx that does not pass', async () => {
     const error = await refused('slow-down', { maxAttempts: 1 });
     expect(error.message).to.include('SlowDown, "Please reduce your request rate."');
   });
 });
 
 describe('a refusal of AWS', () => {
-  const at = { action: 'PutObject', key: 'a', bucket: 'b', name: 's3://b/', settings: s3Settings('') };
-  const refusal = (name: string, message: string, httpStatusCode = 403) =>
-    explain(Object.assign(new Error(message), { name, $metadata: { httpStatusCode } }), at) as JobError;
+  const attempted = { action: 'PutObject', key: 'a', name: 's3://b/', settings: s3Settings('') };
+  const thrown = (name: string, message: string, httpStatusCode = 403) =>
+    Object.assign(new Error(message), { name, $metadata: { httpStatusCode } });
+  const refusal = (...words: Parameters<typeof thrown>) => explain(thrown(...words), attempted);
 
-  for (const [name, message, httpStatusCode] of [
-    ['AccessDenied', 'Not authorized to perform sts:AssumeRoleWithWebIdentity', 403],
-    ['InvalidClientTokenId', 'The security token included in the request is invalid.', 403],
-    ['Unauthorized', 'Unauthorized', 401],
-  ] as const) {
-    it(`is of credentials: ${name}, ${message}`, () => {
-      const error = refusal(name, message, httpStatusCode);
+  const assume = thrown('AccessDenied', 'Not authorized to perform sts:AssumeRoleWithWebIdentity');
+  for (const cause of [
+    new NoCredentials('none', { cause: assume }),
+    thrown('InvalidClientTokenId', 'The security token included in the request is invalid.'),
+    thrown('Unauthorized', 'Unauthorized', 401),
+  ]) {
+    const { message } = cause.cause instanceof Error ? cause.cause : cause;
+    it(`is of credentials: ${message}`, () => {
+      const error = explain(cause, attempted);
       expect(error).to.include({ code: 'AWS_CREDENTIALS', exitCode: 4, endsRun: true });
       expect(error.message).to.include(message.replace(/\.$/, ''));
     });
   }
 
-  it('is of the KMS key only where it speaks of KMS, not of a bucket that is named so', () => {
+  it('is of the KMS key only where it names a kms: right, not where a bucket has kms in its name', () => {
     const denied = (on: string) => refusal('AccessDenied', `User: x is not authorized to perform: ${on}`);
     expect(denied('s3:PutObject on resource: "arn:aws:s3:::acme-kms-logs/a"').code).to.equal('ACCESS_DENIED');
     expect(denied('kms:GenerateDataKey on this resource').code).to.equal('KMS_KEY');
@@ -328,10 +341,7 @@ describe('a pause between attempts at S3', () => {
     try {
       server.faults.push({ fault: 'html' });
       const stopper = new AbortController();
-      const destination = openDestination(
-        { kind: 's3', bucket: 'bucket', prefix: 'p' },
-        { s3: s3Settings(server.url, { maxAttempts: 50 }), signal: stopper.signal, log: hearingLog() },
-      );
+      const destination = openBucket(server, { maxAttempts: 50 }, { signal: stopper.signal });
       const listing = failure(Array.fromAsync(destination.list('')));
       setTimeout(() => stopper.abort(new Error('stop')), 1500);
       expect(await listing).to.have.property('message', 'stop');
@@ -349,7 +359,7 @@ describe('AWS credentials that cannot be had', () => {
     AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9',
     AWS_REGION: 'us-east-1',
     AWS_EC2_METADATA_DISABLED: 'true',
-    AWS_CONFIG_FILE: new URL('dialects/aws-config', import.meta.url).pathname,
+    AWS_CONFIG_FILE: new URL('../support/dialects/aws-config', import.meta.url).pathname,
     AWS_SHARED_CREDENTIALS_FILE: '/nonexistent',
     HOME: '/nonexistent',
   };
@@ -364,7 +374,7 @@ describe('AWS credentials that cannot be had', () => {
     ['of nobody', {}, /Could not load credentials.*AWS_ACCESS_KEY_ID/],
   ];
   for (const [whose, more, words] of cases) {
-    it(`are told by the SDK's own sentence: ${whose}`, async () => {
+    it(`are reported in the SDK's own words: ${whose}`, async () => {
       const ended = await runProgram(['export', '--json'], { ...env, ...more });
       expect(ended.code, ended.stderr).to.equal(4);
       const { error } = JSON.parse(ended.stdout) as { error: { code: string; message: string; hint: string } };

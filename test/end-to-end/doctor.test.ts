@@ -495,8 +495,10 @@ describe('doctor', () => {
 
     it('shows the remedy below what failed, and no colour where no terminal is', async () => {
       const { stdout } = await runProgram(['doctor'], { ...env, DESTINATION: 's3://missing/amplitude' });
-      expect(stdout).to.match(/^failed +write +BUCKET_MISSING {2}The bucket missing does not exist/m);
-      expect(stdout).to.match(/^ {20,}→ Make it/m);
+      expect(stdout).to.match(
+        /^failed +write +BUCKET_MISSING {2}PutObject of s3:\/\/missing\/.*bucket does not exist/m,
+      );
+      expect(stdout).to.match(/^ {20,}→ Create the bucket/m);
       expect(stdout).to.match(/1 of 12 checks failed, 5 could not be tried\./);
       expect(stdout).not.to.include('\u001b');
     });

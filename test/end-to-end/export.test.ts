@@ -15,7 +15,7 @@ import { hearingLog, s3Settings } from '../support/settings.ts';
 
 const never = new AbortController().signal;
 
-/** Six hours long past, of which the fourth is quiet and several have more than one part. */
+/** Six hours of a past day. The fourth has no events, several have more than one part. */
 const day = '2026-03-04';
 const range = { start: readHour(`${day}T06`), end: readHour(`${day}T12`) };
 const RANGE = ['--start', formatHour(range.start), '--end', formatHour(range.end)];
@@ -121,7 +121,7 @@ describe('export', function () {
     });
   });
 
-  it('writes the manifest that is documented', async () => {
+  it('writes the documented manifest', async () => {
     await run();
     const manifest = manifestsOf(await filesOf(data)).get(TARGET) as Manifest;
     expect(Object.keys(manifest)).to.deep.equal([
@@ -153,7 +153,7 @@ describe('export', function () {
     expect(manifest.tool).to.match(/^amplitude-to-s3 \d+\.\d+\.\d+$/);
   });
 
-  it('lands members as they came with OUTPUT_FORMAT=gzip', async () => {
+  it('lands members as received with OUTPUT_FORMAT=gzip', async () => {
     const { code } = await run([], { OUTPUT_FORMAT: 'gzip' });
     expect(code).to.equal(0);
     const files = await filesOf(data);
@@ -170,7 +170,7 @@ describe('export', function () {
     });
   });
 
-  it('does nothing the second time, and asks for nothing', async () => {
+  it('requests and changes nothing the second time', async () => {
     await run();
     const before = await expectWhole();
     simulator.requests.length = 0;
@@ -181,7 +181,7 @@ describe('export', function () {
     expect(await filesOf(data)).to.deep.equal(before);
   });
 
-  it('fills several holes in as few requests as there are holes', async () => {
+  it('fills each hole with one request', async () => {
     await run();
     const before = await expectWhole();
     for (const hour of ['07', '10', '11']) await rm(join(data, `manifests/date=${day}/hour=${hour}.json`));
@@ -192,14 +192,14 @@ describe('export', function () {
     expect([...after.keys()]).to.deep.equal([...before.keys()]);
   });
 
-  it('keeps requests to REQUEST_HOURS and to the cap', async () => {
+  it('keeps to REQUEST_HOURS and REQUEST_CONCURRENCY', async () => {
     await run([], { REQUEST_HOURS: '1', REQUEST_CONCURRENCY: '2' });
     expect(windows().sort()).to.deep.equal(['06-06', '07-07', '08-08', '09-09', '10-10', '11-11']);
     expect(Math.max(...simulator.requests.map(({ inFlight }) => inFlight))).to.be.at.most(2);
     await expectWhole();
   });
 
-  it('asks for yesterday from T00 to T23 and never for an hour of two days', async () => {
+  it('asks for yesterday from T00 to T23 and for no hour of another day', async () => {
     const { report } = await run(['--yesterday'], { SETTLE_HOURS: '0' });
     const yesterday = new Date(Date.now() - 86_400_000).toISOString().slice(0, 10);
     expect(report().range.start).to.equal(`${yesterday}T00`);
@@ -208,14 +208,14 @@ describe('export', function () {
     expect(first?.end?.startsWith(yesterday.replaceAll('-', ''))).to.equal(true);
   });
 
-  it('names pending hours of a range that lies ahead, and exits 0', async () => {
+  it('names the pending hours of a range in the future, and exits 0', async () => {
     const { code, report } = await run(['--start', '2099-01-01', '--end', '2099-01-02']);
     expect(code).to.equal(0);
     expect(report().hours.pending).to.have.length(24);
     expect(simulator.requests).to.deep.equal([]);
   });
 
-  it('tells with --dry-run what it would ask for and why, and touches nothing', async () => {
+  it('says with --dry-run what it would request and why, and touches nothing', async () => {
     const { code, report, stdout } = await run(['--dry-run']);
     expect(code).to.equal(0);
     const { requests, hours } = report<DryRunReport>();
@@ -230,7 +230,7 @@ describe('export', function () {
     expect(told.stdout).to.include(`request ${day}T06 to ${day}T12 (6 hours)`).and.include('not landed yet');
   });
 
-  describe('where Amplitude fails for a time', () => {
+  describe('where Amplitude fails for a while', () => {
     for (const spec of [
       'server-error*2',
       'bad-gateway*2',
@@ -253,7 +253,7 @@ describe('export', function () {
       'too-large*3',
       'bad-request*1',
     ]) {
-      it(`lands all the same after ${spec}`, async () => {
+      it(`lands everything after ${spec}`, async () => {
         faults(spec);
         const { code, report } = await run([], { EXPORT_FIRST_BYTE_TIMEOUT_S: '1', EXPORT_IDLE_TIMEOUT_S: '1' });
         expect(code, JSON.stringify(report().hours.failed)).to.equal(0);
@@ -278,7 +278,7 @@ describe('export', function () {
       ['empty-member', 'NOT_EVENTS', 'not one line that is an event'],
       ['zero-bytes-member', 'NOT_EVENTS', 'not one line that is an event'],
     ] as const) {
-      it(`lands the others, halving down to it: ${spec}`, async () => {
+      it(`halves down to it and lands the others: ${spec}`, async () => {
         faults(`${spec}@${TARGET}`);
         const ended = await run([], { EXPORT_MAX_ATTEMPTS: '3' });
         expect(ended.code).to.equal(3);
@@ -295,7 +295,7 @@ describe('export', function () {
       });
     }
 
-    it('gives up on a 400 that meets both halves too, and quotes it', async () => {
+    it('gives up on a 400 that both halves get too, and quotes it', async () => {
       faults('bad-request');
       const { code, report } = await run();
       expect(code).to.equal(1);
@@ -331,7 +331,7 @@ describe('export', function () {
       await expectWhole();
     });
 
-    it('gives up once a window has waited long enough, for all at once, and calls nothing down', async () => {
+    it('ends the run once a window has waited long enough, and does not call the API down', async () => {
       faults('rate-limit-silent');
       const { code, report, stdout, stderr } = await run([], {
         ...hourly,
@@ -353,7 +353,7 @@ describe('export', function () {
       expect(stdout + stderr).not.to.match(/\bdown\b/);
     });
 
-    it('gives up on the one window where Amplitude serves the others', async () => {
+    it('gives up on one window where Amplitude serves the others', async () => {
       faults(`rate-limit-silent@${TARGET}`);
       const ended = await run([], { ...hourly, REQUEST_CONCURRENCY: '2', EXPORT_RATE_LIMIT_WAIT_S: '1' });
       expect(ended.code).to.equal(3);
@@ -378,7 +378,7 @@ describe('export', function () {
       });
     }
 
-    it('exits 4 for a wrong key and shows no secret, nor the Base64 of the pair, at any level', async () => {
+    it('exits 4 for a wrong key and shows no secret at any level, also not as Base64', async () => {
       const secret = 'very-secret-value-1234';
       const changed = { AMPLITUDE_SECRET_KEY: secret, LOG_LEVEL: 'debug' };
       const { code, stdout, stderr } = await run([], changed);
@@ -396,7 +396,7 @@ describe('export', function () {
       expect(report().hours.failed[0]).to.include({ code: 'AMPLITUDE_REDIRECT' });
     });
 
-    it('stops when five windows in a row got no answer: the API is down', async () => {
+    it('stops after five windows in a row without an answer: the API is down', async () => {
       faults('unavailable');
       const changed = { REQUEST_HOURS: '1', REQUEST_CONCURRENCY: '1', EXPORT_MAX_ATTEMPTS: '2' };
       const { code, report } = await run([], changed);
@@ -408,7 +408,7 @@ describe('export', function () {
       ]);
     });
 
-    it('notices that also for windows that are halved, long before every hour was tried', async () => {
+    it('stops in the same way for windows that are halved, long before it has tried every hour', async () => {
       faults('unavailable');
       const days = ['--start', '2026-03-01', '--end', '2026-03-08'];
       const { code, report } = await run(days, { REQUEST_CONCURRENCY: '2' });
@@ -430,7 +430,7 @@ describe('export', function () {
       expect(report().seconds).to.be.below(5);
     });
 
-    it('says that nobody listens', async () => {
+    it('says that it cannot connect', async () => {
       const ended = await run([], { AMPLITUDE_BASE_URL: 'http://127.0.0.1:9', EXPORT_MAX_ATTEMPTS: '2' });
       expect(ended.code).to.equal(1);
       expect(ended.report().hours.failed[0]).to.include({ code: 'AMPLITUDE_UNREACHABLE' });
@@ -449,7 +449,7 @@ describe('export', function () {
       `outside-window@${TARGET}`,
     ]) {
       for (const memory of ['64', '0']) {
-        it(`lands it as it is meant: ${spec}, ${memory} MB of memory`, async () => {
+        it(`lands it correctly: ${spec}, ${memory} MB of memory`, async () => {
           faults(spec);
           expect((await run([], { ARCHIVE_MEMORY_MB: memory })).code).to.equal(0);
           await expectWhole();
@@ -485,7 +485,7 @@ describe('export', function () {
     }
 
     for (const spec of ['empty-archive', 'other-day']) {
-      it(`asks again for an archive without a member of the window, and seals nothing of it: ${spec}`, async () => {
+      it(`requests an archive without a member of the window again, and seals nothing of it: ${spec}`, async () => {
         faults(`${spec}*1`);
         expect((await run()).report()).to.include({ exitCode: 0, retries: 1 });
         await expectWhole();
@@ -498,7 +498,7 @@ describe('export', function () {
       });
     }
 
-    it('goes by manifests for the project of a prefix, whatever else lies there', async () => {
+    it('takes the project of a prefix from its manifests, whatever else is there', async () => {
       await run(['--start', `${day}T06`, '--end', `${day}T07`]);
       for (const name of ['.DS_Store', 'README.md', '0_notes.json']) await writeFile(join(data, 'events', name), 'x');
       const other = await startSimulator({ project: '777' });
@@ -583,7 +583,7 @@ describe('export', function () {
       });
     }
 
-    it('lets a line that does not parse land, unless --strict is given', async () => {
+    it('lands a line that does not parse, unless --strict is given', async () => {
       faults(`bad-json@${TARGET}`);
       await run();
       expect(manifestsOf(await filesOf(data)).get(TARGET)).to.include({ quarantined: 0 });
@@ -608,7 +608,7 @@ describe('export', function () {
     }
     const manifestOf = async (hour: string) => manifestsOf(await filesOf(data)).get(hour) as Manifest;
 
-    it('writes only the manifests anew where nothing changed, and then never asks again', async () => {
+    it('writes only new manifests where nothing changed, and then never asks again', async () => {
       const before = await sealedEarly();
       const { code, report } = await run();
       expect([code, report().requests]).to.deep.equal([0, 1]);
@@ -666,7 +666,7 @@ describe('export', function () {
       });
     }
 
-    it('takes a 404 of a sealed hour for no word at all', async () => {
+    it('ignores a 404 for a sealed hour', async () => {
       await sealedEarly();
       faults('no-data');
       const { code } = await run();
@@ -675,7 +675,7 @@ describe('export', function () {
       await expectWhole();
     });
 
-    it('takes the smaller answer with --force, and clears what it does not name', async () => {
+    it('takes the smaller answer with --force, and deletes what it does not name', async () => {
       await run();
       const before = await manifestOf(TARGET);
       faults(`missing-member@${TARGET}`);
@@ -688,7 +688,7 @@ describe('export', function () {
       expect(stored).to.deep.equal(after.objects.map(({ key: name }) => name));
     });
 
-    it('takes no data in the place of events with --force=empty only', async () => {
+    it('replaces events by no data with --force=empty only', async () => {
       await run();
       const before = await manifestOf(TARGET);
       faults('no-data');
@@ -718,7 +718,7 @@ describe('export', function () {
       }
     });
 
-    it('clears a quarantine file that the new answer has no use for', async () => {
+    it('deletes a quarantine file that the new answer does not need', async () => {
       faults(`bad-line@${TARGET}`);
       await run();
       expect((await manifestOf(TARGET)).quarantined).to.equal(1);
@@ -727,7 +727,7 @@ describe('export', function () {
       await expectWhole();
     });
 
-    it('turns to the other format with --force', async () => {
+    it('changes the format with --force', async () => {
       await run();
       expect((await run(['--force'], { OUTPUT_FORMAT: 'gzip' })).code).to.equal(0);
       const files = await filesOf(data);
@@ -747,7 +747,7 @@ describe('export', function () {
       expect(report().hours.failed[0]).to.include({ hour: TARGET, code: 'MANIFEST_NEWER' });
     });
 
-    it('writes a manifest anew with --force where it is no JSON', async () => {
+    it('replaces a manifest that is not JSON with --force', async () => {
       await run();
       await writeFile(join(data, `manifests/${hourFolder(readHour(TARGET))}.json`), 'half a mani');
       expect((await run(['--force'])).code).to.equal(0);
@@ -766,7 +766,7 @@ describe('export', function () {
     await expectWhole();
   });
 
-  it('says who holds the folder, and does nothing there', async () => {
+  it('says which process holds the folder, and does nothing there', async () => {
     const log = hearingLog();
     const holder = openDestination({ kind: 'file', folder: data }, { s3: s3Settings(''), signal: never, log });
     await holder.lock();

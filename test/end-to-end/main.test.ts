@@ -55,6 +55,8 @@ describe('the command line', () => {
     [['status', '--json=1'], '--json takes no value.'],
     [['simulate', '--port', 'x'], '--port is "x"'],
     [['status', '--since-first'], '--all'],
+    [['status', '--constructor'], '--constructor is no flag of status.'],
+    [['constructor'], '"constructor" is no command'],
     [['simulate', '--fault', 'no-such-fault'], 'no-such-fault'],
     [['status', '--html', '--files'], '--html needs a value, and --files looks like a flag.'],
     [['status', '--fail-on-gaps', '2d'], '→ Write --fail-on-gaps=2d.'],
@@ -234,7 +236,7 @@ describe('what is said', () => {
       .and.include('failed     1 hour')
       .and.include('    AMPLITUDE_SERVER: 2026-03-04T07\n');
     expect(stderr)
-      .to.include('Run the same command again: it asks again for this hour, if it is in its range by then.')
+      .to.include('Run the same command again: it asks again for this hour, if it is in its range then.')
       .and.include('HTTP 500');
     expect(stderr).not.to.include('\u001b');
     expect(stderr).not.to.match(/^\s+at /m);

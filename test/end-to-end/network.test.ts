@@ -309,7 +309,7 @@ describe('networks', function () {
       // Each request has a connection of its own, and so a lookup.
       const ended = await run({ ...names(), NODE_OPTIONS: resolver('EAI_AGAIN', true), UPLOAD_MAX_ATTEMPTS: '9' });
       expectLanded(ended);
-      expect(ended.stderr).to.match(/Upload of \S+ failed \(getaddrinfo EAI_AGAIN store\.test\)/);
+      expect(ended.stderr).to.match(/PutObject of \S+ failed \(getaddrinfo EAI_AGAIN store\.test\)/);
     });
 
     it('at all, the run ends at once and says which one', async () => {

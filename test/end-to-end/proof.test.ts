@@ -7,16 +7,14 @@ import { gunzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import type { S3Settings } from '../../src/config/settings.ts';
 import { type Content, contentOf, type Destination } from '../../src/destination/destination.ts';
-import { openDestination } from '../../src/destination/open.ts';
 import type { JobError } from '../../src/errors.ts';
 import { gzipMember } from '../../src/simulator/gzip.ts';
 import { write } from '../support/archive/fixtures.ts';
 import { failure } from '../support/destination-contract.ts';
+import { openBucket } from '../support/destinations.ts';
 import { runProgram } from '../support/program.ts';
 import { type S3Server, startS3Server } from '../support/s3-server/server.ts';
-import { hearingLog, s3Settings } from '../support/settings.ts';
 
-const never = new AbortController().signal;
 const KEY = 'events/a.json';
 const STORED = 'bucket/some/prefix/events/a.json';
 const EARLY = ['early-etag', 'early-html'] as const;
@@ -31,17 +29,13 @@ describe('a success that S3 did not give', () => {
   const open = (
     multipart?: { aboveBytes: number; partBytes: number },
     settings: Partial<S3Settings> = {},
-  ): Destination =>
-    openDestination(
-      { kind: 's3', bucket: 'bucket', prefix: 'some/prefix' },
-      { s3: s3Settings(server.url, settings), signal: never, log: hearingLog(), ...(multipart ? { multipart } : {}) },
-    );
+  ): Destination => openBucket(server, settings, { prefix: 'some/prefix', ...(multipart ? { multipart } : {}) });
   const asked = (operation: string) => server.requests.filter((request) => request.operation === operation).length;
 
-  /** More than the system takes of a request that nobody reads. */
+  /** More than the system buffers of a request that nobody reads. */
   const large = Buffer.alloc(20_000_000, '{"a":1}\n');
 
-  /** Content that says whether it is under way; its end takes a while, as that of an archive's member may. */
+  /** Content that knows whether it is being read. Its end takes a while, as with a member of an archive. */
   function watched(bytes: Buffer): { content: Content; seen: { opened: number; open: number } } {
     const seen = { opened: 0, open: 0 };
     async function* chunks() {
@@ -73,7 +67,7 @@ describe('a success that S3 did not give', () => {
       expect(server.objects.get(STORED)?.body.equals(large)).to.equal(true);
     });
 
-    it(`${fault}: an upload that never counts fails, and leaves its content closed`, async () => {
+    it(`${fault}: an upload that never counts fails and closes its content`, async () => {
       server.faults.push({ fault, operation: 'PutObject' });
       const { content, seen } = watched(large);
       const put = open().put(KEY, content);
@@ -85,18 +79,14 @@ describe('a success that S3 did not give', () => {
     });
   }
 
-  it('leaves the content closed when the upload is refused or aborted on its way', async () => {
+  it('closes the content when the upload is refused or aborted on its way', async () => {
     const stopper = new AbortController();
     const { content, seen } = watched(large);
     server.faults.push({ fault: 'reset', operation: 'PutObject' });
     await failure(open().put(KEY, content));
     expect(seen).to.deep.equal({ opened: 3, open: 0 });
     server.faults.splice(0, 1, { fault: 'stall' });
-    const destination = openDestination(
-      { kind: 's3', bucket: 'bucket', prefix: '' },
-      { s3: s3Settings(server.url), signal: stopper.signal, log: hearingLog() },
-    );
-    const put = failure(destination.put(KEY, content));
+    const put = failure(openBucket(server, {}, { signal: stopper.signal }).put(KEY, content));
     await pause(200);
     expect(seen.open).to.equal(1);
     stopper.abort(new Error('stop'));
@@ -112,7 +102,7 @@ describe('a success that S3 did not give', () => {
     await expectNotS3(open().put('events/b.json', small), 'not there');
   });
 
-  it('many pages in place of objects leave connections for what comes after', async () => {
+  it('many pages in place of objects use up no connections', async () => {
     server.faults.push({ fault: 'html', operation: 'GetObject', times: 400 });
     const destination = open();
     const reads = Array.from({ length: 100 }, (_, n) => destination.read(`there/${n}.json`).catch(() => undefined));
@@ -147,7 +137,7 @@ describe('a success that S3 did not give', () => {
     },
   };
   for (const [operation, { why, ask, right }] of Object.entries(html)) {
-    it(`a page in place of the answer to ${operation} is asked for again, then refused`, async () => {
+    it(`a page in place of the answer to ${operation} is retried, then refused`, async () => {
       await open().put('there/a.json', small);
       server.faults.push({ fault: 'html', operation, times: 1 });
       expect(await ask()).to.deep.equal(right);
@@ -167,12 +157,12 @@ describe('a success that S3 did not give', () => {
     await expectNotS3(open().stream('there/a.json'), 'neither ETag');
   });
 
-  it('a page that is no XML at all is refused too', async () => {
+  it('a page that is no XML is refused too', async () => {
     server.faults.push({ fault: 'text', operation: 'ListObjectsV2' });
     await expectNotS3(Array.fromAsync(open().list('events/')), 'no XML');
   });
 
-  it('a checksum that is not of what was sent is refused', async () => {
+  it('a checksum of other content is refused', async () => {
     server.faults.push({ fault: 'other-checksum', operation: 'PutObject' });
     await expectNotS3(open().put(KEY, small), 'checksum');
   });
@@ -225,7 +215,7 @@ describe('an hour of four members, of 6.6 MB each', function () {
 
   for (const fault of EARLY) {
     for (const format of ['json', 'gzip']) {
-      it(`lands whole where ${fault} came a few times, as ${format}`, async () => {
+      it(`lands whole after ${fault} a few times, as ${format}`, async () => {
         server.faults.push({ fault, operation: 'PutObject', key: /events/, times: 6 });
         const ended = await runProgram(['export', '--json'], { ...env, OUTPUT_FORMAT: format });
         expect(ended.code, ended.stderr).to.equal(0);
@@ -234,13 +224,13 @@ describe('an hour of four members, of 6.6 MB each', function () {
         for (const { json } of members) expect(landed.some((body) => body.equals(json))).to.equal(true);
       });
 
-      it(`fails where ${fault} is all that comes, as ${format}`, async () => {
+      it(`fails after nothing but ${fault}, as ${format}`, async () => {
         server.faults.push({ fault, operation: 'PutObject', key: /events/ });
         const settings = { ...env, OUTPUT_FORMAT: format, UPLOAD_MAX_ATTEMPTS: '2' };
         const ended = await runProgram(['export', '--json'], settings);
         expect(ended.code, ended.stderr).to.equal(1);
         expect(ended.report().hours.failed).to.have.length(1);
-        // A request that breaks off may be heard of before its answer is.
+        // The run may notice that the request broke off before it has the answer.
         expect(ended.report().hours.failed[0]?.code).to.be.oneOf(['NOT_S3', 'DESTINATION_UNREACHABLE']);
         expect([...server.objects.keys()]).to.deep.equal([]);
       });

@@ -3,14 +3,11 @@ import type { RequestListener } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import PQueue from 'p-queue';
 import { RequestFault } from '../../src/amplitude/faults.ts';
 import { requestWindow } from '../../src/amplitude/request.ts';
-import type { Destination } from '../../src/destination/destination.ts';
 import { JobError } from '../../src/errors.ts';
 import { Tally } from '../../src/export/tally.ts';
 import { WindowRunner } from '../../src/export/windows.ts';
-import { PrefixProject } from '../../src/landing/project.ts';
 import { parseFault, type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { filesOf, manifestsOf, runProgram } from '../support/program.ts';
 import { amplitudeAt, asking, serve, WINDOW } from '../support/requests/asking.ts';
@@ -78,7 +75,7 @@ describe('requests', function () {
       });
     }
 
-    it('is read below the whole address of the API, too', async () => {
+    it('is understood also where AMPLITUDE_BASE_URL is the whole address of the API', async () => {
       const { code, report } = await run([], { AMPLITUDE_BASE_URL: `${simulator.url}/api/2/export/` });
       expect(code).to.equal(0);
       expect(report().events).to.be.above(0);
@@ -92,7 +89,7 @@ describe('requests', function () {
       ['clock-ahead', 'no-data'],
       ['clock-behind', 'server-error'],
     ]) {
-      it(`ends the run before it seals anything where the first answer says another time: ${specs.join(', ')}`, async () => {
+      it(`ends the run before it seals anything where the first answer has another time: ${specs.join(', ')}`, async () => {
         faults(...specs);
         const { code, report } = await run([], { REQUEST_HOURS: '1' });
         expect(code).to.equal(1);
@@ -123,7 +120,7 @@ describe('requests', function () {
     });
   });
 
-  describe('a body that does not come', () => {
+  describe('a body that comes slowly or not at all', () => {
     async function answered(listener: RequestListener, least = '1024', ms = 200) {
       const server = await serve(listener);
       const started = performance.now();
@@ -136,7 +133,7 @@ describe('requests', function () {
         await server.close();
       }
     }
-    /** Writes `piece` again and again, until whoever reads it goes away. */
+    /** Writes `piece` again and again until its reader goes away. */
     const dribble =
       (status: number, piece: string, pieces = Number.POSITIVE_INFINITY): RequestListener =>
       (_, response) => {
@@ -149,20 +146,20 @@ describe('requests', function () {
         response.on('close', () => clearInterval(timer));
       };
 
-    it('of an error is used as far as it came', async () => {
+    it('is quoted as far as it came, for an error', async () => {
       const { outcome, seconds } = await answered(dribble(503, 'no. '));
       expect(outcome).to.be.instanceOf(RequestFault).and.include({ kind: 'server' });
       expect((outcome as Error).message).to.match(/HTTP 503, "no\. no\./);
       expect(seconds).to.be.below(5);
     });
 
-    it('of an error is read up to 64 KiB, however fast it comes', async () => {
+    it('is read up to 64 KiB, for an error', async () => {
       const { outcome, seconds } = await answered(dribble(500, 'x'.repeat(50_000)), '1024', 60_000);
       expect(outcome).to.include({ kind: 'server' });
       expect(seconds).to.be.below(5);
     });
 
-    it('of a 404 is no data where it said so, and no word where it did not', async () => {
+    it('means no data where the part that came says so, for a 404', async () => {
       const said = await answered((_, response) => {
         response.writeHead(404).write('Raw data files were not found.');
       });
@@ -181,14 +178,14 @@ describe('requests', function () {
       expect(broken.outcome).to.include({ kind: 'truncated' });
     });
 
-    it('of an archive is given up where it comes slower than the least rate', async () => {
+    it('is given up where it is slower than the least rate, for an archive', async () => {
       const { outcome, seconds } = await answered(dribble(200, 'PK34'));
       expect(outcome).to.be.instanceOf(RequestFault).and.include({ kind: 'stall', code: 'AMPLITUDE_TIMEOUT' });
       expect((outcome as Error).message).to.match(/the answer came at \d{2,3} bytes a second\./);
       expect(seconds).to.be.below(5);
     });
 
-    it('of an archive is waited for where it comes fast enough, or any rate will do', async () => {
+    it('is waited for where it is fast enough or any rate will do, for an archive', async () => {
       const fast = await answered(dribble(200, 'x'.repeat(2000), 30));
       expect(fast.outcome).to.include({ kind: 'archive' });
       const any = await answered(dribble(200, 'PK34', 30), '0');
@@ -197,32 +194,15 @@ describe('requests', function () {
   });
 
   describe('an archive that cannot be landed', () => {
-    /** The windows that are asked for where landing fails with `error`. */
+    /** The windows that a run requests where landing fails with `error`. */
     async function landing(error: JobError, hours: number, windows = 1) {
       const tally = new Tally();
-      const log = hearingLog();
       const ended: JobError[] = [];
-      const failing = new Proxy({} as Destination, {
-        get: () => () => {
-          throw error;
-        },
-      });
-      const { keep, signal, now, redact } = asking(amplitudeAt(simulator.url));
       const runner = new WindowRunner({
-        destination: failing,
-        format: 'json',
-        strict: false,
-        mode: 'export',
-        members: new PQueue({ concurrency: 2 }),
-        requests: new PQueue({ concurrency: 1 }),
+        api: asking(amplitudeAt(simulator.url, { EXPORT_MAX_ATTEMPTS: '3', REQUEST_CONCURRENCY: '1' })),
+        land: () => Promise.reject(error),
         tally,
-        log,
-        now,
-        project: PrefixProject.unknown(),
-        amplitude: amplitudeAt(simulator.url, { EXPORT_MAX_ATTEMPTS: '3' }),
-        keep,
-        signal,
-        redact,
+        log: hearingLog(),
         onDone: () => undefined,
         stop: (reason) => void ended.push(reason),
       });
@@ -239,19 +219,19 @@ describe('requests', function () {
     const notEvents = () => new JobError('NOT_EVENTS', 'a#0.json.gz holds no event.');
     const foreign = () => new JobError('ARCHIVE_REFUSED', 'It holds no hour of the window.', { retry: true });
 
-    it('for want of events is retried, and halved after two attempts', async () => {
+    it('is retried, and halved after two attempts, where it holds no event', async () => {
       const { asked, codes, failed } = await landing(notEvents(), 2);
       expect(asked).to.deep.equal(['06-07', '06-07', '06-06', '06-06', '06-06', '07-07', '07-07', '07-07']);
       expect({ codes, failed }).to.deep.equal({ codes: ['NOT_EVENTS'], failed: 2 });
     });
 
-    it('but that another request may bring right is retried and never halved', async () => {
+    it('is retried and never halved where another request may bring a better one', async () => {
       const { asked, codes, failed } = await landing(foreign(), 2);
       expect(asked).to.deep.equal(['06-07', '06-07', '06-07']);
       expect({ codes, failed }).to.deep.equal({ codes: ['ARCHIVE_REFUSED'], failed: 2 });
     });
 
-    it('and is refused for good fails at once', async () => {
+    it('fails at once where it is refused', async () => {
       const { asked, codes } = await landing(new JobError('ARCHIVE_REFUSED', 'A path leaves its folder.'), 2);
       expect({ asked, codes }).to.deep.equal({ asked: ['06-07'], codes: ['ARCHIVE_REFUSED'] });
     });
@@ -264,7 +244,7 @@ describe('requests', function () {
     }
   });
 
-  it('of a failed --force run are made again by the same command, as it says, and by no other', async () => {
+  it('of a failed --force run are made again by the same command and by no other', async () => {
     await run();
     faults('server-error@2026-03-04T08');
     const forced = await run(['--force'], { EXPORT_MAX_ATTEMPTS: '1', REQUEST_HOURS: '1' });

@@ -45,7 +45,7 @@ export function destinationContract(
     expect(await keys('events/')).to.deep.equal([]);
   });
 
-  it('tells size and checksum without the content, and of nothing that it is not there', async () => {
+  it('looks up size and checksum, also of an object that is not there', async () => {
     const content = text('{"a":1}\n');
     await destination.put('events/a.json', content);
     expect(await destination.look('events/none.json')).to.equal(undefined);
@@ -54,7 +54,7 @@ export function destinationContract(
     expect(destination.requests.looks).to.equal(2);
   });
 
-  it('streams an object in order, and has none where there is none', async () => {
+  it('streams an object in order, also one that is not there', async () => {
     const bytes = randomBytes(3_000_000);
     await destination.put('events/a.json', contentOf(bytes));
     const stream = (await destination.stream('events/a.json')) as AsyncIterable<Buffer>;
@@ -62,7 +62,7 @@ export function destinationContract(
     expect(await destination.stream('events/none.json')).to.equal(undefined);
   });
 
-  it('counts what it was asked', async () => {
+  it('counts requests', async () => {
     await destination.put('events/a.json', text('a'));
     await keys('events/');
     await read('events/a.json');
@@ -81,18 +81,18 @@ export function destinationContract(
     expect(await read('events/a.json')).to.equal('short');
   });
 
-  const swap = (content: string, from: string | undefined) =>
-    destination.swap('manifests/m.json', Buffer.from(content), from);
+  const swap = (content: string, expected: string | undefined) =>
+    destination.swap('manifests/m.json', Buffer.from(content), expected);
   const version = async () => (await destination.standing('manifests/m.json'))?.version;
 
-  it('swaps in a first object where there is none, and only there', async () => {
+  it('swaps in a first object only where there is none', async () => {
     expect(await destination.standing('manifests/m.json')).to.equal(undefined);
     expect(await swap('first', undefined)).to.equal('swapped');
     expect(await swap('second', undefined)).to.equal('lost');
     expect((await destination.standing('manifests/m.json'))?.content.toString()).to.equal('first');
   });
 
-  it('swaps what was read, and loses to whoever swapped it since', async () => {
+  it('swaps what was read, and loses where another swap came first', async () => {
     await swap('first', undefined);
     const first = await version();
     expect(await swap('second', first)).to.equal('swapped');
@@ -110,10 +110,10 @@ export function destinationContract(
   });
 
   if (swapsAtOnce) {
-    it('lets one of many win that swap the same version', async () => {
-      for (const from of [undefined, 'first']) {
-        if (from !== undefined) await destination.put('manifests/m.json', text(from));
-        const read = from === undefined ? undefined : await version();
+    it('lets one of many swaps of the same version win', async () => {
+      for (const first of [undefined, 'first']) {
+        if (first !== undefined) await destination.put('manifests/m.json', text(first));
+        const read = first === undefined ? undefined : await version();
         const outcomes = await Promise.all(Array.from({ length: 8 }, (_, i) => swap(`run ${i}`, read)));
         expect(outcomes.filter((outcome) => outcome === 'swapped')).to.have.length(1);
         const standing = await destination.standing('manifests/m.json');
@@ -123,7 +123,7 @@ export function destinationContract(
     });
   }
 
-  it('ends whole when many write one key at once', async () => {
+  it('keeps one whole object when many write the same key at once', async () => {
     const contents = Array.from({ length: 6 }, (_, i) => Buffer.alloc(300_000, String(i)));
     await Promise.all(contents.map((content) => destination.put('events/same.json', contentOf(content))));
     const stored = await destination.read('events/same.json');
@@ -152,15 +152,15 @@ export function destinationContract(
   it('lists more than one page', async function () {
     this.timeout(60_000);
     const names = Array.from({ length: 1005 }, (_, i) => `events/n/${String(i).padStart(4, '0')}`);
-    for (let from = 0; from < names.length; from += 50) {
-      await Promise.all(names.slice(from, from + 50).map((key) => destination.put(key, text(''))));
+    for (let start = 0; start < names.length; start += 50) {
+      await Promise.all(names.slice(start, start + 50).map((key) => destination.put(key, text(''))));
     }
     expect(await keys('events/n/')).to.deep.equal(names);
     await destination.delete(names);
     expect(await keys('events/')).to.deep.equal([]);
   });
 
-  it('deletes keys, and does not mind one that is not there', async () => {
+  it('deletes keys, also one that is not there', async () => {
     await destination.put('events/a', text('a'));
     await destination.put('events/b', text('b'));
     await destination.delete(['events/a', 'events/none']);
@@ -182,7 +182,7 @@ export function destinationContract(
     ['longer', 999],
     ['shorter', 1001],
   ] as const) {
-    it(`refuses content that turns out ${what} than announced, and leaves nothing`, async () => {
+    it(`refuses content that is ${what} than announced, and leaves nothing`, async () => {
       const content = streamed(() => chunksOf(Buffer.alloc(500, 'x'), 2));
       const error = await failure(destination.put('events/a.json', { ...content, bytes: announced, crc32: 1 }));
       expect(error).to.be.instanceOf(Miscounted);
@@ -190,7 +190,7 @@ export function destinationContract(
     });
   }
 
-  it('passes on what the content throws, and leaves what was there', async () => {
+  it('passes on what the content throws, and keeps what was there', async () => {
     await destination.put('events/a.json', text('before'));
     const broken = new Error('the archive is broken');
     const content = streamed(async function* () {

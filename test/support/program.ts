@@ -18,13 +18,19 @@ export interface Ended {
   report<T = ExportReport>(): T;
 }
 
-/** Runs the built program with nothing in its environment but what is given. */
+/** The program starts hundreds of times: what Node.js has compiled once it need not compile again. */
+const COMPILED = { NODE_COMPILE_CACHE: fileURLToPath(new URL('../../node_modules/.cache/compiled', import.meta.url)) };
+
+/** Runs the built program with nothing else in its environment but what is given. */
 export function runProgram(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   main = MAIN,
 ): Promise<Ended> {
-  const child = spawn(process.execPath, [main, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [main, ...args], {
+    env: { ...COMPILED, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (data) => {

@@ -1,8 +1,7 @@
-import { JobError } from '../../src/errors.ts';
-import { type Hour, hourOf, hoursOf, readHour, readyEnd, startOf } from '../../src/hours.ts';
+import { formatHour, type Hour, hourOf, hoursOf, readHour, readyEnd, startOf } from '../../src/hours.ts';
 import { type StatusReport, statusReport } from '../../src/status/report.ts';
 import type { HourState } from '../../src/status/state.ts';
-import type { HourStatus } from '../../src/status/status.ts';
+import type { HourStatus, Status } from '../../src/status/status.ts';
 
 export interface Sample {
   readonly now?: string;
@@ -27,41 +26,43 @@ export function sampleReport(sample: Sample = {}): StatusReport {
     typeof states === 'function'
       ? states
       : (hour: Hour) => Object.entries(states).find(([name]) => readHour(name) === hour)?.[1];
+  const stateOf = (hour: Hour) => {
+    const usual = hour >= end - 26 ? 'unsettled' : 'complete';
+    return given(hour) ?? (hour >= readyEnd(now) ? 'pending' : usual);
+  };
   const hours = hoursOf(range).map((hour): HourStatus => {
-    const usual = hour >= readyEnd(now) ? 'pending' : hour >= end - 26 ? 'unsettled' : 'complete';
-    const state = given(hour) ?? usual;
+    const state = stateOf(hour);
     const landed = state !== 'missing' && state !== 'pending';
     const events = landed && state !== 'empty' ? eventsOf(hour) : 0;
     const known = withEvents && landed && state !== 'unreadable';
+    const sealedAt = new Date(startOf(hour + (state === 'unsettled' ? 3 : 27)).getTime() + 609_000);
     return {
-      hour,
+      hour: formatHour(hour),
       state,
       objects: events === 0 ? 0 : 2,
       bytes: events * 1829,
-      sealedAt: landed ? new Date(startOf(hour + (state === 'unsettled' ? 3 : 27)).getTime() + 609_000) : undefined,
-      events: known ? events : undefined,
-      quarantined: known ? (hour % 97 === 0 ? 3 : 0) : undefined,
-      shrunk: state === 'shrunk' ? { events: Math.floor(events / 2), at: startOf(hour + 30).toISOString() } : undefined,
-      problem:
-        state === 'unreadable'
-          ? new JobError('MANIFEST_UNREADABLE', sample.message ?? 'The manifest is not JSON.', { hint: 'Look at it.' })
-          : undefined,
-      files: [],
+      events: known ? events : null,
+      sealedAt: landed ? sealedAt.toISOString() : null,
+      ...(known && hour % 97 === 0 ? { quarantined: 3 } : {}),
+      ...(state === 'shrunk'
+        ? { shrunk: { events: Math.floor(events / 2), at: startOf(hour + 30).toISOString() } }
+        : {}),
     };
   });
-  return statusReport(
-    {
-      destination: sample.destination ?? 's3://acme-events/amplitude',
-      now,
-      range,
-      project: sample.project ?? '100011471',
-      hours,
-      withEvents,
-      warnings: sample.warnings ?? [],
-      requests: { listings: days, reads: withEvents ? days * 24 : 0, looks: 0 },
-    },
-    { withFiles: false, failOnGapsOlderThan: undefined, seconds: 1.234 },
-  );
+  const unreadable = hours.filter(({ state }) => state === 'unreadable');
+  const { message = 'The manifest is not JSON.' } = sample;
+  const status: Status = {
+    destination: sample.destination ?? 's3://acme-events/amplitude',
+    now: now.toISOString(),
+    range: { start: formatHour(range.start), end: formatHour(range.end) },
+    project: sample.project ?? '100011471',
+    hours,
+    problems: unreadable.map(({ hour }) => ({ hour, code: 'MANIFEST_UNREADABLE', message, hint: 'Look at it.' })),
+    warnings: sample.warnings ?? [],
+    requests: { listings: days, reads: withEvents ? days * 24 : 0, looks: 0 },
+    withEvents,
+  };
+  return statusReport(status, { failOnGapsOlderThan: undefined, seconds: 1.234 });
 }
 
 /** People work by day and rest at the weekend; the same hour has the same events in every run. */

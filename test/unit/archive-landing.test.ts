@@ -8,13 +8,13 @@ import { readMemberName } from '../../src/archive/names.ts';
 import type { OutputFormat } from '../../src/config/settings.ts';
 import { type Content, type Destination, Miscounted } from '../../src/destination/destination.ts';
 import { landAnswer } from '../../src/export/answer.ts';
-import type { LandedMember } from '../../src/export/decide.ts';
-import { landMember } from '../../src/export/member.ts';
+import { type LandedMember, landMember } from '../../src/export/member.ts';
 import type { Tally } from '../../src/export/tally.ts';
 import { crcHex } from '../../src/landing/manifest.ts';
 import { PrefixProject } from '../../src/landing/project.ts';
 import { gzipMember } from '../../src/simulator/gzip.ts';
 import {
+  collect,
   countOf,
   failure,
   memberOf,
@@ -40,13 +40,11 @@ function strictStore() {
     stream: async () => undefined,
     async put(key: string, content: Content) {
       stored.puts++;
-      const copies: Buffer[] = [];
-      for await (const chunk of content.open()) copies.push(Buffer.from(chunk));
-      const whole = Buffer.concat(copies);
+      const whole = await collect(content.open());
       const counted = countOf(whole);
       if (counted.bytes !== content.bytes || counted.crc32 !== content.crc32) {
         expect(await content.count()).to.deep.equal(counted);
-        throw new Miscounted(counted);
+        throw new Miscounted();
       }
       objects.set(key, whole);
     },
@@ -186,7 +184,7 @@ for (const reader of READERS) {
         });
       }
 
-      it('is the same bytes each time, also packed again without its bad lines', async () => {
+      it('is the same bytes each time, also compressed again without its bad lines', async () => {
         const { data } = cases['a bad line first'] as Case;
         const [first, second] = [await land(data, false), await land(data, false)];
         expect(second.stored.objects).to.deep.equal(first.stored.objects);
@@ -194,7 +192,7 @@ for (const reader of READERS) {
       });
 
       for (const [what, data] of Object.entries(NOT_EVENTS)) {
-        it(`is a broken answer where it is ${what}`, async () => {
+        it(`is a broken answer: ${what}`, async () => {
           const { destination, stored } = strictStore();
           const archive = await openWith(reader, await write([{ name: NAME, data }]), workDir);
           const landing = landNamed(archive.members[0] as Member, { destination, format, strict: false });
@@ -204,7 +202,7 @@ for (const reader of READERS) {
         });
       }
 
-      it('does not land where it is damaged', async () => {
+      it('does not land when it is damaged', async () => {
         const { destination, stored } = strictStore();
         for (const data of [gzipMember(JSON_LINES, { flipped: true }), gzipMember(JSON_LINES, { half: true })]) {
           const archive = await openWith(reader, await write([{ name: NAME, data }]), workDir);
@@ -228,7 +226,7 @@ function landNamed(
 }
 
 describe('a member in the json format', () => {
-  it('is sent once where its trailer tells the truth, twice where it does not', async () => {
+  it('is sent once when its trailer is right, twice when it is not', async () => {
     const puts = async (data: Buffer) => {
       const { destination, stored } = strictStore();
       await landNamed(memberOf([data]), { destination, format: 'json', strict: false });
@@ -241,7 +239,7 @@ describe('a member in the json format', () => {
 });
 
 describe('two members of one part', () => {
-  it('get the archive refused before anything is written', async () => {
+  it('are refused before anything is written', async () => {
     const bare = NAME.replace(/^.*\//, '');
     const hour = readMemberName(NAME)?.hour ?? Number.NaN;
     for (const reader of READERS) {
@@ -254,7 +252,7 @@ describe('two members of one part', () => {
       const landing = landAnswer({ start: hour, end: hour + 1 }, archive, new Date(), {
         destination: untouched,
         format: 'json',
-        project: PrefixProject.unknown(),
+        project: new PrefixProject(),
         tally: {} as Tally,
       } as unknown as Parameters<typeof landAnswer>[3]);
       expect((await failure(landing, 'ARCHIVE_REFUSED')).message).to.include(`"${bare}"`);

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { count } from '../../src/archive/inflate.ts';
 import { type BadLine, goodLines, LineScanner, quarantineLines } from '../../src/archive/lines.ts';
-import { countOf } from '../support/archive/fixtures.ts';
+import { collect, countOf } from '../support/archive/fixtures.ts';
 
 interface Found {
   readonly events: number;
@@ -53,8 +53,8 @@ function scan(chunks: Iterable<Buffer>, strict: boolean): Found {
 /** Copies of `whole` cut at `cuts`. */
 function cutAt(whole: Buffer, cuts: readonly number[]): Buffer[] {
   const borders = [...cuts.map((cut) => cut % (whole.length + 1)), whole.length].sort((a, b) => a - b);
-  return borders.map((to, at) => {
-    const from = borders[at - 1] ?? 0;
+  return borders.map((to, index) => {
+    const from = borders[index - 1] ?? 0;
     const piece = Buffer.allocUnsafeSlow(to - from);
     whole.copy(piece, 0, from, to);
     return piece;
@@ -67,12 +67,6 @@ async function* streamed(chunks: Iterable<Buffer>): AsyncGenerator<Buffer> {
     yield chunk;
     chunk.fill('}');
   }
-}
-
-async function consumed(chunks: AsyncIterable<Buffer>): Promise<Buffer> {
-  const copies: Buffer[] = [];
-  for await (const chunk of chunks) copies.push(Buffer.from(chunk));
-  return Buffer.concat(copies);
 }
 
 const anyCuts = fc.array(fc.nat({ max: 2000 }), { maxLength: 12 });
@@ -127,7 +121,7 @@ describe('LineScanner', () => {
     expect([...kinds].sort()).to.deep.equal(['event', 'invalid_json', 'not_an_object']);
   });
 
-  it('finds the same when every byte comes by itself', () => {
+  it('finds the same byte by byte', () => {
     fc.assert(
       fc.property(anything, fc.boolean(), (whole, strict) => {
         const bytes = [...whole].map((byte) => Buffer.from([byte]));
@@ -144,8 +138,8 @@ describe('LineScanner', () => {
     const start = 5 * 2 ** 20 + most + 1;
     const bad = [{ line: 3, start, end: start + most + 2, reason: 'invalid_json' as const }];
     for (const size of [256 * 1024, 2 ** 20 + 7, whole.length]) {
-      const chunks = Array.from({ length: Math.ceil(whole.length / size) }, (_, at) =>
-        Buffer.from(whole.subarray(at * size, (at + 1) * size)),
+      const chunks = Array.from({ length: Math.ceil(whole.length / size) }, (_, index) =>
+        Buffer.from(whole.subarray(index * size, (index + 1) * size)),
       );
       expect(scan(chunks, true), `chunks of ${size}`).to.deep.equal({ events: 3, bytes: whole.length, bad });
     }
@@ -159,12 +153,12 @@ describe('goodLines and quarantineLines', () => {
     readonly base64: string;
   }
 
-  it('share out exactly the bytes, whatever the chunks and whoever releases them', async () => {
+  it('split the bytes exactly, whatever the chunks', async () => {
     await fc.assert(
       fc.asyncProperty(anything, anyCuts, fc.boolean(), async (whole, cuts, strict) => {
         const { bad, events } = split(whole, strict);
-        const good = await consumed(goodLines(streamed(cutAt(whole, cuts)), bad));
-        const quarantine = await consumed(quarantineLines(streamed(cutAt(whole, cuts)), bad));
+        const good = await collect(goodLines(streamed(cutAt(whole, cuts)), bad));
+        const quarantine = await collect(quarantineLines(streamed(cutAt(whole, cuts)), bad));
 
         const lines = quarantine.toString().split('\n');
         expect(lines.pop()).to.equal('');
@@ -174,10 +168,10 @@ describe('goodLines and quarantineLines', () => {
         );
         const pieces: Buffer[] = [];
         let [from, taken] = [0, 0];
-        for (const [at, { start, end }] of bad.entries()) {
-          const content = Buffer.from(quarantined[at]?.base64 ?? '', 'base64');
-          expect(content.equals(whole.subarray(start, end)), `line ${bad[at]?.line}`).to.equal(true);
-          expect(content.toString('base64')).to.equal(quarantined[at]?.base64);
+        for (const [index, { start, end }] of bad.entries()) {
+          const content = Buffer.from(quarantined[index]?.base64 ?? '', 'base64');
+          expect(content.equals(whole.subarray(start, end)), `line ${bad[index]?.line}`).to.equal(true);
+          expect(content.toString('base64')).to.equal(quarantined[index]?.base64);
           pieces.push(good.subarray(taken, taken + start - from), content);
           taken += start - from;
           from = end;
@@ -195,7 +189,7 @@ describe('goodLines and quarantineLines', () => {
     await fc.assert(
       fc.asyncProperty(anything, anyCuts, async (whole, cuts) => {
         const { bad } = split(whole, false);
-        const kept = await consumed(goodLines(streamed([Buffer.from(whole)]), bad));
+        const kept = await collect(goodLines(streamed([Buffer.from(whole)]), bad));
         expect(await count(goodLines(streamed(cutAt(whole, cuts)), bad))).to.deep.equal(countOf(kept));
       }),
       { numRuns: 200 },
@@ -205,7 +199,7 @@ describe('goodLines and quarantineLines', () => {
   it('write a bad line of megabytes in pieces', async () => {
     const whole = Buffer.concat([Buffer.from('{"a":1}\n'), Buffer.alloc(3_000_001, 'x'), Buffer.from('\n{"b":2}\n')]);
     const { bad } = split(whole, false);
-    const cuts = Array.from({ length: 40 }, (_, at) => at * 77_777);
+    const cuts = Array.from({ length: 40 }, (_, index) => index * 77_777);
     let longest = 0;
     const copies: Buffer[] = [];
     for await (const chunk of quarantineLines(streamed(cutAt(whole, cuts)), bad)) {
@@ -219,7 +213,7 @@ describe('goodLines and quarantineLines', () => {
   });
 
   it('yield nothing of nothing', async () => {
-    expect(await consumed(goodLines(streamed([]), []))).to.have.length(0);
-    expect(await consumed(quarantineLines(streamed([Buffer.from('{}\n')]), []))).to.have.length(0);
+    expect(await collect(goodLines(streamed([]), []))).to.have.length(0);
+    expect(await collect(quarantineLines(streamed([Buffer.from('{}\n')]), []))).to.have.length(0);
   });
 });

@@ -32,18 +32,18 @@ describe('the memory of a chunk', () => {
   it('is given back once the next chunk is asked for, and not before', async () => {
     let before: Buffer | undefined;
     let back = 0;
-    let at = 0;
+    let offset = 0;
     for await (const chunk of inflate(memberOf([packed]))) {
       if (before !== undefined && detached(before)) back++;
-      expect(chunk.equals(json.subarray(at, at + chunk.length))).to.equal(true);
-      at += chunk.length;
+      expect(chunk.equals(json.subarray(offset, offset + chunk.length))).to.equal(true);
+      offset += chunk.length;
       before = chunk;
     }
-    expect(at).to.equal(json.length);
+    expect(offset).to.equal(json.length);
     expect(back).to.be.above(5);
   });
 
-  it('stays with who stops asking', async () => {
+  it('stays with a reader that stops', async () => {
     const chunks = inflate(memberOf([packed]));
     const first = (await chunks.next()).value as Buffer;
     await chunks.return(undefined);
@@ -51,7 +51,7 @@ describe('the memory of a chunk', () => {
     expect(first.equals(json.subarray(0, first.length))).to.equal(true);
   });
 
-  it('is left alone where it belongs to the source or to the pool', async () => {
+  it('is not touched when it belongs to the source or the pool', async () => {
     const source = [...pieces(packed, 10_000)];
     const neighbour = Buffer.from('neighbour in the pool');
     const member = {
@@ -102,12 +102,12 @@ describe('through', () => {
 
   for (const [how, end] of Object.entries({
     'is read to its end': async (chunks) => void (await collect(chunks)),
-    'is given up before its first chunk is asked for': async (chunks) => void (await chunks.return(undefined)),
-    'is given up after its first chunk': async (chunks) => {
+    'is stopped before its first chunk': async (chunks) => void (await chunks.return(undefined)),
+    'is stopped after its first chunk': async (chunks) => {
       await chunks.next();
       await chunks.return(undefined);
     },
-    'is given up while a chunk is asked for': async (chunks) => {
+    'is stopped while a chunk is on its way': async (chunks) => {
       await Promise.all([chunks.next(), chunks.next(), chunks.return(undefined)]);
     },
     'is thrown at': async (chunks) => {
@@ -120,7 +120,7 @@ describe('through', () => {
       const zlibStream = gunzip();
       await end(through(source, zlibStream));
       // What was never asked for a chunk has opened nothing.
-      const begun = how !== 'is given up before its first chunk is asked for';
+      const begun = how !== 'is stopped before its first chunk';
       expect(seen.closed).to.equal(begun);
       if (begun) expect(zlibStream.destroyed).to.equal(true);
     });
@@ -144,17 +144,17 @@ describe('through', () => {
     expect(error).to.have.property('message', 'the source broke');
   });
 
-  it('ends with the padding of a gzip stream, however much follows', async () => {
+  it('ends at the padding of a gzip stream, however long', async () => {
     const { source, seen } = slowToClose([packed, Buffer.alloc(300_000), Buffer.alloc(300_000)]);
     expect((await collect(through(source, gunzip()))).equals(json)).to.equal(true);
     expect(seen.closed).to.equal(true);
   });
 
-  it('packs what it is given, also in memory that is used again', async () => {
+  it('compresses chunks whose memory is used again', async () => {
     async function* reused() {
       const one = Buffer.allocUnsafeSlow(50_000);
-      for (let at = 0; at < json.length; at += one.length) {
-        const copied = json.copy(one, 0, at);
+      for (let start = 0; start < json.length; start += one.length) {
+        const copied = json.copy(one, 0, start);
         yield one.subarray(0, copied);
         one.fill(0);
       }

@@ -93,9 +93,9 @@ for (const reader of READERS) {
           }));
           const { members } = await openEntries(entries, options);
           expect(members.map(({ name }) => name)).to.deep.equal(entries.map(({ name }) => name));
-          for (const [at, member] of members.entries()) {
-            const { data } = entries[at] as { data: Buffer };
-            const json = jsons[at] as Buffer;
+          for (const [index, member] of members.entries()) {
+            const { data } = entries[index] as { data: Buffer };
+            const json = jsons[index] as Buffer;
             expect(member.bytes).to.equal(data.length);
             expect((await collect(member.open())).equals(data), 'before the trailer').to.equal(true);
             expect(await member.trailer()).to.deep.equal(countOf(json));
@@ -119,17 +119,17 @@ for (const reader of READERS) {
       });
 
       it('reads members at once and out of order, and one member twice at once', async () => {
-        const jsons = Array.from({ length: 6 }, (_, at) => noisyLines(4000, at + 1));
+        const jsons = Array.from({ length: 6 }, (_, index) => noisyLines(4000, index + 1));
         const { members } = await openEntries(
           jsons.map((json, part) => ({ name: NAME.replace('#0', `#${part}`), data: gzipMember(json) })),
         );
         const order = [5, 0, 3, 3, 1, 4, 2, 0];
-        const read = await Promise.all(order.map((at) => collect(inflate(members[at] as Member))));
-        for (const [at, content] of read.entries())
-          expect(content.equals(jsons[order[at] as number] as Buffer)).to.equal(true);
+        const read = await Promise.all(order.map((index) => collect(inflate(members[index] as Member))));
+        for (const [index, content] of read.entries())
+          expect(content.equals(jsons[order[index] as number] as Buffer)).to.equal(true);
       });
 
-      it('leaves out directories', async () => {
+      it('ignores directories', async () => {
         const { members } = await openEntries([
           { name: '100011471/', data: Buffer.alloc(0), directory: true },
           { name: NAME, data: GZ },
@@ -159,7 +159,7 @@ for (const reader of READERS) {
         expect((await openEntries([])).members).to.deep.equal([]);
       });
 
-      it('gives a reader up half way and reads again', async () => {
+      it('reads again after a reader stopped half way', async () => {
         const json = noisyEvent(2_000_000);
         const member = await only(gzipMember(json));
         for (let round = 0; round < 3; round++) {
@@ -175,7 +175,7 @@ for (const reader of READERS) {
         expect((await collect(inflate(member))).equals(json)).to.equal(true);
       });
 
-      it('never has its own memory given back', async () => {
+      it('keeps its own memory', async () => {
         const member = await only(GZ);
         await collect(inflate(member));
         await member.trailer();
@@ -235,7 +235,7 @@ for (const reader of READERS) {
         expect((await failure(open(bytes), 'ARCHIVE_REFUSED')).message).to.include(`"${NAME}"`);
       });
 
-      it('refuses names that only cleaning makes the same', async () => {
+      it('refuses names that are the same once cleaned', async () => {
         for (const name of [`x/../${NAME}`, `./${NAME}`, NAME.replace('/', '//')]) {
           const bytes = await write([
             { name, data: GZ },
@@ -245,7 +245,7 @@ for (const reader of READERS) {
         }
       });
 
-      it('passes over marks of completeness', async () => {
+      it('ignores marks of completeness', async () => {
         const archive = await openEntries([
           { name: '100011471/100011471_2026-11-20_5_complete', data: Buffer.alloc(0) },
           { name: NAME, data: GZ },
@@ -274,7 +274,7 @@ for (const reader of READERS) {
         { name: OTHER, data: GZ, method: 'deflated', dataDescriptor: true },
       ];
 
-      it('finds that the archive is cut short, wherever', async () => {
+      it('notices that the archive is cut short, at any byte', async () => {
         const bytes = await write(two, { zip64: true });
         const directory = bytes.indexOf('PK\x01\x02', 0, 'latin1');
         const places = [1, 2, 3, 4, 29, 60, GZ.length, directory - 1, directory, directory + 1, directory + 80];
@@ -288,7 +288,7 @@ for (const reader of READERS) {
         );
       });
 
-      it('finds that bytes are missing within', async () => {
+      it('notices missing bytes in the middle', async () => {
         const bytes = await write(two);
         for (const [from, to] of [
           [100, 101],
@@ -305,13 +305,13 @@ for (const reader of READERS) {
         const start = clean.indexOf(data);
         // Time, level and system in gzip's header and the bits that fill up the last byte say nothing of the content.
         const silent = [4, 5, 6, 7, 8, 9, data.length - 9];
-        for (let at = 0; at < data.length; at++) {
+        for (let offset = 0; offset < data.length; offset++) {
           const bytes = Buffer.from(clean);
-          bytes.writeUInt8(bytes.readUInt8(start + at) ^ (1 << (7 - (at % 3))), start + at);
+          bytes.writeUInt8(bytes.readUInt8(start + offset) ^ (1 << (7 - (offset % 3))), start + offset);
           const { members } = await open(bytes);
           const content = collect(inflate(members[0] as Member));
-          if (silent.includes(at)) expect((await content).equals(json), `byte ${at}`).to.equal(true);
-          else expect((await failure(content, 'ARCHIVE_BROKEN')).message, `byte ${at}`).to.include(NAME);
+          if (silent.includes(offset)) expect((await content).equals(json), `byte ${offset}`).to.equal(true);
+          else expect((await failure(content, 'ARCHIVE_BROKEN')).message, `byte ${offset}`).to.include(NAME);
         }
       });
 
@@ -352,7 +352,7 @@ for (const reader of READERS) {
         }
       }
 
-      it('says how an answer begins that is no archive', async () => {
+      it('quotes the beginning of an answer that is no archive', async () => {
         const page = '<!doctype html>\n<html><head><title>We are down for maintenance</title></head></html>\n';
         const error = await failure(open(Buffer.from(page)), 'ARCHIVE_BROKEN');
         expect(error.message).to.include('<!doctype html> <html><head><title>We are down for maintenance');
@@ -360,7 +360,7 @@ for (const reader of READERS) {
         await failure(open(Buffer.from('PKZIP is what they call it, but this is only text')), 'ARCHIVE_BROKEN');
       });
 
-      it('says that an answer is empty', async () => {
+      it('names an empty answer', async () => {
         expect((await failure(open(Buffer.alloc(0)), 'ARCHIVE_BROKEN')).message).to.include('the answer was empty');
       });
 
@@ -369,8 +369,8 @@ for (const reader of READERS) {
         /** An archive of one member whose directory says `value` at `offset`. */
         async function lying(method: 'stored' | 'deflated', offset: number, value: (is: number) => number) {
           const bytes = await write([{ name: NAME, data: gzipMember(noisyLines(2000)), method }]);
-          const at = bytes.indexOf(CENTRAL, 0, 'latin1') + offset;
-          bytes.writeUInt32LE(value(bytes.readUInt32LE(at)), at);
+          const place = bytes.indexOf(CENTRAL, 0, 'latin1') + offset;
+          bytes.writeUInt32LE(value(bytes.readUInt32LE(place)), place);
           return bytes;
         }
         const fields = { 'compressed size': 20, 'uncompressed size': 24, place: 42 };
@@ -539,7 +539,7 @@ for (const reader of READERS) {
         });
       }
 
-      it('gives a member up that is full of lines that are no events', async () => {
+      it('refuses a member with more than 100,000 bad lines', async () => {
         const error = await failure(
           examine(await only(text('x\n'.repeat(100_001))), { strict: false }),
           'ARCHIVE_BROKEN',

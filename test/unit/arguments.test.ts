@@ -10,14 +10,14 @@ const SAMPLE = defineCommand({
   summary: 'a sample',
   help: 'It does nothing.',
   examples: [],
+  argument: { value: 'DIR', example: './x', help: 'the folder' },
   flags: {
-    folder: { type: 'argument', value: 'DIR', example: './x', description: 'the folder' },
-    dryRun: { type: 'boolean', short: 'n', description: 'touch nothing' },
-    port: { type: 'whole', value: 'N', range: [0, 65_535], example: 80, default: '8300', description: 'the port' },
-    size: { type: 'choice', value: 'large', choices: ['small', 'large'], bare: 'small', description: 'the size' },
-    age: { type: 'age', value: 'AGE', bare: '0h', hint: 'Write 2d.', description: 'the age' },
-    tag: { type: 'text', value: 'TAG', repeatable: true, description: 'a tag' },
-    out: { type: 'path', value: 'FILE', description: 'the file' },
+    dryRun: { type: 'boolean', short: 'n', help: 'touch nothing' },
+    port: { type: 'whole', value: 'N', range: [0, 65_535], example: 80, default: '8300', help: 'the port' },
+    size: { type: 'choice', value: 'large', choices: ['small', 'large'], bare: 'small', help: 'the size' },
+    age: { type: 'age', value: 'AGE', bare: '0h', hint: 'Write 2d.', help: 'the age' },
+    tag: { type: 'text', value: 'TAG', repeatable: true, help: 'a tag' },
+    out: { type: 'path', value: 'FILE', help: 'the file' },
   },
   run: async () => 0,
 });
@@ -26,8 +26,8 @@ const problem = (...given: string[]) => read('x', ...given).wrong.map(({ message
 
 describe('arguments', () => {
   it('have the values of their flags, the defaults of those that are not given, and undefined without one', () => {
+    expect(read('x').argument).to.equal('x');
     expect(read('x').values).to.deep.equal({
-      folder: 'x',
       dryRun: false,
       port: 8300,
       size: undefined,
@@ -36,7 +36,6 @@ describe('arguments', () => {
       out: undefined,
     });
     expect(read('-n', '--port', '1', '--size', '--age', '--tag', 'a', '--tag=b', '--out=o', 'x').values).to.deep.equal({
-      folder: 'x',
       dryRun: true,
       port: 1,
       size: 'small',
@@ -73,6 +72,8 @@ describe('arguments', () => {
   });
 
   it('tell all values that are wrong, and throw for what they do not know', () => {
+    expect(problem('y')).to.deep.equal(['sample takes one DIR at a time.']);
+    expect(readArguments([], SAMPLE).wrong[0]?.hint).to.match(/sample \.\/x`$/);
     expect(problem('--size=medium', '--port=x', '--age=old', '--out=~ana/x')).to.have.length(4);
     for (const given of [['--nothing'], ['--size', 'large'], ['--tag'], ['--tag', '--out=x'], ['--dry-run=yes']]) {
       expect(() => read('x', ...given)).to.throw();

@@ -5,8 +5,8 @@ import { Random } from '../../src/simulator/random.ts';
 import { memoryPlace } from '../support/interleavings/places.ts';
 import { ANSWERS, CALM, HOUR, MANIFEST, runOnce, Schedule } from '../support/interleavings/schedule.ts';
 
-describe('an hour that other runs swap again and again', () => {
-  /** A destination where another run is quicker at the first `times` swaps. */
+describe('an hour that other runs seal again and again', () => {
+  /** A destination where another run is faster at the first `times` swaps. */
   async function contested(times: number) {
     const place = memoryPlace();
     await new Schedule(place, new Random(1, 1, 1), '').seal(ANSWERS.small);
@@ -30,7 +30,7 @@ describe('an hour that other runs swap again and again', () => {
     return { tally, swaps, manifest, keys: [...lying.keys()].filter((key) => key !== MANIFEST) };
   }
 
-  it('lands at the fifth swap, and leaves no object of the four that it lost', async () => {
+  it('lands at the fifth swap, and leaves no object of the four lost ones', async () => {
     const { tally, swaps, manifest, keys } = await contested(4);
     expect([swaps, tally.failed.size, manifest.events]).to.deep.equal([5, 0, 8]);
     expect(keys).to.have.members(manifest.objects.map(({ key }) => key));

@@ -1,12 +1,17 @@
+import zlib from 'node:zlib';
 import { expect } from 'chai';
-import { type Decision, decide, type MemberFacts, type Mode } from '../../src/export/decide.ts';
-import type { Manifest } from '../../src/landing/manifest.ts';
+import { type Decision, decide, type Mode } from '../../src/export/decide.ts';
+import type { ExaminedMember } from '../../src/export/member.ts';
+import { crcHex, type Manifest } from '../../src/landing/manifest.ts';
 
 /** A member by its part: its events, its content, its bad lines. */
 type Part = readonly [part: number, events: number, content?: string, badLines?: number];
 
 const nameOf = (part: number) => `7/7_2026-11-20_5#${part}.json.gz`;
-const sourceOf = (part: number, events: number, content = 'a') => ({ bytes: events * 10, crc32: `${content}${part}` });
+const sourceOf = (part: number, events: number, content = 'a') => ({
+  bytes: events * 10,
+  crc32: zlib.crc32(`${content}${part}`),
+});
 
 function manifest(parts: readonly Part[], { ending = '.json', events }: { ending?: string; events?: number } = {}) {
   return {
@@ -15,19 +20,19 @@ function manifest(parts: readonly Part[], { ending = '.json', events }: { ending
       key: `events/${part}${ending}`,
       events: count,
       member: nameOf(part),
-      source: sourceOf(part, count, content),
+      source: inManifest(sourceOf(part, count, content)),
     })),
     quarantine: parts.flatMap(([part, , , lines = 0]) => (lines > 0 ? [{ member: nameOf(part), lines }] : [])),
   } as unknown as Manifest;
 }
 
-const answer = (parts: readonly Part[]): MemberFacts[] =>
+const inManifest = ({ bytes, crc32 }: ReturnType<typeof sourceOf>) => ({ bytes, crc32: crcHex(crc32) });
+
+const answer = (parts: readonly Part[]) =>
   parts.map(([part, events, content, badLines = 0]) => ({
-    name: nameOf(part),
-    source: sourceOf(part, events, content),
-    events,
-    badLines,
-  }));
+    member: { name: nameOf(part) },
+    examined: { source: sourceOf(part, events, content), events, bad: Array(badLines) },
+  })) as unknown as ExaminedMember[];
 
 /** `land 0 1`: it lands, and the objects of parts 0 and 1 stay as they are. */
 function told(decision: Decision): string {
@@ -87,7 +92,7 @@ const CASES: readonly [string, Manifest | undefined, readonly Part[], Record<Mod
   ['a member less', manifest(SMALL), [[0, 3]], smaller('shrunk to 3', 'land 0')],
   ['a member less, more events', manifest(SMALL), [[0, 9]], smaller('shrunk to 9', 'land')],
   ['no data', manifest(SMALL), [], { ...smaller('shrunk to 0', 'land'), force: 'shrunk to 0' }],
-  // The manifest counts wrong, and the answer has all that it names.
+  // The manifest counts too many events, and the answer has all its members.
   [
     'all of it, counted as less',
     manifest(SMALL, { events: 7 }),
@@ -104,9 +109,9 @@ function smaller(stays: string, forced: string): Record<Mode, string> {
   return { export: stays, force: forced, 'force-empty': forced, repair: 'refuse' };
 }
 
-describe('what becomes of an hour', () => {
+describe('decide: what becomes of an hour', () => {
   for (const [what, old, parts, outcomes] of CASES) {
-    it(`that gets ${what}`, () => {
+    it(`with ${what}`, () => {
       for (const [mode, outcome] of Object.entries(outcomes)) {
         const decision = decide(old, answer(parts), { mode: mode as Mode, format: 'json' });
         expect(told(decision), mode).to.equal(outcome);

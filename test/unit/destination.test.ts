@@ -6,15 +6,15 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { S3Settings } from '../../src/config/settings.ts';
-import { contentOf, type Destination } from '../../src/destination/destination.ts';
-import { openDestination } from '../../src/destination/open.ts';
+import { contentOf, Miscounted } from '../../src/destination/destination.ts';
+import { NoCredentials } from '../../src/destination/s3/errors.ts';
 import { explain } from '../../src/destination/s3/explain.ts';
 import { JobError } from '../../src/errors.ts';
 import { destinationContract, failure, streamed } from '../support/destination-contract.ts';
+import { openBucket, openFolder } from '../support/destinations.ts';
 import { type FaultName, type S3Server, startS3Server } from '../support/s3-server/server.ts';
-import { type HeardLog, hearingLog, s3Settings } from '../support/settings.ts';
+import { hearingLog, s3Settings } from '../support/settings.ts';
 
-const never = new AbortController().signal;
 const small = contentOf(Buffer.from('{"a":1}\n'));
 
 const HOLDS_LOCK = `
@@ -27,14 +27,13 @@ const HOLDS_LOCK = `
 
 describe('destination: a folder', () => {
   let folder: string;
-  const open = (signal = never) =>
-    openDestination({ kind: 'file', folder }, { s3: s3Settings(''), signal, log: hearingLog() });
+  const open = () => openFolder(folder);
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'destination-'));
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
-  destinationContract(async (signal) => open(signal), { swapsAtOnce: false });
+  destinationContract(async (signal) => openFolder(folder, signal), { swapsAtOnce: false });
 
   it('ignores partial files and sweeps them', async () => {
     const hour = join(folder, 'events/date=1/hour=00');
@@ -49,7 +48,7 @@ describe('destination: a folder', () => {
     await open().sweep('events/date=1/hour=23');
   });
 
-  it('writes anew when another run sweeps its partial file away', async () => {
+  it('starts a write again when another run sweeps its partial file away', async () => {
     let opened = 0;
     const content = streamed(async function* () {
       opened++;
@@ -63,7 +62,7 @@ describe('destination: a folder', () => {
     expect(await readdir(join(folder, 'events'))).to.deep.equal(['a.json']);
   });
 
-  it('is locked by one run at a time, which the next one names', async () => {
+  it('is locked by one run at a time, and the next run names the holder', async () => {
     const [one, other] = [open(), open()];
     await one.lock();
     const error = (await failure(other.lock())) as JobError;
@@ -78,7 +77,7 @@ describe('destination: a folder', () => {
     expect(await readdir(folder)).to.deep.equal([]);
   });
 
-  it('is locked by exactly one of many that begin at once, again and again', async () => {
+  it('is locked by exactly one of many runs that start at once', async () => {
     let holders = 0;
     let locked = 0;
     const run = async () => {
@@ -100,7 +99,7 @@ describe('destination: a folder', () => {
     expect(locked).to.be.at.least(20);
   });
 
-  it('takes the lock of a killed run over', async () => {
+  it('takes over the lock of a killed run', async () => {
     const holder = spawn(process.execPath, ['-e', HOLDS_LOCK, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
     await once(holder.stdout, 'data');
     const error = (await failure(open().lock())) as JobError;
@@ -113,10 +112,7 @@ describe('destination: a folder', () => {
   });
 
   it('refuses a folder that cannot be made, at once', async () => {
-    const destination = openDestination(
-      { kind: 'file', folder: '/proc/no-such-folder' },
-      { s3: s3Settings(''), signal: never, log: hearingLog() },
-    );
+    const destination = openFolder('/proc/no-such-folder');
     expect(await failure(destination.lock())).to.include({ code: 'DESTINATION', endsRun: true });
     expect(await failure(destination.put('events/a.json', small))).to.include({ code: 'DESTINATION', endsRun: true });
   });
@@ -128,11 +124,7 @@ describe('destination: a folder', () => {
 
   it('says what to do when the folder is a file', async () => {
     await writeFile(join(folder, 'file'), '');
-    const destination = openDestination(
-      { kind: 'file', folder: join(folder, 'file') },
-      { s3: s3Settings(''), signal: never, log: hearingLog() },
-    );
-    const error = (await failure(destination.put('events/a', small))) as JobError;
+    const error = (await failure(openFolder(join(folder, 'file')).put('events/a', small))) as JobError;
     expect(error).to.be.instanceOf(JobError).and.include({ code: 'DESTINATION', endsRun: true });
     expect(error.hint).to.include('DESTINATION');
   });
@@ -140,31 +132,21 @@ describe('destination: a folder', () => {
 
 describe('destination: S3', () => {
   let server: S3Server;
-  const open = (
-    settings: Partial<S3Settings> = {},
-    signal = never,
-    {
-      log = hearingLog(),
-      ...multipart
-    }: { log?: HeardLog; multipart?: { aboveBytes: number; partBytes: number } } = {},
-  ) =>
-    openDestination(
-      { kind: 's3', bucket: 'bucket', prefix: 'some/prefix' },
-      { s3: s3Settings(server.url, settings), signal, log, ...multipart },
-    );
+  const open = (settings: Partial<S3Settings> = {}, options: Parameters<typeof openBucket>[2] = {}) =>
+    openBucket(server, settings, { prefix: 'some/prefix', ...options });
   beforeEach(async () => {
     server = await startS3Server({ buckets: ['bucket'], minPartBytes: 1000 });
   });
   afterEach(() => server.close());
 
-  destinationContract(async (signal) => open({}, signal));
+  destinationContract(async (signal) => open({}, { signal }));
 
   describe('in parts', () => {
-    destinationContract(async (signal) => open({}, signal, { multipart: { aboveBytes: 100, partBytes: 100_000 } }));
+    destinationContract(async (signal) => open({}, { signal, multipart: { aboveBytes: 100, partBytes: 100_000 } }));
 
     it('uploads in parts above the threshold, checked as a whole, and leaves no upload open', async () => {
       const bytes = Buffer.alloc(25_000, 'x');
-      const destination = open({}, never, { multipart: { aboveBytes: 10_000, partBytes: 10_000 } });
+      const destination = open({}, { multipart: { aboveBytes: 10_000, partBytes: 10_000 } });
       await destination.put('events/a.json', contentOf(bytes));
       expect(server.requests.map(({ operation }) => operation)).to.deep.equal([
         'CreateMultipartUpload',
@@ -180,7 +162,7 @@ describe('destination: S3', () => {
     });
   });
 
-  it('puts with length, CRC-32 and type, under the prefix', async () => {
+  it('puts under the prefix, with length, CRC-32 and type', async () => {
     await open({ kmsKeyId: 'arn:aws:kms:us-east-1:1:key/k' }).put('events/a.json', small);
     const [put] = server.requests;
     expect(put).to.include({ operation: 'PutObject', path: '/bucket/some/prefix/events/a.json' });
@@ -213,7 +195,7 @@ describe('destination: S3', () => {
     });
   }
 
-  it('names the permission that listing, reading and deleting lack', async () => {
+  it('names the permission that is missing for listing, reading and deleting', async () => {
     server.faults.push({ fault: 'access-denied' });
     const hint = async (promise: Promise<unknown>) => ((await failure(promise)) as JobError).hint;
     expect(await hint(Array.fromAsync(open().list('events/')))).to.include('s3:ListBucket');
@@ -228,20 +210,20 @@ describe('destination: S3', () => {
     expect(await failure(open({ credentials }).put('a', small))).to.include({ code: 'AWS_CREDENTIALS', exitCode: 4 });
   });
 
-  it('names a role that may not be assumed, which is no matter of the bucket', () => {
+  it('names a role that may not be assumed', () => {
     const refusal = Object.assign(
       new Error(
         'User: arn:aws:iam::1:user/kestra is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::1:role/exporter',
       ),
       { name: 'AccessDenied', $metadata: { httpStatusCode: 403 } },
     );
-    const at = { action: 'ListObjectsV2', key: '', bucket: 'b', name: 's3://b/', settings: s3Settings('') };
-    const error = explain(refusal, at) as JobError;
+    const attempted = { action: 'ListObjectsV2', key: '', name: 's3://b/', settings: s3Settings('') };
+    const error = explain(new NoCredentials('none', { cause: refusal }), attempted);
     expect(error).to.include({ code: 'AWS_CREDENTIALS', exitCode: 4 });
     expect(`${error.message} ${error.hint}`).to.include('role/exporter').and.include('external_id');
   });
 
-  it('reads an answer again that breaks off midway', async () => {
+  it('reads again where an answer breaks off midway', async () => {
     await open().put('manifests/a.json', small);
     server.faults.push({ operation: 'GetObject', fault: 'reset', times: 1 });
     expect((await open().read('manifests/a.json'))?.toString()).to.equal('{"a":1}\n');
@@ -257,7 +239,7 @@ describe('destination: S3', () => {
   });
 
   for (const fault of ['slow-down', 'internal-error', 'reset', 'bad-digest', 'conflict'] as const) {
-    it(`sends again after ${fault}, opening the content anew`, async () => {
+    it(`sends again after ${fault}, and opens the content again`, async () => {
       server.faults.push({ fault, operation: 'PutObject', times: 2 });
       let opened = 0;
       const content = {
@@ -273,7 +255,7 @@ describe('destination: S3', () => {
     });
   }
 
-  it('gives up after the attempts it was given, and says how many', async () => {
+  it('gives up after the configured attempts, and says how many', async () => {
     server.faults.push({ fault: 'slow-down' });
     const error = (await failure(open().put('events/a.json', small))) as JobError;
     expect(error).to.include({ code: 'DESTINATION_UNREACHABLE' });
@@ -284,20 +266,17 @@ describe('destination: S3', () => {
     server.faults.push({ fault: 'bad-digest' });
     expect(await failure(open().put('a', small))).to.include({ code: 'BAD_DIGEST', endsRun: false });
     server.faults.length = 0;
-    expect(await failure(open().put('a', { ...small, crc32: 1 }))).to.have.deep.property('counted', {
-      bytes: small.bytes,
-      crc32: small.crc32,
-    });
+    expect(await failure(open().put('a', { ...small, crc32: 1 }))).to.be.instanceOf(Miscounted);
   });
 
   const manifest = Buffer.from('{"a":1}\n');
   const other = Buffer.from('{"b":2}\n');
 
   for (const fault of ['not-implemented', 'no-condition'] as const) {
-    it(`swaps after a look where the store answers ${fault} to a condition, and says once that it is not safe`, async () => {
+    it(`reads before it swaps where the store answers ${fault} to a condition, and warns once`, async () => {
       server.faults.push({ fault, operation: 'PutObject', header: /^if-/ });
       const log = hearingLog();
-      const destination = open({}, never, { log });
+      const destination = open({}, { log });
       expect(await destination.swap('manifests/a.json', manifest, undefined)).to.equal('swapped');
       expect(server.requests.at(-1)?.headers).not.to.have.property('if-none-match');
       expect(await destination.swap('manifests/a.json', other, undefined)).to.equal('lost');
@@ -308,17 +287,17 @@ describe('destination: S3', () => {
     });
   }
 
-  it('swaps each of many hours at once where the store refuses the conditions of all', async () => {
+  it('swaps many hours at once where the store refuses conditions', async () => {
     server.faults.push({ fault: 'not-implemented', operation: 'PutObject', header: /^if-/ });
     const log = hearingLog();
-    const destination = open({}, never, { log });
+    const destination = open({}, { log });
     const keys = ['a', 'b', 'c', 'd'].map((name) => `manifests/${name}.json`);
     const outcomes = await Promise.all(keys.map((key) => destination.swap(key, manifest, undefined)));
     expect(outcomes).to.deep.equal(keys.map(() => 'swapped'));
     expect(log.lines.filter(({ message }) => /Two runs at once are not safe/.test(message))).to.have.length(1);
   });
 
-  it('swaps after a look what has no ETag: a gateway has none of files that came into its folder by themselves', async () => {
+  it('reads before it swaps an object without ETag, as gateways have of files that did not come through them', async () => {
     const key = 'bucket/some/prefix/manifests/a.json';
     const lies = (body: Buffer) =>
       server.objects.set(key, { body, size: body.length, etag: '', headers: {}, modifiedAt: new Date() });
@@ -333,7 +312,7 @@ describe('destination: S3', () => {
     expect((await destination.standing('manifests/a.json'))?.version).to.match(/^"/);
   });
 
-  it('reads its own swap back where the answer to it was lost', async () => {
+  it('reads its own swap back where the answer is lost', async () => {
     const destination = open();
     server.faults.push({ fault: 'lost-answer', operation: 'PutObject', times: 1 });
     expect(await destination.swap('manifests/a.json', manifest, undefined)).to.equal('swapped');
@@ -343,13 +322,13 @@ describe('destination: S3', () => {
     expect(server.requests.filter(({ method }) => method === 'PUT')).to.have.length(2);
   });
 
-  it('swaps again where the request was lost on its way', async () => {
+  it('swaps again where the request is lost', async () => {
     server.faults.push({ fault: 'reset', operation: 'PutObject', times: 1 });
     expect(await open().swap('manifests/a.json', manifest, undefined)).to.equal('swapped');
     expect(server.objects.get('bucket/some/prefix/manifests/a.json')?.body.equals(manifest)).to.equal(true);
   });
 
-  it('loses a swap whose answer was lost and whose manifest another run has swapped since', async () => {
+  it('loses a swap where another run has swapped since the answer was lost', async () => {
     server.faults.push({ fault: 'reset', operation: 'PutObject', times: 1 });
     const swapping = open().swap('manifests/a.json', manifest, undefined);
     await open().put('manifests/a.json', contentOf(other));
@@ -360,23 +339,18 @@ describe('destination: S3', () => {
   it('ends at once when the signal aborts while S3 is silent', async () => {
     server.faults.push({ fault: 'stall' });
     const stopper = new AbortController();
-    const put = failure(open({}, stopper.signal).put('a', small));
+    const put = failure(open({}, { signal: stopper.signal }).put('a', small));
     await pause(100);
-    const at = Date.now();
+    const abortedAt = Date.now();
     stopper.abort(new Error('stop'));
     expect(await put).to.have.property('message', 'stop');
-    expect(Date.now() - at).to.be.below(1000);
+    expect(Date.now() - abortedAt).to.be.below(1000);
   });
 
-  it('says that nobody listens at the endpoint', async () => {
+  it('says that nothing listens at the endpoint', async () => {
     const { url } = server;
     await server.close();
-    const error = (await failure(
-      openDestination(
-        { kind: 's3', bucket: 'bucket', prefix: '' },
-        { s3: s3Settings(url), signal: never, log: hearingLog() },
-      ).put('a', small),
-    )) as JobError;
+    const error = (await failure(openBucket({ url }).put('a', small))) as JobError;
     expect(error).to.include({ code: 'DESTINATION_UNREACHABLE', endsRun: true });
     expect(`${error.message} ${error.hint}`).to.include(url).and.include('AWS_ENDPOINT_URL_S3');
     server = await startS3Server();
@@ -391,10 +365,7 @@ describe('destination: S3 at the root of a bucket', () => {
   after(() => server.close());
 
   it('uses no prefix', async () => {
-    const destination: Destination = openDestination(
-      { kind: 's3', bucket: 'bucket', prefix: '' },
-      { s3: s3Settings(server.url), signal: never, log: hearingLog() },
-    );
+    const destination = openBucket(server, {}, { prefix: '' });
     await destination.put('events/a.json', small);
     expect([...server.objects.keys()]).to.deep.equal(['bucket/events/a.json']);
     expect((await Array.fromAsync(destination.list('events/'))).map(({ key }) => key)).to.deep.equal(['events/a.json']);

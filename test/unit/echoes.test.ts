@@ -38,7 +38,7 @@ const echo = fc.record({
 describe('what a server echoes of the keys', function () {
   this.timeout(60_000);
 
-  it('shows neither in an error nor in the log, wherever it is cut', async () => {
+  it('never appears in an error or the log, wherever it is cut', async () => {
     let answer = { status: 200, type: '', body: Buffer.alloc(0), broken: undefined as number | undefined };
     const server = await serve((_, response) => {
       const { status, type, body, broken } = answer;
@@ -82,14 +82,14 @@ describe('what a server echoes of the keys', function () {
           const shown = said.join('\n').toLowerCase();
           for (const hidden of [apiKey, secretKey]) {
             for (const form of [hidden, base64(hidden), Buffer.from(hidden).toString('base64url')]) {
-              for (let at = 0; at + 8 <= form.length; at++) {
-                expect(shown).not.to.include(form.slice(at, at + 8).toLowerCase());
+              for (let index = 0; index + 8 <= form.length; index++) {
+                expect(shown).not.to.include(form.slice(index, index + 8).toLowerCase());
               }
             }
           }
           const pair = base64(`${apiKey}:${secretKey}`);
-          for (let at = 0; at + 8 <= pair.length; at++)
-            expect(shown).not.to.include(pair.slice(at, at + 8).toLowerCase());
+          for (let index = 0; index + 8 <= pair.length; index++)
+            expect(shown).not.to.include(pair.slice(index, index + 8).toLowerCase());
         }),
         { numRuns: 200 },
       );

@@ -26,7 +26,7 @@ const PLACES: readonly [string, () => WeatheredPlace | Promise<WeatheredPlace>, 
 interface Played {
   readonly played: Schedule;
   readonly outcomes: readonly Outcome[];
-  /** Of a run after all others. */
+  /** The answer for one more run after all others. */
   readonly last: Answer;
   readonly when: string;
 }
@@ -67,7 +67,7 @@ describe(`runs on one hour at once (${SCHEDULES} schedules, KILL_SEED=${SEED})`,
         return { played, outcomes, last: ANSWERS[last], when };
       }
 
-      it('never leave a false manifest, nor fewer events than the best that was sealed', async () => {
+      it('never leave a false manifest or fewer events than were sealed before', async () => {
         const seen = { killed: 0, failed: 0, sealed: 0 };
         for (let nth = 0; nth < SCHEDULES * share; nth++) {
           const { played, outcomes, last, when } = await play(nth, 'export');
@@ -76,12 +76,12 @@ describe(`runs on one hour at once (${SCHEDULES} schedules, KILL_SEED=${SEED})`,
           for (const outcome of outcomes) seen[outcome]++;
           await played.expectMended(last);
         }
-        // A generator that never meets what it is for would prove nothing.
+        // A generator that never reaches an outcome proves nothing about it.
         if (SCHEDULES * share >= 80)
           for (const [what, times] of Object.entries(seen)) expect(times, what).to.be.above(2);
       });
 
-      it('take less only where a run is forced to, and no data not even then', async () => {
+      it('take less only where a run is forced to, and then still no empty answer', async () => {
         for (let nth = 0; nth < SCHEDULES * share; nth++) {
           const { played, when } = await play(nth, 'force');
           const events = played.manifests.map(eventsOf);

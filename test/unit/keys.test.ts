@@ -7,13 +7,13 @@ const name = { project: '100011471', hour: readHour('2026-11-20T05'), part: 0, g
 const FOLDER = 'date=2026-11-20/hour=05';
 
 describe('keys', () => {
-  it('are those of the contract', () => {
+  it('have the documented form', () => {
     expect(eventsKey(name, 'json')).to.equal(`events/${FOLDER}/100011471_2026-11-20T05_0.1.9f1c22ab.json`);
     expect(eventsKey(name, 'gzip')).to.equal(`events/${FOLDER}/100011471_2026-11-20T05_0.1.9f1c22ab.json.gz`);
     expect(quarantineKey(name)).to.equal(`quarantine/${FOLDER}/100011471_2026-11-20T05_0.1.9f1c22ab.jsonl`);
   });
 
-  it('say all that they were made of, each another name', () => {
+  it('give back all that they were made of, and never look alike', () => {
     const names = fc.record({
       project: fc.integer({ min: 1, max: 2 ** 31 }).map(String),
       hour: fc.integer({ min: 0, max: 1_000_000 }),
@@ -32,7 +32,7 @@ describe('keys', () => {
     );
   });
 
-  it('of others are not taken for ours', () => {
+  it('of other programs are not taken for ours', () => {
     for (const key of [
       'events/',
       'events/.DS_Store',

@@ -18,7 +18,7 @@ describe('plan: the range', () => {
     expect(text({ lookbackDays: '1' })).to.equal('2026-11-20T10 2026-11-21T10');
   });
 
-  it('is what flags say, which beat the environment', () => {
+  it('follows the flags, which beat the environment', () => {
     expect(text({ start: '2026-11-20', end: '2026-11-21' })).to.equal('2026-11-20T00 2026-11-21T00');
     const environment = { start: '2026-11-01', end: '2026-11-02' } as object;
     expect(text({}, environment)).to.equal('2026-11-01T00 2026-11-02T00');
@@ -27,11 +27,11 @@ describe('plan: the range', () => {
     expect(text({ lookbackDays: '2' }, environment)).to.equal('2026-10-31T00 2026-11-02T00');
   });
 
-  it('ends with the last ready hour where only a start is given', () => {
+  it('ends at the last ready hour where only a start is given', () => {
     expect(text({ start: '2026-11-20' })).to.equal('2026-11-20T00 2026-11-21T10');
   });
 
-  it('takes yesterday as a whole, never an hour of two days', () => {
+  it('takes the whole of yesterday and no hour of another day', () => {
     expect(text({ yesterday: true })).to.equal('2026-11-20T00 2026-11-21T00');
     expect(text({ yesterday: true }, { timezone: 'America/New_York' })).to.equal('2026-11-20T05 2026-11-21T05');
   });
@@ -68,7 +68,7 @@ describe('plan: the hours', () => {
   );
   const asked = ({ hours }: ReturnType<typeof plan>) => [...hours].map(([h, reason]) => `${formatHour(h)} ${reason}`);
 
-  it('asks for every gap in as few requests as allowed, and names what is pending', () => {
+  it('asks for every gap in as few requests as allowed, and names pending hours', () => {
     const { windows, pending, skipped } = plan({});
     expect(windows.map(({ start, end }) => `${formatHour(start)} ${formatHour(end)}`)).to.deep.equal([
       '2026-11-20T00 2026-11-21T00',
@@ -78,7 +78,7 @@ describe('plan: the hours', () => {
     expect(skipped).to.equal(0);
   });
 
-  it('fills holes and nothing else', () => {
+  it('asks for holes and nothing else', () => {
     const { '2026-11-20T03': _, '2026-11-20T04': __, '2026-11-20T09': ___, ...sealed } = settledAll;
     const made = plan(sealed, { settleHours: 0 });
     expect(plannedRequests(made).map(({ start, end, reason }) => [start, end, reason])).to.deep.equal([
@@ -88,14 +88,14 @@ describe('plan: the hours', () => {
     expect(made.skipped).to.equal(31);
   });
 
-  it('asks once more for an hour that was sealed before it could settle, when it has the age', () => {
+  it('asks once more for an hour that was sealed before it could settle, once it is old enough', () => {
     const fresh = { ...settledAll, '2026-11-20T05': '2026-11-20T08:10:00Z', '2026-11-20T20': '2026-11-20T23:10:00Z' };
     expect(asked(plan(fresh))).to.deep.equal(['2026-11-20T05 unsettled']);
     const { '2026-11-20T05': _, ...gap } = fresh;
     expect(asked(plan(gap))).to.deep.equal(['2026-11-20T05 gap']);
   });
 
-  it('takes the border of settling to the second', () => {
+  it('draws the line of settling to the second', () => {
     const at = (sealed: string, when: string) =>
       asked(plan({ ...settledAll, '2026-11-20T05': sealed }, { now: new Date(when), range: one })).length;
     const one = { start: hour('2026-11-20T05'), end: hour('2026-11-20T06') };
@@ -110,7 +110,7 @@ describe('plan: the hours', () => {
     expect(asked(plan(fresh, { settleHours: 0 }))).to.deep.equal([]);
   });
 
-  it('asks again for what a clock that was ahead has sealed', () => {
+  it('asks again for hours that a clock ahead of time has sealed', () => {
     const sealed = { ...settledAll, '2026-11-20T05': '2026-11-21T12:36:00Z', '2026-11-21T08': '2026-11-23T00:00:00Z' };
     for (const settleHours of [0, 24]) {
       expect(asked(plan(sealed, { settleHours }))).to.deep.equal([
@@ -120,13 +120,13 @@ describe('plan: the hours', () => {
     }
   });
 
-  it('with force asks for every ready hour', () => {
+  it('asks for every ready hour with force', () => {
     const made = plan(settledAll, { force: true });
     expect(made.hours.size).to.equal(34);
     expect([...new Set(made.hours.values())]).to.deep.equal(['forced']);
   });
 
-  it('plans nothing for a range that lies ahead', () => {
+  it('plans nothing for a range in the future', () => {
     const ahead = { start: hour('2026-12-01T00'), end: hour('2026-12-02T00') };
     const made = plan({}, { range: ahead });
     expect([made.windows.length, made.pending.length]).to.deep.equal([0, 24]);

@@ -1,23 +1,32 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { answerFault, kindOf, readNotFound, readRetryAfter } from '../../src/amplitude/answers.ts';
 import { ClockCheck } from '../../src/amplitude/clock.ts';
-import type { Fault } from '../../src/amplitude/faults.ts';
-import { readNotFound } from '../../src/amplitude/not-found.ts';
-import { nextStep as next, pauseBefore, pauseForLimit } from '../../src/amplitude/policy.ts';
-import { answerFault, kindOf, readRetryAfter } from '../../src/amplitude/statuses.ts';
+import { type Fault, RequestFault } from '../../src/amplitude/faults.ts';
+import { Attempts } from '../../src/amplitude/policy.ts';
 import { JobError } from '../../src/errors.ts';
 import { readHour } from '../../src/hours.ts';
 
-type Progress = Parameters<typeof next>[1];
-const NO_LIMIT = { waitedMs: 0, mostMs: 900_000, othersServed: false };
-const nextStep = (kind: Fault, at: Omit<Progress, 'limit'>, limit: Progress['limit'] = NO_LIMIT) =>
-  next(kind, { ...at, limit });
-const window = { start: readHour('2026-11-20T00'), end: readHour('2026-11-21T00') };
+const start = readHour('2026-11-20T00');
+const windowOf = (hours: number) => ({ start, end: start + hours });
+const SETTINGS = { maxAttempts: 5, backoffMs: 1000, rateLimitWaitMs: 900_000 };
+
+/** A fault of `kind` again and again: what follows the first, the second, and so on. */
+function stepsAfter(
+  kind: Fault,
+  { hours = 24, times = 5, random = 0, retryAfterMs = undefined as number | undefined, answers = 0, ...changed },
+) {
+  const attempts = new Attempts(windowOf(hours), { ...SETTINGS, ...changed }, () => random);
+  const fault = new RequestFault(kind, windowOf(hours), 'it failed', { retryAfterMs });
+  return Array.from({ length: times }, (_, nth) => attempts.after(fault, nth * answers));
+}
 
 describe('policy: what follows a fault', () => {
-  const steps = (kind: Fault, hours: number, maxAttempts = 5) =>
-    [1, 2, 3, 4, 5].slice(0, maxAttempts).map((attempt) => nextStep(kind, { attempt, maxAttempts, hours }));
-  const row = (kind: Fault, hours: number) => steps(kind, hours).join(' ');
+  const row = (kind: Fault, hours: number, changed: Partial<typeof SETTINGS> = {}) =>
+    stepsAfter(kind, { hours, ...changed })
+      .map((step) => step.kind)
+      .join(' ');
+  const first = (kind: Fault, hours: number) => stepsAfter(kind, { hours })[0]?.kind;
 
   it('retries faults of the server twice, then halves', () => {
     for (const kind of ['server', 'stall', 'truncated', 'archive', 'not-events'] as const) {
@@ -26,80 +35,79 @@ describe('policy: what follows a fault', () => {
     }
   });
 
-  it('halves at once on 504, too large and a 400 that says nothing', () => {
-    for (const kind of ['gateway-timeout', 'too-large', 'refused'] as const) {
-      expect(nextStep(kind, { attempt: 1, maxAttempts: 5, hours: 2 })).to.equal('halve');
-    }
+  it('halves at once for a 504, a window that is too large and a 400 without a reason', () => {
+    for (const kind of ['gateway-timeout', 'too-large', 'refused'] as const) expect(first(kind, 2)).to.equal('halve');
     expect(row('gateway-timeout', 1)).to.equal('retry retry retry retry give-up');
-    expect(nextStep('too-large', { attempt: 1, maxAttempts: 5, hours: 1 })).to.equal('give-up');
-    expect(nextStep('refused', { attempt: 1, maxAttempts: 5, hours: 1 })).to.equal('give-up');
+    expect(first('too-large', 1)).to.equal('give-up');
+    expect(first('refused', 1)).to.equal('give-up');
   });
 
-  it('never halves for a refused connection or the answer to another question', () => {
+  it('never halves for a refused connection or an archive of other hours', () => {
     for (const kind of ['unreachable', 'refused-archive'] as const) {
       expect(row(kind, 24)).to.equal('retry retry retry retry give-up');
     }
   });
 
-  it('waits for a limit, which is no attempt, as long as the patience lasts', () => {
-    const at = (waitedMs: number, othersServed = false) =>
-      nextStep('rate-limit', { attempt: 5, maxAttempts: 5, hours: 24 }, { waitedMs, mostMs: 900_000, othersServed });
-    expect([at(0), at(899_999)]).to.deep.equal(['wait', 'wait']);
-    expect(at(900_000)).to.equal('stop-run');
-    expect(at(900_000, true)).to.equal('give-up');
+  it('waits for a limit as long as the patience lasts, and counts no attempt', () => {
+    const limited = { maxAttempts: 1, rateLimitWaitMs: 3000, random: 1 };
+    const kinds = (answers: number) => stepsAfter('rate-limit', { ...limited, answers }).map((step) => step.kind);
+    expect(kinds(0)).to.deep.equal(['wait', 'wait', 'stop-run', 'stop-run', 'stop-run']);
+    expect(kinds(1)).to.deep.equal(['wait', 'wait', 'give-up', 'give-up', 'give-up']);
+    const last = stepsAfter('rate-limit', limited).at(-1);
+    expect('fault' in (last ?? {}) && last).to.have.nested.property(
+      'fault.why',
+      'it failed, also after waiting for 3.0 s',
+    );
   });
 
-  it('stops the run for a proxy that is not there after all attempts', () => {
+  it('stops the run after all attempts for a proxy that does not answer', () => {
     expect(row('proxy', 24)).to.equal('retry retry retry retry stop-run');
   });
 
-  it('stops the run for refused credentials and a name that nobody knows, and retries nothing that is our own error', () => {
-    for (const kind of ['credentials', 'no-connection'] as const) {
-      expect(nextStep(kind, { attempt: 1, maxAttempts: 5, hours: 24 })).to.equal('stop-run');
-    }
+  it('stops the run for refused credentials and an unknown host, and never retries our own errors', () => {
+    for (const kind of ['credentials', 'no-connection'] as const) expect(first(kind, 24)).to.equal('stop-run');
     for (const kind of ['parameter', 'redirect', 'unexpected', 'not-amplitude'] as const) {
-      expect(nextStep(kind, { attempt: 1, maxAttempts: 5, hours: 24 })).to.equal('give-up');
+      expect(first(kind, 24)).to.equal('give-up');
     }
   });
 
   it('makes no more attempts than allowed', () => {
-    expect(nextStep('server', { attempt: 1, maxAttempts: 1, hours: 1 })).to.equal('give-up');
-    expect(nextStep('unreachable', { attempt: 3, maxAttempts: 3, hours: 24 })).to.equal('give-up');
+    expect(row('server', 1, { maxAttempts: 1 })).to.match(/^give-up/);
+    expect(row('unreachable', 24, { maxAttempts: 3 })).to.match(/^retry retry give-up/);
   });
 });
 
 describe('policy: pauses', () => {
-  it('double with full jitter up to a minute, and respect Retry-After', () => {
-    const ranges = [1, 2, 3, 4, 5, 6, 7, 8].map((attempt) =>
-      pauseBefore(attempt, { backoffMs: 1000, retryAfterMs: undefined, random: 1 }),
-    );
-    expect(ranges).to.deep.equal([1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]);
+  const pauses = (kind: Fault, changed: Parameters<typeof stepsAfter>[1]) =>
+    stepsAfter(kind, { maxAttempts: 100, ...changed }).map((step) => ('pauseMs' in step ? step.pauseMs : step.kind));
+
+  it('double with full jitter up to a minute, and keep to Retry-After', () => {
+    expect(pauses('unreachable', { times: 8, random: 1 })).to.deep.equal([
+      1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000,
+    ]);
     fc.assert(
-      fc.property(
-        fc.integer({ min: 1, max: 20 }),
-        fc.double({ min: 0, max: 0.999, noNaN: true }),
-        (attempt, random) => {
-          const ms = pauseBefore(attempt, { backoffMs: 1000, retryAfterMs: undefined, random });
-          expect(ms).to.be.within(0, Math.min(60_000, 1000 * 2 ** (attempt - 1)));
-          expect(pauseBefore(attempt, { backoffMs: 1000, retryAfterMs: 90_000, random })).to.equal(90_000);
-        },
-      ),
+      fc.property(fc.double({ min: 0, max: 0.999, noNaN: true }), (random) => {
+        pauses('unreachable', { times: 20, random }).forEach((ms, nth) => {
+          expect(ms).to.be.within(0, Math.min(60_000, 1000 * 2 ** nth));
+        });
+        expect(new Set(pauses('unreachable', { times: 20, random, retryAfterMs: 90_000 }))).to.deep.equal(
+          new Set([90_000]),
+        );
+      }),
     );
   });
 
-  it('for a limit double from half of the range up to a minute, also where back-off is switched off', () => {
-    const pauses = (random: number, changed: { backoffMs?: number; retryAfterMs?: number; leftMs?: number } = {}) =>
-      [1, 2, 3, 7, 8].map((nth) =>
-        pauseForLimit(nth, { backoffMs: 1000, retryAfterMs: undefined, leftMs: 900_000, random, ...changed }),
-      );
-    expect(pauses(0)).to.deep.equal([500, 1000, 2000, 30_000, 30_000]);
-    expect(pauses(1)).to.deep.equal([1000, 2000, 4000, 60_000, 60_000]);
-    expect(pauses(0, { backoffMs: 0 })).to.deep.equal(pauses(0));
-    expect(pauses(0, { retryAfterMs: 90_000 })).to.deep.equal(Array(5).fill(90_000));
-    expect(pauses(0, { retryAfterMs: 90_000, leftMs: 700 })).to.deep.equal(Array(5).fill(700));
+  it('for a limit are at least half of the range, also without back-off', () => {
+    const limits = (random: number, changed: Parameters<typeof stepsAfter>[1] = {}) =>
+      pauses('rate-limit', { times: 8, random, ...changed });
+    expect(limits(0)).to.deep.equal([500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
+    expect(limits(1)).to.deep.equal([1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]);
+    expect(limits(0, { backoffMs: 0 })).to.deep.equal(limits(0));
+    expect(limits(0, { retryAfterMs: 90_000 })).to.deep.equal(Array(8).fill(90_000));
+    expect(limits(0, { retryAfterMs: 90_000, rateLimitWaitMs: 700, times: 2 })).to.deep.equal([700, 'stop-run']);
   });
 
-  it('read Retry-After as seconds or a date, up to 300 s', () => {
+  it('take Retry-After as seconds or a date, up to 300 s', () => {
     const now = new Date('2026-11-21T12:00:00Z');
     expect(readRetryAfter('7', now)).to.equal(7000);
     expect(readRetryAfter('Sat, 21 Nov 2026 12:00:30 GMT', now)).to.equal(30_000);
@@ -112,8 +120,8 @@ describe('policy: pauses', () => {
 
 describe('policy: what a status means', () => {
   const fault = (status: number, headers: Record<string, string>, text: string, baseUrl = 'https://amplitude.com') => {
-    const body = { text, whole: true, broken: undefined };
-    return answerFault(window, status, headers, body, { redact: (shown) => shown, now: new Date(), baseUrl });
+    const body = { text, end: 'whole' } as const;
+    return answerFault(windowOf(24), { status, headers, body }, { redact: (shown) => shown, now: new Date(), baseUrl });
   };
 
   for (const [body, kind] of [
@@ -132,7 +140,7 @@ describe('policy: what a status means', () => {
     it(`takes 400 with "${body.slice(0, 50)}" for ${kind}`, () => expect(kindOf(400, body)).to.equal(kind));
   }
 
-  it('tells the other statuses apart', () => {
+  it('gives every other status its fault', () => {
     const kinds = [401, 403, 413, 429, 500, 502, 503, 504, 302, 418].map((status) => kindOf(status, ''));
     expect(kinds).to.deep.equal([
       'credentials',
@@ -154,7 +162,7 @@ describe('policy: what a status means', () => {
     expect(message).not.to.include('\n');
   });
 
-  it('names the host, its region and the host of the other for 401 and 403', () => {
+  it('names the host, its region and the host of the other region for 401 and 403', () => {
     for (const status of [401, 403]) {
       const { message, hint, exitCode, endsRun } = fault(status, {}, '');
       expect(message).to.include(`amplitude.com (region us) refused the keys, HTTP ${status}`);
@@ -177,8 +185,8 @@ describe('policy: what a status means', () => {
 });
 
 describe('policy: what a 404 means', () => {
-  const kind = (text: string, type?: string, broken?: 'late' | 'cut') =>
-    readNotFound(type, { text, whole: broken === undefined, broken });
+  const kind = (text: string, type?: string, end: 'whole' | 'late' | 'cut' = 'whole') =>
+    readNotFound({ text, end }, type);
 
   it('is no data in the words of Amplitude, also in JSON, and without a body', () => {
     expect(kind('Raw data files were not found.')).to.equal('no-data');
@@ -188,7 +196,7 @@ describe('policy: what a 404 means', () => {
     for (const empty of ['', ' \r\n', '\uFEFF']) expect(kind(empty, 'text/html')).to.equal('no-data');
   });
 
-  it('is of something else in HTML, other JSON, no text, or the words of a gateway', () => {
+  it('is foreign in HTML, in other JSON, in binary, or in the words of a gateway', () => {
     for (const [text, type] of [
       ['<html><body>Not Found</body></html>', 'text/plain'],
       ['  <!doctype html>', undefined],
@@ -207,12 +215,12 @@ describe('policy: what a 404 means', () => {
     }
   });
 
-  it('is taken for no data, to be quoted, in other plain text', () => {
+  it('is no data and is quoted in other plain text', () => {
     expect(kind('Nothing there.', 'text/plain')).to.equal('other-words');
     expect(kind('Nothing there.')).to.equal('other-words');
   });
 
-  it('is unknown where the body breaks off before it said anything', () => {
+  it('is unknown where the body breaks off too early', () => {
     for (const broken of ['late', 'cut'] as const) {
       expect([kind('', undefined, broken), kind('Nothing', undefined, broken)]).to.deep.equal(['unknown', 'unknown']);
     }
@@ -228,12 +236,12 @@ describe('policy: the clock', () => {
   };
   const date = 'Sat, 21 Nov 2026 12:00:00 GMT';
 
-  it('may be five minutes off and no more, to either side', () => {
+  it('may be up to five minutes off, ahead or behind', () => {
     for (const time of ['11:55:00', '12:00:00', '12:05:00']) check(date, time);
     for (const time of ['11:54:59', '12:05:01']) expect(() => check(date, time)).to.throw(JobError, 'minutes apart');
   });
 
-  it('is wrong with both times, how far apart they are, and what to do', () => {
+  it('fails with both times, how far apart they are, and what to do', () => {
     const tell = (sent: string) => {
       try {
         check(date, sent);
@@ -250,13 +258,13 @@ describe('policy: the clock', () => {
     expect(tell('12:10:00').hint).to.include('NTP').and.include('container');
   });
 
-  it('is right where the answer tells any time from the request to its arrival', () => {
+  it('is right where the answer has any time between request and arrival', () => {
     check(date, '11:50:00', '12:10:00');
     check(date, '12:00:00', '12:10:00');
     expect(() => check(date, '12:06:00', '12:10:00')).to.throw(JobError, '6 minutes apart');
   });
 
-  it('is judged by the first answer that tells the time, and then for all', () => {
+  it('is judged by the first answer that tells the time, for all later ones too', () => {
     const clock = check(undefined, '15:00:00');
     clock.check('some day', at('15:00:00'), at('15:00:00'));
     expect(() => clock.check(date, at('15:00:00'), at('15:00:00'))).to.throw(JobError);

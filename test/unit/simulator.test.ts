@@ -1,14 +1,10 @@
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
-import { buffer as readAll } from 'node:stream/consumers';
 import { constants, crc32, createGunzip, gunzipSync } from 'node:zlib';
 import { expect } from 'chai';
-import JSZip from 'jszip';
-import yauzl from 'yauzl';
 import { UsageError } from '../../src/errors.ts';
 import { formatHour, type Hour, readHour } from '../../src/hours.ts';
-import { gzipMember, gzipRepeated } from '../../src/simulator/gzip.ts';
 import {
   eventsOfHour,
   expectedHour,
@@ -21,39 +17,18 @@ import {
   type SimulatorOptions,
   startSimulator,
 } from '../../src/simulator/simulator.ts';
-import { type ZipEntry, type ZipOptions, zip } from '../../src/simulator/zip.ts';
+import { type Unzipped as Member, unzip } from '../support/archive/fixtures.ts';
 
 const NOW = new Date('2026-11-22T00:00:00Z');
 const DAY = readHour('2026-11-20T00');
 const KEYS = `Basic ${btoa('simulator-key:simulator-secret')}`;
 const SCALE = 40;
 const counts = (hour: Hour) => eventsOfHour(1, hour, SCALE);
-const hours = Array.from({ length: 24 }, (_, at) => DAY + at);
+const hours = Array.from({ length: 24 }, (_, index) => DAY + index);
 /** An hour with several parts, and one without any. */
 const BUSY = hours.find((hour) => counts(hour).parts.length > 1) ?? Number.NaN;
-const QUIET = Array.from({ length: 240 }, (_, at) => DAY - at).find((hour) => counts(hour).events === 0) ?? Number.NaN;
-
-interface Member {
-  name: string;
-  data: Buffer;
-  entry: yauzl.Entry;
-  crcIsRight: boolean;
-}
-
-async function unzip(archive: Buffer): Promise<Member[]> {
-  const file = await yauzl.fromBufferPromise(archive, { decodeStrings: false });
-  const members: Member[] = [];
-  for await (const entry of file.eachEntry()) {
-    const data = await readAll(await file.openReadStreamPromise(entry));
-    const name = (entry.fileName as unknown as Buffer).toString();
-    members.push({ name, data, entry, crcIsRight: crc32(data) === entry.crc32 });
-  }
-  return members;
-}
-
-async function write(entries: ZipEntry[], options?: ZipOptions): Promise<Buffer> {
-  return readAll(Readable.from(zip(entries, options)));
-}
+const QUIET =
+  Array.from({ length: 240 }, (_, index) => DAY - index).find((hour) => counts(hour).events === 0) ?? Number.NaN;
 
 const wire = (hour: Hour) => formatHour(hour).replaceAll('-', '');
 const linesIn = (json: Buffer) => json.toString().split('\n').slice(0, -1);
@@ -98,10 +73,10 @@ describe('simulator', () => {
       expect(members.map(({ name }) => name)).to.deep.equal(expected.parts.map(({ name }) => name));
       expect(members[0]?.name).to.match(/^100011471\/100011471_2026-11-20_\d{1,2}#0\.json\.gz$/);
       expect(members[0]?.name).not.to.match(/_0\d#/);
-      for (const [at, { data, crcIsRight, entry }] of members.entries()) {
+      for (const [index, { data, crcIsRight, entry }] of members.entries()) {
         expect(crcIsRight).to.equal(true);
         expect(entry.compressionMethod).to.equal(0);
-        expect(gunzipSync(data).equals(expected.parts[at]?.json ?? Buffer.alloc(0))).to.equal(true);
+        expect(gunzipSync(data).equals(expected.parts[index]?.json ?? Buffer.alloc(0))).to.equal(true);
       }
       const lines = expected.parts.flatMap(({ json }) => linesIn(json));
       expect(lines).to.have.length(expected.events);
@@ -142,16 +117,16 @@ describe('simulator', () => {
     });
 
     it('has a day curve, between one and three parts, and quiet hours but never two in a row', () => {
-      const many = Array.from({ length: 24 * 100 }, (_, at) => DAY + at);
+      const many = Array.from({ length: 24 * 100 }, (_, index) => DAY + index);
       const all = many.map((hour) => eventsOfHour(1, hour, 200));
       const quiet = all.filter(({ events }) => events === 0).length;
       expect(quiet / all.length).to.be.within(0.05, 0.11);
-      expect(all.some(({ events }, at) => events === 0 && all[at - 1]?.events === 0)).to.equal(false);
+      expect(all.some(({ events }, index) => events === 0 && all[index - 1]?.events === 0)).to.equal(false);
       expect(new Set(all.map(({ parts }) => parts.length))).to.deep.equal(new Set([0, 1, 2, 3]));
-      const at = (hh: number) =>
+      const countsAt = (hh: number) =>
         many.filter((hour) => hour % 24 === hh).map((hour) => eventsOfHour(1, hour, 200).events);
       const mean = (list: number[]) => list.reduce((sum, value) => sum + value, 0) / list.length;
-      expect(mean(at(12))).to.be.above(3 * mean(at(3)));
+      expect(mean(countsAt(12))).to.be.above(3 * mean(countsAt(3)));
       for (const { events, parts } of all) expect(parts.reduce((sum, part) => sum + part, 0)).to.equal(events);
     });
 
@@ -163,24 +138,21 @@ describe('simulator', () => {
       expect((await ask(BUSY)).status).to.equal(404);
     });
 
-    it('holds members deflated where told so, and announces the length where told so', async () => {
-      await start({ compression: 'deflated', contentLength: true });
-      const response = await ask(BUSY);
-      const archive = Buffer.from(await response.arrayBuffer());
-      expect(response.headers.get('content-length')).to.equal(archive.length.toString());
-      const [first] = await unzip(archive);
+    it('deflates members on demand', async () => {
+      await start({ compression: 'deflated' });
+      const [first] = await unzip(await archiveOf(BUSY));
       expect(first?.entry.compressionMethod).to.equal(8);
       expect(first?.crcIsRight).to.equal(true);
     });
 
-    it('streams parts that are too large to be held', async () => {
+    it('streams parts too large for memory', async () => {
       await start({ eventsPerHour: 20_000, gzipLevel: 1 });
       const members = await unzip(await archiveOf(BUSY));
       const expected = expectedHour({ eventsPerHour: 20_000 }, BUSY);
       expect(members[0]?.entry.generalPurposeBitFlag).to.equal(8);
-      for (const [at, { data, crcIsRight }] of members.entries()) {
+      for (const [index, { data, crcIsRight }] of members.entries()) {
         expect(crcIsRight).to.equal(true);
-        expect(crc32(gunzipSync(data))).to.equal(crc32(expected.parts[at]?.json ?? ''));
+        expect(crc32(gunzipSync(data))).to.equal(crc32(expected.parts[index]?.json ?? ''));
       }
     });
 
@@ -198,7 +170,7 @@ describe('simulator', () => {
       return { status: response.status, body: await response.text() };
     };
 
-    it('wants the right pair of keys', async () => {
+    it('requires the right pair of keys', async () => {
       const query = `start=${wire(BUSY)}&end=${wire(BUSY)}`;
       expect((await status(query, {})).status).to.equal(401);
       const refused = await status(query, { Authorization: `Basic ${btoa('simulator-key:wrong')}` });
@@ -206,7 +178,7 @@ describe('simulator', () => {
       expect(JSON.parse(refused.body)).to.have.nested.property('error.metadata.details', 'Invalid API Key');
     });
 
-    it('names the parameter that it cannot take', async () => {
+    it('names the wrong parameter', async () => {
       const cases: [string, string][] = [
         ['', 'start'],
         ['start=20261120T05', 'end'],
@@ -227,7 +199,7 @@ describe('simulator', () => {
       await year.body?.cancel();
     });
 
-    it('tells the time of the machine, an hour off or not at all where told so', async () => {
+    it('sends the time of the machine, unless a fault changes it', async () => {
       const date = async () => (await ask(BUSY)).headers.get('date');
       expect(Date.now() - Date.parse((await date()) ?? '')).to.be.within(0, 5000);
       for (const [name, told] of [
@@ -248,7 +220,7 @@ describe('simulator', () => {
       expect((await ask(QUIET)).status).to.equal(404);
     });
 
-    it('finds windows above tooLargeHours too large', async () => {
+    it('refuses windows above tooLargeHours', async () => {
       await start({ tooLargeHours: 6 });
       expect((await ask(DAY, DAY + 5)).status).to.equal(200);
       const refused = await ask(DAY, DAY + 6);
@@ -256,7 +228,7 @@ describe('simulator', () => {
       expect(await refused.text()).to.include('4 GB');
     });
 
-    it('takes five at once and turns the sixth away, until one has ended', async () => {
+    it('refuses a sixth request while five are under way', async () => {
       simulator.faults.push({ name: 'stall-first-byte', times: 5 });
       const hangUp = new AbortController();
       const five = Array.from({ length: 5 }, () => ask(BUSY, BUSY, { signal: hangUp.signal }).catch(() => undefined));
@@ -270,7 +242,7 @@ describe('simulator', () => {
       expect(last).to.equal(200);
     });
 
-    it('never turns away a client that keeps to five', async () => {
+    it('never refuses a client that sends five at once', async () => {
       const worker = async () => {
         for (let round = 0; round < 20; round++) await archiveOf(BUSY);
       };
@@ -342,19 +314,19 @@ describe('simulator', () => {
       const clean = await unzip(await archiveOf(DAY, DAY + 23));
       simulator.faults.push(parseFault(`bom@${formatHour(BUSY)}`));
       const changed = await unzip(await archiveOf(DAY, DAY + 23));
-      const different = changed.filter(({ data }, at) => clean[at]?.data.equals(data) === false);
+      const different = changed.filter(({ data }, index) => clean[index]?.data.equals(data) === false);
       expect(different.map(({ name }) => name)).to.deep.equal([
         expectedHour({ eventsPerHour: SCALE }, BUSY).parts[0]?.name,
       ]);
     });
 
-    it('that need data pass by windows without', async () => {
+    it('that need data do not count windows without', async () => {
       simulator.faults.push({ name: 'bom', times: 1 }, { name: 'slow', times: 1 });
       expect((await ask(QUIET)).status).to.equal(404);
       expect(simulator.requests[0]).not.to.have.property('fault');
     });
 
-    it('follow one another where several replace the answer', async () => {
+    it('that replace the answer take turns', async () => {
       simulator.faults.push({ name: 'rate-limit', times: 1 }, { name: 'unavailable', times: 1 });
       const statuses = [await ask(BUSY), await ask(BUSY), await ask(BUSY)].map(({ status }) => status);
       expect(statuses).to.deep.equal([429, 503, 200]);
@@ -452,25 +424,21 @@ describe('simulator', () => {
       expect(response.headers).not.to.have.property('content-length');
     });
 
-    it('stall-body: half, then silence', async () => {
-      simulator.faults.push({ name: 'stall-body' });
-      const { bytes, end } = await drain(500);
-      expect({ bytes, end }).to.deep.equal({ bytes: Math.floor(whole / 2), end: 'stalled' });
-    });
-
-    it('truncated-length: the whole length announced, half of it sent', async () => {
-      simulator.faults.push({ name: 'truncated-length' });
-      const { response, bytes, end } = await drain();
-      expect(response.headers['content-length']).to.equal(whole.toString());
-      expect({ bytes, end }).to.deep.equal({ bytes: Math.floor(whole / 2), end: 'aborted' });
-    });
-
-    it('cut-chunked: chunks without an end', async () => {
-      simulator.faults.push({ name: 'cut-chunked' });
-      const { response, bytes, end } = await drain();
-      expect(response.headers).to.have.property('transfer-encoding', 'chunked');
-      expect({ bytes, end }).to.deep.equal({ bytes: Math.floor(whole / 2), end: 'aborted' });
-    });
+    const halves: [FaultName, string][] = [
+      ['stall-body', 'stalled'],
+      ['truncated-length', 'aborted'],
+      ['cut-chunked', 'aborted'],
+      ['truncated-zip', 'complete'],
+    ];
+    for (const [name, ending] of halves) {
+      it(`${name}: ${FAULTS[name]}`, async () => {
+        simulator.faults.push({ name });
+        const { response, bytes, end } = await drain(name === 'stall-body' ? 500 : 5000);
+        expect({ bytes, end }).to.deep.equal({ bytes: Math.floor(whole / 2), end: ending });
+        const announced = name === 'truncated-length' ? whole.toString() : undefined;
+        expect(response.headers['content-length']).to.equal(announced);
+      });
+    }
 
     it('slow: late but whole', async () => {
       simulator.faults.push({ name: 'slow' });
@@ -480,98 +448,63 @@ describe('simulator', () => {
       expect(performance.now() - before).to.be.within(900, 3000);
       expect(chunks).to.be.at.least(9);
     });
-
-    it('truncated-zip: a complete answer with half an archive', async () => {
-      simulator.faults.push({ name: 'truncated-zip' });
-      const { bytes, end } = await drain();
-      expect({ bytes, end }).to.deep.equal({ bytes: Math.floor(whole / 2), end: 'complete' });
-      const error = await unzip(await archiveOf(BUSY)).catch((reason: Error) => reason);
-      expect(error).to.be.instanceOf(Error);
-    });
   });
 
   describe('archive faults', () => {
     const names = () => expectedHour({ eventsPerHour: SCALE }, BUSY).parts.map(({ name }) => name);
     const namesOf = (members: Member[]) => members.map(({ name }) => name);
+    const stem = (project: string, hour: Hour) => `${project}/${project}_2026-11-20_${hour - DAY}`;
 
-    it('data-descriptors', async () => {
-      const { members, first, clean } = await withFault('data-descriptors');
-      expect(members.map(({ entry }) => entry.generalPurposeBitFlag & 8)).to.deep.equal(names().map(() => 8));
-      expect(gunzipSync(first).equals(clean)).to.equal(true);
+    /** The names of the archive's entries, from the names without the fault. */
+    const entries: [FaultName, (clean: string[]) => (string | undefined)[]][] = [
+      ['data-descriptors', (clean) => clean],
+      ['zip64', (clean) => clean],
+      ['deflated', (clean) => clean],
+      ['shrunk', (clean) => clean],
+      ['zero-bytes-member', (clean) => clean],
+      ['directory-entries', (clean) => ['100011471/', ...clean]],
+      ['traversal', (clean) => [...clean, '../../evil.json.gz']],
+      ['absolute', (clean) => [...clean, '/etc/evil.json.gz']],
+      ['unparsable-name', (clean) => [...clean, '100011471/events.json.gz']],
+      ['second-project', (clean) => [...clean, `${stem('100011472', BUSY)}#0.json.gz`]],
+      ['outside-window', (clean) => [...clean, `${stem('100011471', BUSY - 1)}#0.json.gz`]],
+      ['grown', (clean) => [...clean, `${stem('100011471', BUSY)}#${clean.length}.json.gz`]],
+      ['complete-marks', (clean) => [...clean, `${stem('100011471', BUSY)}_complete`]],
+      ['backslash', ([first, ...others]) => [first?.replace('/', '\\'), ...others]],
+      ['duplicate-names', (clean) => [...clean, clean[0]]],
+      ['missing-member', (clean) => clean.slice(0, -1)],
+      ['empty-archive', () => []],
+    ];
+    for (const [name, expected] of entries) {
+      it(`${name}: ${FAULTS[name]}`, async () => {
+        const { members } = await withFault(name);
+        expect(namesOf(members)).to.deep.equal(expected(names()));
+      });
+    }
+
+    it('extra members have a tenth of the events, marks no bytes', async () => {
+      const { members } = await withFault('grown', 'traversal', 'duplicate-names', 'complete-marks');
+      for (const { data } of members.slice(-4, -1)) expect(linesIn(gunzipSync(data))).to.have.length(SCALE / 10);
+      expect(members.at(-2)?.data.equals(members[0]?.data ?? Buffer.alloc(0))).to.equal(false);
+      expect(members.at(-1)?.data).to.have.length(0);
     });
 
-    it('zip64', async () => {
-      simulator.faults.push({ name: 'zip64' });
+    it('the form of the zip shows in its records', async () => {
+      const { members: described } = await withFault('data-descriptors');
+      expect(described.map(({ entry }) => entry.generalPurposeBitFlag & 8)).to.deep.equal(names().map(() => 8));
+      simulator.faults.splice(0, 1, { name: 'deflated' });
+      const deflated = await unzip(await archiveOf(BUSY));
+      expect(deflated.map(({ entry }) => entry.compressionMethod)).to.deep.equal(names().map(() => 8));
+      simulator.faults.splice(0, 1, { name: 'directory-entries' });
+      const [folder] = await unzip(await archiveOf(BUSY));
+      expect((folder?.entry.externalFileAttributes ?? 0) & 0x10).to.equal(0x10);
+      simulator.faults.splice(0, 1, { name: 'zip64' });
       const archive = await archiveOf(BUSY);
       expect(archive.subarray(-22, -18).toString('latin1')).to.equal('PK\x05\x06');
       expect(archive.readUInt16LE(archive.length - 12)).to.equal(0xffff);
       expect(archive.includes('PK\x06\x06')).to.equal(true);
-      const members = await unzip(archive);
-      expect(namesOf(members)).to.deep.equal(names());
-      expect(members[0]?.entry.extraFields[0]?.id).to.equal(1);
+      expect((await unzip(archive))[0]?.entry.extraFields[0]?.id).to.equal(1);
     });
-
-    it('directory-entries', async () => {
-      const { members } = await withFault('directory-entries');
-      expect(namesOf(members)).to.deep.equal(['100011471/', ...names()]);
-      expect((members[0]?.entry.externalFileAttributes ?? 0) & 0x10).to.equal(0x10);
-    });
-
-    it('deflated', async () => {
-      const { members, first, clean } = await withFault('deflated');
-      expect(members.map(({ entry }) => entry.compressionMethod)).to.deep.equal(names().map(() => 8));
-      expect(gunzipSync(first).equals(clean)).to.equal(true);
-    });
-
-    it('flipped-byte: gzip finds it, and so does the CRC of the zip', async () => {
-      const clean = await unzip(await archiveOf(BUSY));
-      const { members, first } = await withFault('flipped-byte');
-      expect(members[0]?.entry.compressionMethod).to.equal(0);
-      expect(members[0]?.entry.crc32).to.equal(clean[0]?.entry.crc32);
-      expect(members.map(({ crcIsRight }) => crcIsRight)).to.deep.equal(names().map((_, at) => at > 0));
-      expect(first.filter((byte, at) => byte !== clean[0]?.data[at])).to.have.length(1);
-      expect(() => gunzipSync(first)).to.throw();
-    });
-
-    it('half-gzip', async () => {
-      const { members, first, clean } = await withFault('half-gzip');
-      expect(members[0]?.crcIsRight).to.equal(true);
-      expect(() => gunzipSync(first)).to.throw('unexpected end of file');
-      const begun = gunzipSync(first, { finishFlush: constants.Z_SYNC_FLUSH });
-      expect(clean.subarray(0, begun.length).equals(begun)).to.equal(true);
-    });
-
-    it('two-gzip-streams', async () => {
-      const { first, clean } = await withFault('two-gzip-streams');
-      expect(gunzipSync(first).equals(clean)).to.equal(true);
-      expect(first.readUInt32LE(first.length - 4)).to.be.within(1, clean.length - 1);
-    });
-
-    it('trailing-padding', async () => {
-      const { first, clean } = await withFault('trailing-padding');
-      expect(first.subarray(-512).every((byte) => byte === 0)).to.equal(true);
-      expect(first.readUInt32LE(first.length - 512 - 4)).to.equal(clean.length);
-      expect(gunzipSync(first).equals(clean)).to.equal(true);
-    });
-
-    const extras: [FaultName, string][] = [
-      ['traversal', '../../evil.json.gz'],
-      ['absolute', '/etc/evil.json.gz'],
-      ['unparsable-name', '100011471/events.json.gz'],
-      ['second-project', `100011472/100011472_2026-11-20_${(BUSY - DAY).toString()}#0.json.gz`],
-      ['outside-window', `100011471/100011471_2026-11-20_${(BUSY - 1 - DAY).toString()}#0.json.gz`],
-      [
-        'grown',
-        `100011471/100011471_2026-11-20_${(BUSY - DAY).toString()}#${counts(BUSY).parts.length.toString()}.json.gz`,
-      ],
-    ];
-    for (const [name, extra] of extras) {
-      it(`${name}: ${FAULTS[name]}`, async () => {
-        const { members } = await withFault(name);
-        expect(namesOf(members)).to.deep.equal([...names(), extra]);
-        expect(linesIn(gunzipSync(members.at(-1)?.data ?? Buffer.alloc(0)))).to.have.length(SCALE / 10);
-      });
-    }
 
     it('outside-window: the hour before the window, not before the hour', async () => {
       simulator.faults.push({ name: 'outside-window', hour: BUSY });
@@ -587,39 +520,7 @@ describe('simulator', () => {
       expect(others).to.deep.equal([]);
     });
 
-    it('complete-marks', async () => {
-      const { members } = await withFault('complete-marks');
-      expect(namesOf(members)).to.deep.equal([
-        ...names(),
-        `100011471/100011471_2026-11-20_${(BUSY - DAY).toString()}_complete`,
-      ]);
-      expect(members.at(-1)?.data).to.have.length(0);
-    });
-
-    it('backslash', async () => {
-      const { members } = await withFault('backslash');
-      expect(namesOf(members)).to.deep.equal([names()[0]?.replace('/', '\\'), ...names().slice(1)]);
-    });
-
-    it('duplicate-names: one name, two contents', async () => {
-      const { members, first } = await withFault('duplicate-names');
-      expect(namesOf(members)).to.deep.equal([...names(), names()[0]]);
-      expect(members.at(-1)?.data.equals(first)).to.equal(false);
-    });
-
-    it('missing-member', async () => {
-      const { members } = await withFault('missing-member');
-      expect(namesOf(members)).to.deep.equal(names().slice(0, -1));
-    });
-
-    it('shrunk', async () => {
-      const { members, first, clean } = await withFault('shrunk');
-      expect(namesOf(members)).to.deep.equal(names());
-      const left = linesIn(gunzipSync(first));
-      expect(left).to.deep.equal(linesIn(clean).slice(0, Math.floor(linesIn(clean).length / 2)));
-    });
-
-    it('empty-hour: 404 alone, left out beside others', async () => {
+    it('empty-hour: 404 alone, absent beside others', async () => {
       simulator.faults.push({ name: 'empty-hour', hour: BUSY });
       expect((await ask(BUSY)).status).to.equal(404);
       const all = namesOf(await unzip(await archiveOf(DAY, DAY + 23)));
@@ -627,9 +528,8 @@ describe('simulator', () => {
       expect(all.filter((name) => names().includes(name))).to.deep.equal([]);
     });
 
-    it('empty-archive: a zip without entries', async () => {
+    it('empty-archive: not for an hour without data', async () => {
       simulator.faults.push({ name: 'empty-archive' });
-      expect(await unzip(await archiveOf(BUSY))).to.deep.equal([]);
       expect((await ask(QUIET)).status).to.equal(404);
     });
 
@@ -646,35 +546,6 @@ describe('simulator', () => {
       }
     });
 
-    it('json-array: one line that is all events', async () => {
-      const { first, clean } = await withFault('json-array');
-      const lines = linesIn(gunzipSync(first));
-      expect(lines).to.have.length(1);
-      expect(JSON.parse(lines[0] ?? '')).to.have.length(linesIn(clean).length);
-    });
-
-    it('utf16', async () => {
-      const { first, clean } = await withFault('utf16');
-      const bytes = gunzipSync(first);
-      expect(bytes.subarray(0, 2).toString('hex')).to.equal('fffe');
-      expect(bytes.subarray(2).toString('utf16le')).to.equal(clean.toString());
-    });
-
-    it('gzip-in-gzip', async () => {
-      const { first, clean } = await withFault('gzip-in-gzip');
-      expect(gunzipSync(gunzipSync(first)).equals(clean)).to.equal(true);
-    });
-
-    it('empty-member and zero-bytes-member', async () => {
-      const empty = await withFault('empty-member');
-      expect(empty.first).not.to.have.length(0);
-      expect(gunzipSync(empty.first)).to.have.length(0);
-      simulator.faults.length = 0;
-      const none = await withFault('zero-bytes-member');
-      expect(none.first).to.have.length(0);
-      expect(namesOf(none.members)).to.deep.equal(names());
-    });
-
     it('several at once', async () => {
       const { members, first } = await withFault('zip64', 'deflated', 'grown', 'crlf');
       expect(members).to.have.length(names().length + 1);
@@ -684,105 +555,152 @@ describe('simulator', () => {
     });
   });
 
-  describe('line faults', () => {
-    const added = (lines: string[], clean: string[]) => lines.filter((line) => !clean.includes(line));
+  describe('member faults', () => {
+    const ends = (lines: string[], lineEnd = '\n') => lines.map((line) => `${line}${lineEnd}`).join('');
 
-    it('bad-line: one line more, in the middle, that is half an object', async () => {
-      const { first, clean } = await withFault('bad-line');
-      const lines = linesIn(gunzipSync(first));
-      expect(lines).to.have.length(linesIn(clean).length + 1);
-      const [bad = '', ...others] = added(lines, linesIn(clean));
-      expect(others).to.deep.equal([]);
-      expect(bad).to.match(/^\{"[^}]*[^}\s]$/);
-      expect(lines.indexOf(bad)).to.equal(Math.floor(linesIn(clean).length / 2));
+    /** What the first member inflates to, from its lines without the fault. */
+    const contents: [FaultName, (lines: string[], middle: number) => string | Buffer][] = [
+      ['data-descriptors', (lines) => ends(lines)],
+      ['deflated', (lines) => ends(lines)],
+      ['zip64', (lines) => ends(lines)],
+      ['backslash', (lines) => ends(lines)],
+      ['two-gzip-streams', (lines) => ends(lines)],
+      ['trailing-padding', (lines) => ends(lines)],
+      ['shrunk', (lines, middle) => ends(lines.slice(0, middle))],
+      ['json-array', (lines) => `[${lines.join(',')}]\n`],
+      ['utf16', (lines) => Buffer.from(`\uFEFF${ends(lines)}`, 'utf16le')],
+      ['empty-member', () => ''],
+      ['blank-lines', (lines, half) => ends(['', ...lines.slice(0, half), '', ' \t', ...lines.slice(half), ''])],
+      ['no-last-newline', (lines) => ends(lines).slice(0, -1)],
+      ['crlf', (lines) => ends(lines, '\r\n')],
+      ['bom', (lines) => `\uFEFF${ends(lines)}`],
+    ];
+    for (const [name, expected] of contents) {
+      it(`${name}: ${FAULTS[name]}`, async () => {
+        const { members, first, clean } = await withFault(name);
+        const lines = linesIn(clean);
+        const content = Buffer.from(expected(lines, Math.floor(lines.length / 2)));
+        expect(gunzipSync(first).equals(content)).to.equal(true);
+        expect(members.every(({ crcIsRight }) => crcIsRight)).to.equal(true);
+      });
+    }
+
+    it('gzip-in-gzip', async () => {
+      const { first, clean } = await withFault('gzip-in-gzip');
+      expect(gunzipSync(gunzipSync(first)).equals(clean)).to.equal(true);
     });
 
-    it('bad-json: one line more, that looks like an object and is none', async () => {
-      const { first, clean } = await withFault('bad-json');
-      const [bad = '', ...others] = added(linesIn(gunzipSync(first)), linesIn(clean));
-      expect(others).to.deep.equal([]);
-      expect(bad).to.match(/^\{.*\}$/);
-      expect(() => JSON.parse(bad)).to.throw(SyntaxError);
+    it('zero-bytes-member, and empty-member, which has some', async () => {
+      expect((await withFault('zero-bytes-member')).first).to.have.length(0);
+      simulator.faults.length = 0;
+      expect((await withFault('empty-member')).first).not.to.have.length(0);
     });
 
-    it('blank-lines: at the start, in the middle and at the end', async () => {
-      const { first, clean } = await withFault('blank-lines');
-      const lines = linesIn(gunzipSync(first));
-      expect(lines.filter((line) => line.trim() !== '')).to.deep.equal(linesIn(clean));
-      expect([lines[0], lines.at(-1)]).to.deep.equal(['', '']);
-      expect(lines).to.include(' \t');
+    it('two-gzip-streams and trailing-padding: a trailer that misleads', async () => {
+      const { first, clean } = await withFault('two-gzip-streams');
+      expect(first.readUInt32LE(first.length - 4)).to.be.within(1, clean.length - 1);
+      simulator.faults.length = 0;
+      const { first: padded } = await withFault('trailing-padding');
+      expect(padded.subarray(-512).every((byte) => byte === 0)).to.equal(true);
+      expect(padded.readUInt32LE(padded.length - 512 - 4)).to.equal(clean.length);
     });
 
-    it('no-last-newline', async () => {
-      const { first, clean } = await withFault('no-last-newline');
-      expect(gunzipSync(first).equals(clean.subarray(0, -1))).to.equal(true);
+    it('flipped-byte: gzip finds it, and so does the CRC of the zip', async () => {
+      const clean = await unzip(await archiveOf(BUSY));
+      const { members, first } = await withFault('flipped-byte');
+      expect(members[0]?.entry.compressionMethod).to.equal(0);
+      expect(members[0]?.entry.crc32).to.equal(clean[0]?.entry.crc32);
+      expect(members.map(({ crcIsRight }) => crcIsRight)).to.deep.equal(clean.map((_, index) => index > 0));
+      expect(first.filter((byte, index) => byte !== clean[0]?.data[index])).to.have.length(1);
+      expect(() => gunzipSync(first)).to.throw();
     });
 
-    it('crlf', async () => {
-      const { first, clean } = await withFault('crlf');
-      expect(gunzipSync(first).toString()).to.equal(clean.toString().replaceAll('\n', '\r\n'));
+    it('half-gzip', async () => {
+      const { members, first, clean } = await withFault('half-gzip');
+      expect(members[0]?.crcIsRight).to.equal(true);
+      expect(() => gunzipSync(first)).to.throw('unexpected end of file');
+      const begun = gunzipSync(first, { finishFlush: constants.Z_SYNC_FLUSH });
+      expect(clean.subarray(0, begun.length).equals(begun)).to.equal(true);
     });
 
-    it('long-line: one event of 1 MB, no event more', async () => {
-      const { first, clean } = await withFault('long-line');
-      const lines = linesIn(gunzipSync(first));
-      expect(lines).to.have.length(linesIn(clean).length);
-      const [long = '', ...others] = added(lines, linesIn(clean));
-      expect(others).to.deep.equal([]);
-      expect(long.length).to.be.above(1_000_000);
-      expect(JSON.parse(long)).to.include.keys('uuid', 'padding');
-    });
-
-    it('line-separator: raw separators inside one event', async () => {
-      const { first, clean } = await withFault('line-separator');
-      const lines = linesIn(gunzipSync(first));
-      const [event = '', ...others] = added(lines, linesIn(clean));
-      expect(others).to.deep.equal([]);
-      expect(JSON.parse(event)).to.have.property('separators', 'a\u2028b\u2029c\u0085d');
-      expect(event).to.include('\u2028');
-    });
-
-    it('bom', async () => {
-      const { first, clean } = await withFault('bom');
-      const marked = Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), clean]);
-      expect(gunzipSync(first).equals(marked)).to.equal(true);
-    });
+    /** The only line that differs from the lines without the fault, and how many lines there are more. */
+    const lines: [FaultName, number, (line: string, index: number, clean: string[]) => void][] = [
+      [
+        'bad-line',
+        1,
+        (line, index, clean) => {
+          expect(line).to.match(/^\{"[^}]*[^}\s]$/);
+          expect(index).to.equal(Math.floor(clean.length / 2));
+        },
+      ],
+      [
+        'bad-json',
+        1,
+        (line) => {
+          expect(line).to.match(/^\{.*\}$/);
+          expect(() => JSON.parse(line)).to.throw(SyntaxError);
+        },
+      ],
+      [
+        'long-line',
+        0,
+        (line) => {
+          expect(line.length).to.be.above(1_000_000);
+          expect(JSON.parse(line)).to.include.keys('uuid', 'padding');
+        },
+      ],
+      [
+        'line-separator',
+        0,
+        (line) => {
+          expect(line).to.include('\u2028');
+          expect(JSON.parse(line)).to.have.property('separators', 'a\u2028b\u2029c\u0085d');
+        },
+      ],
+    ];
+    for (const [name, more, check] of lines) {
+      it(`${name}: ${FAULTS[name]}`, async () => {
+        const { first, clean } = await withFault(name);
+        const all = linesIn(gunzipSync(first));
+        expect(all).to.have.length(linesIn(clean).length + more);
+        const [line = '', ...others] = all.filter((each) => !linesIn(clean).includes(each));
+        expect(others).to.deep.equal([]);
+        check(line, all.indexOf(line), linesIn(clean));
+      });
+    }
 
     /** Inflates without holding it. */
-    async function inflate(data: Buffer): Promise<{ bytes: number; lines: number; head: string }> {
+    async function inflate(data: Buffer): Promise<{ bytes: number; lines: number; first: string }> {
       let bytes = 0;
-      let lines = 0;
-      let head = '';
-      for await (const chunk of Readable.from([data]).pipe(
-        createGunzip({ chunkSize: 1 << 20 }),
-      ) as AsyncIterable<Buffer>) {
-        if (head.length < 300_000) head += chunk.toString('latin1');
+      let count = 0;
+      let head: Buffer = Buffer.alloc(0);
+      for await (const chunk of Readable.from([data]).pipe(createGunzip({ chunkSize: 2 ** 20 }))) {
+        if (head.length < 300_000) head = Buffer.concat([head, chunk]);
         bytes += chunk.length;
-        for (let at = chunk.indexOf(10); at !== -1; at = chunk.indexOf(10, at + 1)) lines++;
+        for (let lf = chunk.indexOf(10); lf !== -1; lf = chunk.indexOf(10, lf + 1)) count++;
       }
-      return { bytes, lines, head };
+      return { bytes, lines: count, first: head.toString('utf8', 0, head.indexOf('\n')) };
     }
 
     it('bomb: a gigabyte out of a megabyte', async () => {
-      const { first } = await withFault('bomb');
-      const { bytes, lines, head } = await inflate(first);
-      expect(bytes).to.equal(2 ** 30);
-      expect(lines).to.equal(4096);
-      expect(bytes / first.length).to.be.above(700);
-      expect(JSON.parse(head.slice(0, head.indexOf('\n')))).to.have.property('event_type', 'bomb');
+      const { first: data } = await withFault('bomb');
+      const { bytes, lines: count, first } = await inflate(data);
+      expect({ bytes, count }).to.deep.equal({ bytes: 2 ** 30, count: 4096 });
+      expect(bytes / data.length).to.be.above(700);
+      expect(JSON.parse(first)).to.have.property('event_type', 'bomb');
     });
 
     it('large-member: 500 MB of events', async () => {
-      const { members, first } = await withFault('large-member');
-      const { bytes, lines, head } = await inflate(first);
+      const { members, first: data } = await withFault('large-member');
+      const { bytes, lines: count, first } = await inflate(data);
       expect(bytes).to.be.within(500_000_000, 510_000_000);
-      expect(lines % 2000).to.equal(0);
-      expect(JSON.parse(Buffer.from(head.slice(0, head.indexOf('\n')), 'latin1').toString())).to.include.keys('uuid');
+      expect(count % 2000).to.equal(0);
+      expect(JSON.parse(first)).to.include.keys('uuid');
       expect(members[0]?.crcIsRight).to.equal(true);
     });
   });
 
-  it('prints what to paste and stays until it is told to stop', async () => {
+  it('prints what to paste and runs until it is stopped', async () => {
     const stop = new AbortController();
     const printed: string[] = [];
     const done = runSimulator({ apiKey: 'k', faults: [parseFault('slow*2')] }, stop.signal, (line) =>
@@ -801,146 +719,9 @@ describe('simulator', () => {
     expect(await fetch(url).catch(() => 'closed')).to.equal('closed');
   });
 
-  it('says so where the port is taken', async () => {
+  it('names a port that is taken', async () => {
     const port = Number(new URL(simulator.url).port);
     const error = await startSimulator({ port }).catch((reason: Error) => reason);
     expect(error).to.be.instanceOf(UsageError).with.property('message').that.includes('EADDRINUSE');
-  });
-});
-
-describe('zip writer', () => {
-  const text = Buffer.from('São Paulo '.repeat(500));
-  const cases: [string, Partial<ZipEntry>][] = [
-    ['stored', { data: text }],
-    ['deflated', { data: text, method: 'deflated' }],
-    ['with descriptors', { data: text, dataDescriptor: true }],
-    ['deflated with descriptors', { data: text, method: 'deflated', dataDescriptor: true }],
-    ['zip64', { data: text, zip64: true }],
-    ['zip64 with descriptors', { data: text, zip64: true, dataDescriptor: true }],
-    ['from a function', { data: () => Promise.resolve(text) }],
-    ['streamed', { data: () => [text.subarray(0, 7), text.subarray(7)] }],
-    ['streamed and deflated', { data: Readable.from([text]), method: 'deflated' }],
-  ];
-  for (const [what, entry] of cases) {
-    it(`${what}: yauzl and jszip read it back`, async () => {
-      const archive = await write([
-        { name: 'before', data: Buffer.from('1') },
-        { name: '東京/é.txt', data: text, ...entry },
-        { name: 'after', data: Buffer.alloc(0) },
-      ]);
-      const members = await unzip(archive);
-      expect(members.map(({ name, crcIsRight }) => [name, crcIsRight])).to.deep.equal([
-        ['before', true],
-        ['東京/é.txt', true],
-        ['after', true],
-      ]);
-      expect(members[1]?.data.equals(text)).to.equal(true);
-      const opened = await JSZip.loadAsync(archive, { checkCRC32: true });
-      expect((await opened.file('東京/é.txt')?.async('nodebuffer'))?.equals(text)).to.equal(true);
-    });
-  }
-
-  it('ends with zip64 records and a comment on demand', async () => {
-    const archive = await write([{ name: 'a', data: text }], { zip64: true, comment: 'made by hand' });
-    const file = await yauzl.fromBufferPromise(archive);
-    expect(file.entryCount).to.equal(1);
-    expect(file.comment).to.equal('made by hand');
-    expect(archive.includes('PK\x06\x07')).to.equal(true);
-    expect((await write([{ name: 'a', data: text }])).includes('PK\x06\x06')).to.equal(false);
-  });
-
-  it('announces another checksum than the true one on demand', async () => {
-    const [member] = await unzip(await write([{ name: 'a', data: text, crc32: 0x12345678 }]));
-    expect(member?.entry.crc32).to.equal(0x12345678);
-    expect(member?.crcIsRight).to.equal(false);
-  });
-
-  it('lets a name of raw bytes through', async () => {
-    const name = Buffer.from([0xff, 0xfe, 0x2e]);
-    const file = await yauzl.fromBufferPromise(await write([{ name, data: text }]), { decodeStrings: false });
-    for await (const entry of file.eachEntry()) {
-      expect(entry.fileNameRaw.equals(name)).to.equal(true);
-      expect(entry.generalPurposeBitFlag & (1 << 11)).to.equal(0);
-    }
-  });
-
-  it('takes up an entry only when its turn comes', async () => {
-    const turns: string[] = [];
-    const entry = (name: string): ZipEntry => ({
-      name,
-      data: () => {
-        turns.push(name);
-        return text;
-      },
-    });
-    const parts = zip([entry('a'), entry('b')]);
-    await parts.next();
-    await parts.next();
-    expect(turns).to.deep.equal(['a']);
-    await parts.return(undefined);
-    expect(turns).to.deep.equal(['a']);
-  });
-
-  it('turns to zip64 above 65,534 entries', async () => {
-    const none = Buffer.alloc(0);
-    const entries = Array.from({ length: 70_000 }, (_, at) => ({ name: at.toString(), data: none }));
-    const file = await yauzl.fromBufferPromise(await write(entries));
-    let last = '';
-    for await (const entry of file.eachEntry()) last = entry.fileName;
-    expect(file.entryCount).to.equal(70_000);
-    expect(last).to.equal('69999');
-  });
-
-  it('turns to zip64 above 4 GiB, for sizes and for offsets', async function () {
-    this.timeout(60_000);
-    const block = Buffer.alloc(64 * 2 ** 20, 'x');
-    const big = Array.from({ length: 65 }, () => block);
-    const chunks: Buffer[] = [];
-    // The large chunks are one and the same block, so that the archive takes no room.
-    for await (const chunk of zip([
-      { name: 'big', data: () => big },
-      { name: 'behind', data: text, method: 'deflated' },
-    ]))
-      chunks.push(chunk);
-    const size = chunks.reduce((sum, { length }) => sum + length, 0);
-    expect(size).to.be.above(2 ** 32);
-
-    class Chunks extends yauzl.RandomAccessReader {
-      override _readStreamForRange(start: number, end: number): Readable {
-        let at = 0;
-        const wanted = chunks.map((chunk) => {
-          const part = chunk.subarray(Math.max(0, start - at), Math.max(0, end - at));
-          at += chunk.length;
-          return part;
-        });
-        return Readable.from(wanted.filter(({ length }) => length > 0));
-      }
-    }
-    const file = await yauzl.fromRandomAccessReaderPromise(new Chunks(), size);
-    const sizes: Record<string, number> = {};
-    for await (const entry of file.eachEntry()) {
-      sizes[entry.fileName] = entry.uncompressedSize;
-      if (entry.fileName !== 'behind') continue;
-      expect(entry.relativeOffsetOfLocalHeader).to.be.above(2 ** 32);
-      expect((await readAll(await file.openReadStreamPromise(entry))).equals(text)).to.equal(true);
-    }
-    expect(sizes).to.deep.equal({ big: 65 * block.length, behind: text.length });
-  });
-});
-
-describe('gzip writer', () => {
-  it('repeats a block inside one stream', () => {
-    const block = Buffer.from('{"a":1}\n{"b":"é"}\n');
-    const member = Buffer.concat([...gzipRepeated(block, 1000)]);
-    expect(gunzipSync(member).toString()).to.equal(block.toString().repeat(1000));
-    expect(member.readUInt32LE(member.length - 4)).to.equal(block.length * 1000);
-  });
-
-  it('cuts streams at line ends where there are any', () => {
-    const json = Buffer.from('{"a":1}\n{"b":2}\n{"c":3}\n');
-    const member = gzipMember(json, { streams: 2 });
-    expect(gunzipSync(member).equals(json)).to.equal(true);
-    expect(member.readUInt32LE(member.length - 4)).to.equal(8);
-    expect(gunzipSync(gzipMember(Buffer.from('no line end'), { streams: 3 })).toString()).to.equal('no line end');
   });
 });

@@ -1,7 +1,8 @@
 import type { Log } from '../../log.ts';
 import type { Lack } from '../destination.ts';
+import { foreignText, isConditionFailed, isTransient, isWrongDigest, statusOf } from './errors.ts';
 
-const FOUND: Readonly<Record<Lack, string>> = {
+const FOUND = {
   conditions:
     'This store has no conditional writes (If-Match, If-None-Match). Two runs at once are not safe there: start one at a time.',
   checksums:
@@ -12,32 +13,76 @@ const FOUND: Readonly<Record<Lack, string>> = {
 const TOLD =
   'AWS_REQUEST_CHECKSUM_CALCULATION leaves x-amz-checksum-crc32 out. The proof of an object is weaker: its length and, where the ETag is an MD5, that MD5.';
 
-/** What the store takes, as far as this run has found out; each lack is said once. */
+/** What the store supports, as far as this run knows. Each lack is logged once. */
 export class Dialect {
   readonly lacks = new Set<Lack>();
-  /** The store has taken an object with its checksum. */
-  takesChecksums = false;
-  /** AWS itself lacks nothing: what refuses there is something else. */
-  readonly isAws: boolean;
   readonly #log: Log;
+  readonly #isAws: boolean;
+  #takesChecksums = false;
+  readonly #conditionProofs = new Map<string, Promise<boolean>>();
 
   constructor(log: Log, isAws: boolean) {
     this.#log = log;
-    this.isAws = isAws;
+    this.#isAws = isAws;
   }
 
-  found(lack: Lack): void {
-    if (this.lacks.has(lack)) return;
+  /**
+   * Sends a request that uses `features`. Where the store refuses it, sends it without each of them, then without all:
+   * the store lacks what was left out of the request that succeeds.
+   */
+  async adapt<T>(features: readonly Lack[], send: (uses: ReadonlySet<Lack>) => Promise<T>): Promise<T> {
+    const known = features.filter((feature) => !this.lacks.has(feature));
+    const open = known.filter((feature) => feature !== 'checksums' || !this.#takesChecksums);
+    const attempts = [[], ...open.map((feature) => [feature]), ...(open.length > 1 ? [open] : [])];
+    let refusal: unknown;
+    for (const leftOut of attempts) {
+      const uses = new Set(known.filter((feature) => !leftOut.includes(feature)));
+      try {
+        const answer = await send(uses);
+        if (uses.has('checksums')) this.#takesChecksums = true;
+        for (const feature of leftOut) this.#found(feature);
+        return answer;
+      } catch (error) {
+        if (!this.#mayMeanFeature(error)) throw error;
+        refusal = error;
+      }
+    }
+    throw refusal;
+  }
+
+  /**
+   * Some stores take a condition and ignore it: two runs at once would overwrite each other silently. So a run sends
+   * each kind of condition once where it does not hold, by `send`, which must be refused.
+   */
+  async proveCondition(kind: string, send: () => Promise<unknown>): Promise<void> {
+    if (this.#isAws) return;
+    const isIgnored = () => {
+      this.#found('conditions');
+      return true;
+    };
+    const proof = this.#conditionProofs.get(kind) ?? send().then(isIgnored, isConditionFailed);
+    this.#conditionProofs.set(kind, proof);
+    // Another failure proves nothing: the next swap tries again.
+    if (!(await proof)) this.#conditionProofs.delete(kind);
+  }
+
+  /** The person has set it, so it is no news. */
+  leaveOutChecksums(): void {
+    if (!this.lacks.has('checksums')) this.#log.info(TOLD);
+    this.lacks.add('checksums');
+  }
+
+  #mayMeanFeature(error: unknown): boolean {
+    if (this.#isAws || ![400, 405, 411, 501].includes(statusOf(error) ?? 0)) return false;
+    return !isTransient(error) && !isWrongDigest(error) && foreignText(error) === undefined;
+  }
+
+  #found(lack: Lack): void {
+    // Other objects may have been taken with a checksum in the meantime: then it was not that.
+    if (this.lacks.has(lack) || (lack === 'checksums' && this.#takesChecksums)) return;
     this.lacks.add(lack);
-    // Nothing is lost by single deletes, so nobody needs to be warned of them at each run.
+    // Single deletes lose nothing, so they are no reason to warn at each run.
     const say = lack === 'batch-deletes' ? this.#log.info : this.#log.warn;
     say(FOUND[lack]);
-  }
-
-  /** The person said so: no news. */
-  toldWithoutChecksums(): void {
-    if (this.lacks.has('checksums')) return;
-    this.lacks.add('checksums');
-    this.#log.info(TOLD);
   }
 }

@@ -11,9 +11,9 @@ export class Markup {
 
 export type Content = string | number | Markup | readonly Content[];
 
-/** HTML around values. A name of a bucket may hold anything until somebody has checked it, so nothing passes unescaped. */
+/** HTML around values. The name of a bucket may hold anything until it has been checked, so every value is escaped. */
 export function html(parts: TemplateStringsArray, ...values: readonly Content[]): Markup {
-  return new Markup(parts.map((part, at) => part + sourceOf(values[at] ?? '')).join(''));
+  return new Markup(parts.map((part, i) => part + sourceOf(values[i] ?? '')).join(''));
 }
 
 function sourceOf(content: Content): string {
@@ -22,16 +22,8 @@ function sourceOf(content: Content): string {
   return content.map(sourceOf).join('');
 }
 
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
 function escaped(text: string): string {
-  return printable(text).replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
+  return printable(text).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
 /** Text from outside as an island: a right-to-left mark in it does not turn the sentence around it. */
@@ -39,8 +31,7 @@ export function outside(text: string): Markup {
   return html`<bdi>${text}</bdi>`;
 }
 
-/** JSON for a script element: `</script>` or `<!--` in a text would end or change that element. */
-export function scriptJson(value: unknown): Markup {
-  const escapes = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  return new Markup(JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, escapes));
+/** A shell command. On a phone it breaks between flags, not within an hour. */
+export function command(text: string): Markup {
+  return html`<code class="command">${text.split(/ (?=--)/).map((part) => html`<span>${part}</span> `)}</code>`;
 }

@@ -1,102 +1,102 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { agreeing, count, number, requestCost, size } from '../../format.ts';
+import { fillAll } from '../../landing/gaps.ts';
 import { TOOL } from '../../version.ts';
 import type { StatusReport } from '../report.ts';
-import { drawMark, fillOf, palette, shadeOf } from './browser/cell.ts';
-import { heatMap } from './browser/heat-map.ts';
-import { line } from './browser/line.ts';
-import { copies, start, swatch } from './browser/start.ts';
-import { hourLines, hourStart, showTip } from './browser/tip.ts';
-import { pageData } from './data.ts';
-import { daysOf } from './days.ts';
-import { heading, verdict } from './heading.ts';
-import { html, Markup, scriptJson } from './markup.ts';
-import { cost, dayTable, gapList, heatMaps, lineChart, problemList, totals, warnings } from './sections.ts';
-import { STYLE } from './style.ts';
+import { heatMaps } from './heat-map.ts';
+import { lineChart } from './line.ts';
+import { dayTable, gapList, problemList } from './lists.ts';
+import { command, html, Markup, outside } from './markup.ts';
 
-/** They go into the page as the text that they are compiled to, so they know nothing but each other and the browser. */
-const BROWSER_FUNCTIONS = [
-  palette,
-  shadeOf,
-  fillOf,
-  drawMark,
-  hourStart,
-  hourLines,
-  showTip,
-  heatMap,
-  line,
-  swatch,
-  copies,
-  start,
-];
+const STYLE = readFileSync(new URL('page.css', import.meta.url), 'utf8');
+const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64');
+const POLICY = `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; base-uri 'none'; form-action 'none'`;
 
-/** One HTML page that shows the report. It asks the network for nothing and opens from a file. */
-export async function statusPage(report: StatusReport): Promise<string> {
-  const data = pageData(report);
-  const [charts, matrix] = await Promise.all([
-    libraryScript('chart.js', 'chart.umd.min.js'),
-    libraryScript('chartjs-chart-matrix', 'chartjs-chart-matrix.min.js'),
-  ]);
-  const own = `'use strict';\n(() => {\n${BROWSER_FUNCTIONS.join('\n')}\nstart(JSON.parse(document.getElementById('data').textContent));\n})();`;
-  const scripts = [charts, matrix, own].map(inlined);
-  const style = inlined(STYLE);
-  const policy = [
-    "default-src 'none'",
-    `script-src ${scripts.map(hashOf).join(' ')}`,
-    `style-src ${hashOf(style)}`,
-    'img-src data:',
-    "base-uri 'none'",
-    "form-action 'none'",
-  ].join('; ');
+/** One HTML page that shows the report. It runs no script, asks the network for nothing and opens from a file. */
+export function statusPage(report: StatusReport): string {
+  const { title, good } = verdict(report);
   return html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta http-equiv="Content-Security-Policy" content="${POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer">
-<title>${verdict(report).title}: ${report.destination}</title>
-<style>${new Markup(style)}</style>
+<title>${title}: ${report.destination}</title>
+<style>${new Markup(STYLE)}</style>
 </head>
 <body>
-${heading(report, TOOL)}
-<noscript><p class="warnings">The charts need JavaScript, which is off here. Gaps and the table of days are below.</p></noscript>
+<header>
+<h1 class="${good ? 'good' : 'bad'}">${title}</h1>
+${whatToDo(report)}
+${facts(report)}
+<p class="note">All hours are UTC hours of Amplitude's <code>server_upload_time</code>.</p>
+</header>
 <main>
 ${warnings(report)}
-${totals(report)}
+${figures(report)}
 ${lineChart(report)}
-${heatMaps(report, data.top)}
+${heatMaps(report)}
 ${gapList(report)}
 ${problemList(report)}
-${dayTable(daysOf(report))}
+${dayTable(report)}
 </main>
-${cost(report)}
-<div id="tip" role="status" hidden></div>
-<script type="application/json" id="data">${scriptJson(data)}</script>
-${scripts.map((script) => html`<script>${new Markup(script)}</script>\n`)}
+<footer><p class="note">It took ${requestCost(report.requests)}; ${report.seconds.toFixed(1)} s. The page runs no script and needs no network.</p></footer>
 </body>
 </html>
 `.source;
 }
 
-/** A file of a package's dist folder, its licence banner included. */
-async function libraryScript(name: string, file: string): Promise<string> {
-  const entry = createRequire(import.meta.url).resolve(name);
-  const text = await readFile(join(dirname(entry), file), 'utf8');
-  // The map lies beside the file, not beside the page, and a browser's tools would ask for it.
-  return text.replace(/^\/\/# sourceMappingURL=.*$/m, '').trimEnd();
+/** What people open the page to learn. */
+function verdict({ totals, firstLanded, hours }: StatusReport): { title: string; good: boolean } {
+  const { missing, unreadable, pending } = totals;
+  if (missing > 0 && firstLanded === null) return { title: 'Nothing has landed in this range', good: false };
+  if (missing > 0) return { title: `${count(missing, 'hour')} ${agreeing(missing, 'is', 'are')} missing`, good: false };
+  if (unreadable > 0) return { title: `${count(unreadable, 'hour')} without proof`, good: false };
+  return { title: pending === hours.length ? 'Nothing is ready at Amplitude yet' : 'No gaps', good: true };
 }
 
-/** As a browser reads it: the hash is of that text. An end tag within would end the element, so there must be none. */
-function inlined(text: string): string {
-  const read = text.replace(/\r\n?/g, '\n');
-  if (/<\/(?:script|style)|<!--/i.test(read)) throw new Error('a script or style holds what ends its own element');
-  return read;
+function whatToDo({ gaps, firstLanded, hours, totals }: StatusReport): Markup[] {
+  const { missing, unreadable, pending } = totals;
+  const parts: Markup[] = [];
+  if (missing > 0) {
+    const start = firstLanded === null ? `${count(missing, 'hour')} in` : agreeing(missing, 'It is in', 'They are in');
+    const link = html`<a href="#gaps">${count(gaps.length, 'gap')}</a>`;
+    const them = ['it', 'both'][gaps.length - 1] ?? 'them all';
+    parts.push(html`<p>${start} ${link}; this command fills ${them}:</p>${command(fillAll(gaps))}`);
+  }
+  if (unreadable > 0) {
+    const have = agreeing(unreadable, 'has a manifest that proves', 'have manifests that prove');
+    parts.push(html`<p>${count(unreadable, 'hour')} ${have} nothing; <a href="#problems">Problems</a> says why.</p>`);
+  }
+  if (parts.length > 0) return parts;
+  if (pending === hours.length) return [html`<p>An hour is ready two hours after its end.</p>`];
+  return [html`<p>Every hour that is ready at Amplitude has landed.</p>`];
 }
 
-function hashOf(text: string): string {
-  return `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+function facts({ destination, project, range, now }: StatusReport): Markup {
+  const rows: [string, string | Markup][] = [['Destination', outside(destination)]];
+  if (project !== null) rows.push(['Project', outside(project)]);
+  rows.push(['Range', `${range.start} to ${range.end} (end-exclusive)`]);
+  rows.push(['Made', `${now.slice(0, 19).replace('T', ' ')} UTC by ${TOOL}`]);
+  return pairs('facts', rows);
+}
+
+function figures({ totals, firstLanded, lastLanded }: StatusReport): Markup {
+  const rows: [string, string][] = [];
+  if (totals.events !== null) rows.push(['Events', number(totals.events)]);
+  rows.push(['Size', size(totals.bytes)], ['Objects', number(totals.objects)]);
+  rows.push(['First landed hour', firstLanded ?? 'none'], ['Last landed hour', lastLanded ?? 'none']);
+  if (totals.quarantined) rows.push(['Lines in quarantine', number(totals.quarantined)]);
+  return html`<section aria-label="Totals">${pairs('figures', rows)}</section>`;
+}
+
+function pairs(name: string, rows: readonly [string, string | Markup][]): Markup {
+  return html`<dl class="${name}">${rows.map(([term, text]) => html`<div><dt>${term}</dt><dd>${text}</dd></div>`)}</dl>`;
+}
+
+function warnings({ warnings: sentences }: StatusReport): Markup {
+  if (sentences.length === 0) return html``;
+  return html`<section class="warnings"><h2>Warnings</h2><ul>${sentences.map((text) => html`<li>${outside(text)}</li>`)}</ul></section>`;
 }

@@ -15,8 +15,9 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
+import { needs } from '../../support/needs.ts';
 import { Account, type User } from './account.ts';
-import { OWNER, REGION, refusal, Stack, standIn } from './stack.ts';
+import { OWNER, REGION, refusal, Stack } from './stack.ts';
 
 const IN = 'amplitude/events/date=2026-03-04/hour=06/1_2026-03-04T06_0.1.9f1c22ab.json';
 /** A folder whose name only begins as the prefix does. */
@@ -58,7 +59,7 @@ describe('the exporter, where IAM is enforced', function () {
   let bucket: string;
 
   before(async function () {
-    account = await Account.open(standIn(this, 'AWS_TEST_MINISTACK_URL'));
+    account = await Account.open(needs(this, 'AWS_TEST_MINISTACK_URL'));
     kestra = await account.makeUser('kestra');
     stack = new Stack(account.url);
     await stack.create({ ExporterPrincipalArn: kestra.arn });

@@ -2,8 +2,9 @@ import { IAMClient, ListAccessKeysCommand } from '@aws-sdk/client-iam';
 import { GetBucketEncryptionCommand, HeadObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
 import { type Simulator, startSimulator } from '../../../src/simulator/simulator.ts';
+import { needs } from '../../support/needs.ts';
 import { runExport } from './program.ts';
-import { clientOf, OWNER, REGION, Stack, standIn } from './stack.ts';
+import { clientOf, OWNER, REGION, Stack } from './stack.ts';
 
 /** moto applies the bucket's encryption, and to what is put there too; it lets anybody do anything. */
 describe('the template on moto', function () {
@@ -14,7 +15,7 @@ describe('the template on moto', function () {
   let simulator: Simulator;
 
   before(async function () {
-    url = standIn(this, 'AWS_TEST_MOTO_URL');
+    url = needs(this, 'AWS_TEST_MOTO_URL');
     s3 = new S3Client({ ...clientOf(url, OWNER), forcePathStyle: true });
     simulator = await startSimulator({ eventsPerHour: 20 });
     stack = new Stack(url);

@@ -5,11 +5,12 @@ import { DeleteAccessKeyCommand, IAMClient } from '@aws-sdk/client-iam';
 import { ListObjectsV2Command, ListObjectVersionsCommand } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
 import { parseFault, type Simulator, startSimulator } from '../../../src/simulator/simulator.ts';
+import { needs } from '../../support/needs.ts';
 import { runProgram } from '../../support/program.ts';
 import { startS3Server } from '../../support/s3-server/server.ts';
 import { Account, type User } from './account.ts';
 import { RANGE, runExport, settingsFor } from './program.ts';
-import { type Credentials, clientOf, OWNER, Stack, standIn } from './stack.ts';
+import { type Credentials, clientOf, OWNER, Stack } from './stack.ts';
 import { statementsOf } from './template.ts';
 
 const keysIn = ({ accessKeyId, secretAccessKey, sessionToken }: Credentials): Record<string, string> => ({
@@ -30,7 +31,7 @@ describe('the program, where IAM is enforced', function () {
   let stack: Stack;
 
   before(async function () {
-    account = await Account.open(standIn(this, 'AWS_TEST_MINISTACK_URL'));
+    account = await Account.open(needs(this, 'AWS_TEST_MINISTACK_URL'));
     simulator = await startSimulator({ eventsPerHour: 20 });
     kestra = await account.makeUser('kestra');
   });

@@ -10,8 +10,9 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
+import { needs } from '../../support/needs.ts';
 import { Account, type User } from './account.ts';
-import { type Credentials, OWNER, REGION, refusal, Stack, standIn, uniqueName } from './stack.ts';
+import { type Credentials, OWNER, REGION, refusal, Stack, uniqueName } from './stack.ts';
 
 const IN = 'amplitude/manifests/date=2026-03-04/hour=06.json';
 /** A folder whose name only begins as the prefix does. */
@@ -29,7 +30,7 @@ describe("Snowflake's reader, where IAM is enforced", function () {
   let snowflake: User;
 
   before(async function () {
-    const url = standIn(this, 'AWS_TEST_MINISTACK_URL');
+    const url = needs(this, 'AWS_TEST_MINISTACK_URL');
     account = await Account.open(url);
     // Snowflake's users live in an AWS account of Snowflake's own.
     snowflakes = await Account.open(url, { accessKeyId: '999988887777', secretAccessKey: 'test' });

@@ -7,8 +7,9 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
+import { needs } from '../../support/needs.ts';
 import { Account } from './account.ts';
-import { clientOf, OWNER, refusal, Stack, standIn } from './stack.ts';
+import { clientOf, OWNER, refusal, Stack } from './stack.ts';
 
 describe('the template on ministack', function () {
   this.timeout(60_000);
@@ -19,7 +20,7 @@ describe('the template on ministack', function () {
   let stack: Stack;
 
   before(async function () {
-    account = await Account.open(standIn(this, 'AWS_TEST_MINISTACK_URL'));
+    account = await Account.open(needs(this, 'AWS_TEST_MINISTACK_URL'));
     iam = new IAMClient(clientOf(account.url, OWNER));
     kms = account.kms(OWNER);
     s3 = account.s3(OWNER);

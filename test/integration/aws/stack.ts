@@ -20,16 +20,6 @@ export interface Credentials {
 /** The owner of the account, as both stand-ins know him. */
 export const OWNER: Credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
 
-/** The stand-in that a variable names; without it the suite is skipped, and says so. */
-export function standIn(context: Mocha.Context, variable: 'AWS_TEST_MOTO_URL' | 'AWS_TEST_MINISTACK_URL'): string {
-  const url = process.env[variable] ?? '';
-  if (url === '') {
-    process.stderr.write(`    SKIPPED: ${variable} names no stand-in\n`);
-    context.skip();
-  }
-  return url;
-}
-
 export const clientOf = (endpoint: string, credentials: Credentials) => ({
   endpoint,
   credentials,

@@ -4,6 +4,7 @@ import type { ExportReport } from '../../../src/export/report.ts';
 import { formatHour, hourOf, type Window } from '../../../src/hours.ts';
 import { manifestKey } from '../../../src/landing/manifest.ts';
 import { parseFault } from '../../../src/simulator/simulator.ts';
+import { needs } from '../../support/needs.ts';
 import { runProgram } from '../../support/program.ts';
 import type { Execution } from './engine.ts';
 import { extended } from './extensions.ts';
@@ -37,11 +38,7 @@ describe('on Kestra', function () {
   let scene: Scene | undefined;
 
   before(async function () {
-    const url = process.env.KESTRA_URL ?? '';
-    if (url === '') {
-      process.stderr.write('    SKIPPED: KESTRA_URL names no Kestra\n');
-      this.skip();
-    }
+    const url = needs(this, 'KESTRA_URL');
     stage = await openStage(url, BUCKETS);
   });
 

@@ -5,7 +5,8 @@ import { expect } from 'chai';
 import { stringify } from 'yaml';
 import { formatHour, hourOf } from '../../../src/hours.ts';
 import { parseFault } from '../../../src/simulator/simulator.ts';
-import { type Agreement, Scene, whereSnowflakeIs } from '../snowflake/scene.ts';
+import { needs } from '../../support/needs.ts';
+import { type Agreement, Scene, snowflakeUrl } from '../snowflake/scene.ts';
 import { type Execution, Kestra } from './engine.ts';
 import { block } from './extensions.ts';
 import { busyHour, type Slack, startSlack } from './scene.ts';
@@ -26,10 +27,9 @@ describe('the load on Kestra', function () {
   let namespace: string;
 
   before(async function () {
-    const { KESTRA_URL = '', KESTRA_USER, KESTRA_PASSWORD } = process.env;
-    if (KESTRA_URL === '') process.stderr.write('    SKIPPED: KESTRA_URL names no Kestra\n');
-    if (KESTRA_URL === '' || whereSnowflakeIs() === undefined) return this.skip();
-    kestra = new Kestra(KESTRA_URL, KESTRA_USER, KESTRA_PASSWORD);
+    const url = needs(this, 'KESTRA_URL');
+    snowflakeUrl(this);
+    kestra = new Kestra(url, process.env.KESTRA_USER, process.env.KESTRA_PASSWORD);
     slack = await startSlack();
   });
 

@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import { hoursOf, readyEnd } from '../../../src/hours.ts';
 import type { StatusReport } from '../../../src/status/report.ts';
 import type { VerifyReport } from '../../../src/verify/report.ts';
+import { needs } from '../../support/needs.ts';
 import { MAIN } from '../../support/program.ts';
 import { makeYear } from './year.ts';
 
@@ -21,10 +22,7 @@ describe(`${HOURS} manifests and ${HOURS * OBJECTS_PER_HOUR} objects`, function 
   const end = readyEnd(new Date());
 
   before(async function () {
-    if (endpoint === '') {
-      process.stderr.write('    SKIPPED: AWS_ENDPOINT_URL_S3 names no S3 server\n');
-      this.skip();
-    }
+    needs(this, 'AWS_ENDPOINT_URL_S3');
     const credentials = { accessKeyId: AWS_ACCESS_KEY_ID, secretAccessKey: AWS_SECRET_ACCESS_KEY };
     const year = { hours: hoursOf({ start: end - HOURS, end }), objectsPerHour: OBJECTS_PER_HOUR };
     await makeYear(year, { endpoint, bucket, prefix, credentials, data: process.env.LOAD_DATA });

@@ -11,8 +11,7 @@ import { expect } from 'chai';
 import type { ExportReport } from '../../../src/export/report.ts';
 import { formatHour, type Hour, readHour, type Window } from '../../../src/hours.ts';
 import type { Manifest } from '../../../src/landing/manifest.ts';
-import { DEFAULTS } from '../../../src/simulator/options.ts';
-import { eventsOfHour, type RequestRecord } from '../../../src/simulator/simulator.ts';
+import { DEFAULTS, eventsOfHour, type RequestRecord } from '../../../src/simulator/simulator.ts';
 import type { Served } from './simulator.ts';
 
 const MAIN = fileURLToPath(new URL('../../../dist/main.js', import.meta.url));

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { hourFolder, readHour } from '../../../src/hours.ts';
 import { parseFault } from '../../../src/simulator/simulator.ts';
 import { countOf, END, EVENTS, HOUR, START } from './hours.ts';
-import { type Agreement, Scene, whereSnowflakeIs } from './scene.ts';
+import { type Agreement, Scene, snowflakeUrl } from './scene.ts';
 
 const statuses = (rows: readonly Agreement[]) =>
   Object.fromEntries(rows.map(({ HOUR: hour, STATUS }) => [hour, STATUS]));
@@ -13,7 +13,7 @@ describe(`what fails in the Snowflake at ${process.env.SNOWFLAKE_URL ?? 'SNOWFLA
   let url: string;
 
   before(function () {
-    url = whereSnowflakeIs() ?? this.skip();
+    url = snowflakeUrl(this);
   });
   beforeEach(async () => {
     scene = await Scene.open(url, EVENTS);

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { hourFolder, readHour } from '../../../src/hours.ts';
 import { parseFault } from '../../../src/simulator/simulator.ts';
 import { countOf, END, EVENTS, HOUR, linesOf, START } from './hours.ts';
-import { Scene, whereSnowflakeIs } from './scene.ts';
+import { Scene, snowflakeUrl } from './scene.ts';
 
 /** `2026-11-20 05:12:01.123456`, UTC, as a number. */
 const microseconds = (time: string) => Date.parse(`${time.slice(0, 23)}Z`) * 1000 + Number(time.slice(23));
@@ -13,7 +13,7 @@ describe(`load into the Snowflake at ${process.env.SNOWFLAKE_URL ?? 'SNOWFLAKE_U
   let url: string;
 
   before(function () {
-    url = whereSnowflakeIs() ?? this.skip();
+    url = snowflakeUrl(this);
   });
   beforeEach(async () => {
     scene = await Scene.open(url, EVENTS);

@@ -9,6 +9,7 @@ import {
 import { formatHour, hourFolder, readHour } from '../../../src/hours.ts';
 import type { Manifest } from '../../../src/landing/manifest.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../../src/simulator/simulator.ts';
+import { needs } from '../../support/needs.ts';
 import { type Ended, type ExportReport, runProgram } from '../../support/program.ts';
 import { Snowflake, type Until } from './snowflake.ts';
 
@@ -21,15 +22,10 @@ export function s3Server() {
   return { AWS_ENDPOINT_URL_S3, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY };
 }
 
-/** What the tests need and where it is, or undefined with a word to the person who wonders why nothing was tested. */
-export function whereSnowflakeIs(): string | undefined {
-  const { SNOWFLAKE_URL: url = '' } = process.env;
-  const { AWS_ENDPOINT_URL_S3, AWS_ACCESS_KEY_ID } = s3Server();
-  if (url !== '' && AWS_ENDPOINT_URL_S3 !== '' && AWS_ACCESS_KEY_ID !== '') return url;
-  process.stderr.write(
-    '    SKIPPED: SNOWFLAKE_URL names no Snowflake, or AWS_ENDPOINT_URL_S3 and its keys no S3 server\n',
-  );
-  return undefined;
+/** Where Snowflake is. Its stage is in an S3 server: without one the suite is skipped too. */
+export function snowflakeUrl(suite: Mocha.Context): string {
+  for (const name of ['AWS_ENDPOINT_URL_S3', 'AWS_ACCESS_KEY_ID']) needs(suite, name);
+  return needs(suite, 'SNOWFLAKE_URL');
 }
 
 /** A line of the reconciliation. */

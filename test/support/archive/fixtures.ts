@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { crc32, gzipSync } from 'node:zlib';
 import { expect } from 'chai';
+import yauzl from 'yauzl';
 import type { Archive, Count, Member } from '../../../src/archive/archive.ts';
 import { MemoryBudget } from '../../../src/archive/memory.ts';
 import { readMemberName } from '../../../src/archive/names.ts';
@@ -25,11 +26,29 @@ export function write(entries: ZipEntry[], options?: ZipOptions): Promise<Buffer
   return buffer(Readable.from(zip(entries, options)));
 }
 
+/** An entry of an archive, read back. */
+export interface Unzipped {
+  readonly name: string;
+  readonly data: Buffer;
+  readonly entry: yauzl.Entry;
+  readonly crcIsRight: boolean;
+}
+
+export async function unzip(archive: Buffer): Promise<Unzipped[]> {
+  const file = await yauzl.fromBufferPromise(archive, { decodeStrings: false });
+  const members: Unzipped[] = [];
+  for await (const entry of file.eachEntry()) {
+    const data = await buffer(await file.openReadStreamPromise(entry));
+    members.push({ name: entry.fileNameRaw.toString(), data, entry, crcIsRight: crc32(data) === entry.crc32 });
+  }
+  return members;
+}
+
 /** `whole` in copies of `size` bytes, each in memory of its own. */
 export function* pieces(whole: Buffer, size: number): Generator<Buffer> {
-  for (let at = 0; at < whole.length; at += size) {
-    const piece = Buffer.allocUnsafeSlow(Math.min(size, whole.length - at));
-    whole.copy(piece, 0, at);
+  for (let start = 0; start < whole.length; start += size) {
+    const piece = Buffer.allocUnsafeSlow(Math.min(size, whole.length - start));
+    whole.copy(piece, 0, start);
     yield piece;
   }
 }
@@ -78,7 +97,10 @@ export function noisyLines(count: number, seed = 1): Buffer {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     return state.toString(36);
   };
-  const lines = Array.from({ length: count }, (_, at) => `{"insert_id":"${noise()}${noise()}","event_id":${at}}\n`);
+  const lines = Array.from(
+    { length: count },
+    (_, index) => `{"insert_id":"${noise()}${noise()}","event_id":${index}}\n`,
+  );
   return Buffer.from(lines.join(''));
 }
 

@@ -15,6 +15,7 @@ import { hold, type Member } from '../../../src/archive/archive.ts';
 import { inflate } from '../../../src/archive/inflate.ts';
 import { readMemberName } from '../../../src/archive/names.ts';
 import { openDestination } from '../../../src/destination/open.ts';
+import { JobError } from '../../../src/errors.ts';
 import { landMember } from '../../../src/export/member.ts';
 import { gzipMember } from '../../../src/simulator/gzip.ts';
 import { hearingLog, s3Settings } from '../settings.ts';
@@ -42,11 +43,11 @@ const spoil = () => [1, 2, 4].map((size) => Buffer.alloc(size * 64 * 1024, 0xff)
 async function readUpTo(member: Member, json: Buffer, round: number): Promise<void> {
   const end = pointOf(round, json.length);
   const chunks = inflate(member);
-  let at = 0;
+  let offset = 0;
   for (;;) {
     const asked = chunks.next();
     // Every other one gives up while a chunk is on its way.
-    if (at >= end && round % 2 === 0) {
+    if (offset >= end && round % 2 === 0) {
       await chunks.return(undefined);
       await asked;
       done.givenUp++;
@@ -54,14 +55,14 @@ async function readUpTo(member: Member, json: Buffer, round: number): Promise<vo
     }
     const { done: ended, value } = await asked;
     if (ended === true) {
-      assert.equal(at, json.length);
+      assert.equal(offset, json.length);
       done.read++;
       break;
     }
     if (round % 3 === 0) await turn();
-    assert.ok(value.equals(json.subarray(at, at + value.length)), `other bytes at ${at}, round ${round}`);
-    at += value.length;
-    if (at < end) continue;
+    assert.ok(value.equals(json.subarray(offset, offset + value.length)), `other bytes at ${offset}, round ${round}`);
+    offset += value.length;
+    if (offset < end) continue;
     await chunks.return(undefined);
     done.givenUp++;
     break;
@@ -130,8 +131,8 @@ async function land(member: Member, json: Buffer, format: 'json' | 'gzip'): Prom
     if (format === 'json') assert.ok(body.equals(json), 'landed, and other bytes are there');
     done.landed++;
   } catch (error) {
-    if ((error as Error).name !== 'JobError') throw error;
-    assert.match((error as { code: string }).code, /^(DESTINATION|NOT_S3)/, String(error));
+    if (!(error instanceof JobError)) throw error;
+    assert.match(error.code, /^(DESTINATION|NOT_S3)/, String(error));
     done.failed++;
   } finally {
     destination.close();
@@ -149,10 +150,10 @@ try {
         let round = 0;
         const worker = async () => {
           while (round < count) {
-            const at = round++;
-            const member = archive.members[at % members.length] as Member;
-            const { json } = members[at % members.length] as (typeof members)[0];
-            await work(member, json, at);
+            const index = round++;
+            const member = archive.members[index % members.length] as Member;
+            const { json } = members[index % members.length] as (typeof members)[0];
+            await work(member, json, index);
           }
         };
         await Promise.all(Array.from({ length: AT_ONCE }, worker));

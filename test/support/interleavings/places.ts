@@ -16,7 +16,7 @@ export interface Weather {
   loses(): boolean;
 }
 
-/** A destination that several runs open, and a way round it. */
+/** A destination that several runs open, and direct access to it. */
 export interface WeatheredPlace {
   /** Every request waits for the schedule. `look` is called after it. */
   open(weather: Weather, look: () => void): Destination;

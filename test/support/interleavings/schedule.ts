@@ -66,10 +66,8 @@ export async function runOnce(destination: Destination, answer: Answer, mode: Mo
   const tally = new Tally();
   const options = {
     destination,
-    format: 'json',
-    strict: false,
-    mode,
-    members: new PQueue({ concurrency: 4 }),
+    rules: { format: 'json', strict: false, mode },
+    uploads: new PQueue({ concurrency: 4 }),
     tally,
     log: hearingLog(),
     now: () => NOW,
@@ -120,7 +118,7 @@ export class Schedule {
     this.#place.date(MANIFEST, FIRST_SEALED);
   }
 
-  /** Throws what was false at any moment. */
+  /** Throws whatever was wrong at any moment. */
   async play(runs: readonly Run[]): Promise<Outcome[]> {
     const random = this.#random;
     const waiting: (() => void)[][] = runs.map(() => []);
@@ -143,7 +141,7 @@ export class Schedule {
     while (outcomes.includes(undefined)) {
       const alive = runs.flatMap((_, nth) => (outcomes[nth] === undefined ? [nth] : []));
       const able = alive.filter((nth) => (waiting[nth]?.length ?? 0) > 0);
-      // Who computes gets there within some turns; the others wait for it, so that the seed alone decides.
+      // A run that computes makes its next request within some turns. The others wait, so the seed alone decides.
       if (able.length < alive.length) {
         await turn();
         continue;
@@ -151,7 +149,7 @@ export class Schedule {
       const quick = able.filter((nth) => runs[nth]?.trouble !== 'slow' || random.below(8) === 0);
       const among = quick.length > 0 ? quick : able;
       const nth = among[random.below(among.length)] as number;
-      // Several requests of one run in a row hit more than a fair coin at each.
+      // Several requests of one run in a row find more than one at a time.
       for (let steps = 1 + random.below(4); steps > 0 && outcomes[nth] === undefined; steps--) {
         const queue = waiting[nth] as (() => void)[];
         if (queue.length === 0) break;
@@ -168,7 +166,7 @@ export class Schedule {
     return outcomes as Outcome[];
   }
 
-  /** One undisturbed run more ends whole, with no fewer events than it was given or than stood. */
+  /** One more undisturbed run ends whole, with no fewer events than its answer has or than stood before. */
   async expectMended(answer: Answer): Promise<void> {
     const stood = this.manifests.at(-1);
     const tally = await this.#alone(answer);

@@ -5,7 +5,7 @@ import zlib from 'node:zlib';
 import { expect } from 'chai';
 import { formatHour, type Hour, readHour } from '../../../src/hours.ts';
 import type { ReconcileReport } from '../../../src/reconcile/report.ts';
-import { rewriteLines } from '../../../src/simulator/lines.ts';
+import { rewriteLines } from '../../../src/simulator/members.ts';
 import { expectedHour, parseFault, startSimulator } from '../../../src/simulator/simulator.ts';
 import { type Ended, filesOf, runProgram } from '../program.ts';
 import { type S3Server, type StoredObject, startS3Server } from '../s3-server/server.ts';

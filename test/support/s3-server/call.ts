@@ -1,5 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Received } from './body.ts';
+
+/** A request's body, complete, and proved to be what the request says of it. */
+export interface Received {
+  readonly body: Buffer;
+  readonly size: number;
+  readonly md5: Buffer;
+  /** The checksum headers to keep and to send back, as S3 does. */
+  readonly checksums: Readonly<Record<string, string>>;
+}
 
 /** One request as the operations see it: path-style bucket and key taken apart, the body not read yet. */
 export interface Call {
@@ -34,7 +42,6 @@ export interface Upload {
   readonly headers: Readonly<Record<string, string>>;
   readonly algorithm: string | undefined;
   readonly checksumType: string | undefined;
-  readonly startedAt: Date;
   readonly parts: Map<number, Part>;
 }
 
@@ -48,13 +55,11 @@ export interface Store {
 }
 
 /** The name of the S3 operation that a method, a path and a query stand for. */
-export function operationOf(method: string, bucket: string, key: string, query: URLSearchParams): string {
+export function operationOf(method: string, key: string, query: URLSearchParams): string {
   const asked = (name: string) => query.has(name);
-  if (bucket === '') return method === 'GET' ? 'ListBuckets' : 'Unknown';
   if (key === '') {
     if (method === 'HEAD') return 'HeadBucket';
     if (method === 'GET' && query.get('list-type') === '2') return 'ListObjectsV2';
-    if (method === 'GET' && asked('uploads')) return 'ListMultipartUploads';
     if (method === 'POST' && asked('delete')) return 'DeleteObjects';
     return 'Unknown';
   }
@@ -64,7 +69,7 @@ export function operationOf(method: string, bucket: string, key: string, query: 
   if (method === 'POST' && asked('uploadId')) return 'CompleteMultipartUpload';
   if (method === 'DELETE') return asked('uploadId') ? 'AbortMultipartUpload' : 'DeleteObject';
   if (method === 'HEAD') return 'HeadObject';
-  if (method === 'GET') return asked('uploadId') ? 'ListParts' : 'GetObject';
+  if (method === 'GET') return 'GetObject';
   return 'Unknown';
 }
 
@@ -75,15 +80,11 @@ export function header(headers: IncomingHttpHeaders, name: string): string | und
 }
 
 const KEPT =
-  /^(content-type|cache-control|content-disposition|content-language|x-amz-meta-.+|x-amz-storage-class|x-amz-server-side-encryption.*)$/;
+  /^(content-type|content-encoding|cache-control|content-disposition|content-language|x-amz-meta-.+|x-amz-storage-class|x-amz-server-side-encryption.*)$/;
 
 /** The headers of a request that stay with the object. */
 export function keptHeaders(headers: IncomingHttpHeaders): Record<string, string> {
   const kept: Record<string, string> = { 'x-amz-server-side-encryption': 'AES256' };
   for (const [name, value] of Object.entries(headers)) if (KEPT.test(name)) kept[name] = String(value);
-  // aws-chunked is a matter of the transfer: S3 does not keep it with the object.
-  const encodings = (header(headers, 'content-encoding') ?? '').split(',').map((encoding) => encoding.trim());
-  const encoding = encodings.filter((name) => name !== '' && name !== 'aws-chunked').join(',');
-  if (encoding !== '') kept['content-encoding'] = encoding;
   return kept;
 }

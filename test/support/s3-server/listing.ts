@@ -46,21 +46,6 @@ export async function listObjects(call: Call, store: Store): Promise<Answer> {
   );
 }
 
-/** ListMultipartUploads: every upload that was begun and neither completed nor aborted, under `prefix`. */
-export async function listUploads(call: Call, store: Store): Promise<Answer> {
-  const write = keyWriter(call.query);
-  const prefix = call.query.get('prefix') ?? '';
-  const uploads = [...store.uploads.values()]
-    .filter(({ bucket, key }) => bucket === call.bucket && key.startsWith(prefix))
-    .sort((a, b) => inUtf8Order(a.key, b.key) || a.startedAt.getTime() - b.startedAt.getTime())
-    .map(
-      ({ key, id, startedAt }) =>
-        `<Upload><Key>${write(key)}</Key>${element('UploadId', id)}${element('Initiated', startedAt.toISOString())}</Upload>`,
-    );
-  const head = `${element('Bucket', call.bucket)}<Prefix>${write(prefix)}</Prefix>${element('IsTruncated', false)}`;
-  return xmlAnswer('ListMultipartUploadsResult', head + uploads.join(''));
-}
-
 function describe(key: string, store: Store, bucket: string, write: (key: string) => string): string {
   const object = store.objects.get(`${bucket}/${key}`);
   if (object === undefined) return '';

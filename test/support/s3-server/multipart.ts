@@ -16,7 +16,7 @@ export async function createUpload(call: Call, store: Store): Promise<Answer> {
   const { bucket, key } = call;
   const id = randomUUID();
   const headers = keptHeaders(call.headers);
-  store.uploads.set(id, { id, bucket, key, headers, algorithm, checksumType, startedAt: new Date(), parts: new Map() });
+  store.uploads.set(id, { id, bucket, key, headers, algorithm, checksumType, parts: new Map() });
   const told: Record<string, string> = { ...encryption(headers) };
   if (algorithm !== undefined) told['x-amz-checksum-algorithm'] = algorithm;
   if (checksumType !== undefined) told['x-amz-checksum-type'] = checksumType;

@@ -14,7 +14,7 @@ import {
   permanentRedirect,
   takeFault,
 } from './faults.ts';
-import { listObjects, listUploads } from './listing.ts';
+import { listObjects } from './listing.ts';
 import { abortUpload, completeUpload, createUpload, uploadPart } from './multipart.ts';
 import { deleteObject, deleteObjects, getObject, putObject } from './objects.ts';
 
@@ -158,7 +158,7 @@ function readRequest(request: IncomingMessage): S3Request {
   const virtual = /^([^.]+)\.store\.test$/.exec(hostname)?.[1];
   const path = decodeURIComponent(virtual === undefined ? pathname : `/${virtual}${pathname}`);
   const [, bucket = '', key = ''] = /^\/([^/]*)\/?(.*)$/s.exec(path) ?? [];
-  return { method, path, operation: operationOf(method, bucket, key, query), bucket, key, query, headers };
+  return { method, path, operation: operationOf(method, key, query), bucket, key, query, headers };
 }
 
 /** Throws where the request's key, clock, region or bucket is not one that this server knows. */
@@ -209,8 +209,6 @@ async function operate(call: Call, store: Store, faults: Fault[]): Promise<Answe
       return { status: 200, headers: { 'x-amz-bucket-region': store.region } };
     case 'ListObjectsV2':
       return await listObjects(call, store);
-    case 'ListMultipartUploads':
-      return await listUploads(call, store);
     case 'PutObject':
       return await putObject(call, store);
     case 'GetObject':
