@@ -5,8 +5,8 @@ import { join, resolve } from 'node:path';
 import type { Command } from '../src/cli/command.ts';
 import { describeCommand } from '../src/cli/help.ts';
 import { COMMANDS } from '../src/commands/all.ts';
-import { GROUPS, MACHINE_DEFAULTS, type Variable } from '../src/config/variables.ts';
-import { ERRORS, type ErrorCode, EXIT } from '../src/errors.ts';
+import { MACHINE_DEFAULTS, VARIABLES, type Variable, type VariableName } from '../src/config/variables.ts';
+import { ERRORS, type ErrorCode, EXIT, EXIT_CODES } from '../src/errors.ts';
 import { FAULTS } from '../src/simulator/faults.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
@@ -14,13 +14,34 @@ const PAGES = ['docs/settings.md', 'docs/commands.md', 'docs/errors.md', 'docs/s
 
 type Rows = readonly (readonly string[])[];
 
-/** Pages that say more than the remedy. */
+/** The headings of .env.example, with the first setting below each. */
+const PARTS: Readonly<Record<string, string>> = {
+  AMPLITUDE_API_KEY: 'Amplitude',
+  DESTINATION: 'Where the hours go',
+  EXPORT_START: 'Which hours',
+  REQUEST_HOURS: 'Requests, memory and disk',
+  HTTPS_PROXY: 'Network',
+  REPORT_FILE: 'Log and report',
+};
+
+/** What the page adds to the words in errors.ts: details and links. */
 const MORE: Partial<Record<ErrorCode, string>> = {
   CONFIG: '[Settings](settings.md).',
+  AMPLITUDE_REFUSED_WINDOW: 'It was one hour, or both halves of a window.',
+  AMPLITUDE_RATE_LIMIT: '[How long a run waits](completeness.md#what-a-run-does-about-failures).',
+  AMPLITUDE_TIMEOUT:
+    '`EXPORT_FIRST_BYTE_TIMEOUT_S`, `EXPORT_IDLE_TIMEOUT_S` and `EXPORT_MIN_BYTES_PER_S` set the limits.',
+  NOT_AMPLITUDE: 'It was a web page, other JSON, or the words of a gateway.',
   PROXY: '[Proxies](operating.md#proxies).',
   CERTIFICATE: '[Certificates](operating.md#certificates).',
+  ARCHIVE_REFUSED:
+    'A name cannot be read, leaves its folder, comes twice, or is of another project. Or no name is of the window; that is tried again first.',
+  MANIFEST_NEWER: '`--force` and `--repair` do not change it either.',
+  NOT_S3: 'It was a page, JSON, plain text, or a success without what S3 sends. [Stores](stores.md).',
   ACCESS_DENIED: '[Rights in AWS](operating.md#rights-in-aws).',
-  NOT_S3: '[Stores](stores.md).',
+  AWS_CREDENTIALS: '[AWS keys](settings.md#aws-keys).',
+  DISK_FULL: 'The message names `WORK_DIR` or the destination folder.',
+  DESTINATION_LOCKED: 'The message names its process, its host and its start.',
 };
 
 const NEEDED: Readonly<Record<string, string>> = {
@@ -33,32 +54,29 @@ function code(text: string): string {
   return `\`${text}\``;
 }
 
-function settingsOf(group: object): [string, Variable][] {
-  return Object.entries(group);
-}
+const SETTINGS = Object.entries(VARIABLES) as [VariableName, Variable][];
 
 /** As documents show it; undefined if there is none, or if it differs by machine. */
-function defaultOf(name: string, variable: Variable): string | undefined {
-  const differs = (MACHINE_DEFAULTS as readonly string[]).includes(name);
+function defaultOf(name: VariableName, variable: Variable): string | undefined {
+  const differs = MACHINE_DEFAULTS.includes(name);
   return differs || variable.default === undefined ? undefined : String(variable.default);
 }
 
 function settingsRows(): Rows {
-  return Object.values(GROUPS)
-    .flatMap(settingsOf)
-    .map(([name, variable]) => {
-      const { description, aliases = [] } = variable;
-      const usual = defaultOf(name, variable);
-      const needed = NEEDED[name]?.replace('S3_BUCKET', code('S3_BUCKET')) ?? '';
-      return [code(name), usual === undefined ? needed : code(usual), description, aliases.map(code).join(', ')];
-    });
+  return SETTINGS.map(([name, variable]) => {
+    const { description, aliases = [] } = variable;
+    const usual = defaultOf(name, variable);
+    const needed = NEEDED[name]?.replace('S3_BUCKET', code('S3_BUCKET')) ?? '';
+    return [code(name), usual === undefined ? needed : code(usual), description, aliases.map(code).join(', ')];
+  });
 }
 
 function errorRows(): Rows {
-  return Object.entries(ERRORS).map(([name, { exit, meaning, remedy }]) => {
-    const codes = name === 'INTERRUPTED' ? `${EXIT.SIGINT} or ${EXIT.SIGTERM}` : `${EXIT.failed} or ${EXIT.partial}`;
+  return Object.entries(ERRORS).map(([name, words]) => {
+    const exit = EXIT_CODES[name as ErrorCode]?.toString() ?? `${EXIT.failed} or ${EXIT.partial}`;
+    const signal = `${EXIT.SIGINT} or ${EXIT.SIGTERM}`;
     const more = MORE[name as ErrorCode];
-    return [code(name), exit === undefined ? codes : String(exit), meaning, [remedy, more].filter(Boolean).join(' ')];
+    return [code(name), name === 'INTERRUPTED' ? signal : exit, more === undefined ? words : `${words} ${more}`];
   });
 }
 
@@ -78,7 +96,7 @@ async function tables(): Promise<Readonly<Record<string, Rows>>> {
   return {
     ...Object.fromEntries(flags.map(([name, rows]) => [`flags ${name}`, rows])),
     settings: [['setting', 'default', 'meaning', 'other names'], ...settingsRows()],
-    errors: [['code', 'exit', 'meaning', 'what to do'], ...errorRows()],
+    errors: [['code', 'exit', 'what it means and what to do'], ...errorRows()],
     faults: [['fault', 'what the request meets'], ...Object.entries(FAULTS).map(([name, what]) => [code(name), what])],
   };
 }
@@ -106,19 +124,16 @@ function envExample(): string {
     '# A # starts a comment only at the start of a line. For a secret that contains a #, use a file: NAME_FILE.',
     '# Lines with a # show the default, or an example.',
   ];
-  const groups = Object.entries(GROUPS).map(([title, group]) => [
-    `# --- ${title} ---`,
-    ...settingsOf(group).map(([name, variable]) => {
-      const usual = defaultOf(name, variable);
-      const needed = NEEDED[name];
-      const note = needed ?? (usual === undefined ? '' : `Default: ${usual}.`);
-      const shown = variable.secret === true && needed !== undefined ? placeholder(name) : (usual ?? variable.example);
-      return `# ${variable.description} ${note}`
-        .trimEnd()
-        .concat(`\n${needed === undefined ? '#' : ''}${name}=${shown}`);
-    }),
-  ]);
-  return `${[head.join('\n'), ...groups.flat()].join('\n\n')}\n`;
+  const settings = SETTINGS.map(([name, variable]) => {
+    const usual = defaultOf(name, variable);
+    const needed = NEEDED[name];
+    const note = needed ?? (usual === undefined ? '' : `Default: ${usual}.`);
+    const shown = variable.secret === true && needed !== undefined ? placeholder(name) : (usual ?? variable.example);
+    const part = PARTS[name] === undefined ? '' : `# --- ${PARTS[name]} ---\n\n`;
+    const words = `# ${variable.description} ${note}`.trimEnd();
+    return `${part}${words}\n${needed === undefined ? '#' : ''}${name}=${shown}`;
+  });
+  return `${[head.join('\n'), ...settings].join('\n\n')}\n`;
 }
 
 /** AMPLITUDE_API_KEY: your-api-key. doctor and people see at once that it is no key. */

@@ -49,74 +49,47 @@ const INDENT = 15;
 const LEAST_COLUMNS = 40;
 
 export function createLog(options: LogOptions): Log {
-  return new StreamLog(options);
-}
-
-class StreamLog implements Log {
-  readonly #options: LogOptions;
-
-  constructor(options: LogOptions) {
-    this.#options = options;
-  }
-
-  readonly debug = (message: string, fields?: Fields): void => this.#say('debug', message, fields);
-  readonly info = (message: string, fields?: Fields): void => this.#say('info', message, fields);
-  readonly warn = (message: string, fields?: Fields): void => this.#say('warn', message, fields);
-  readonly error = (message: string, fields?: Fields): void => this.#say('error', message, fields);
-
-  failure(error: unknown): void {
-    const { code, message, hint } = known(error);
-    const { format, write } = this.#options;
+  const { format, level: least, color, columns, write, redact, now, run } = options;
+  const clean = (text: string) => printable(redact(text));
+  const paint = (code: string, text: string) => (color ? `\u001b[${code}m${text}\u001b[0m` : text);
+  const wrapped = (text: string) =>
+    wrap(clean(text), Math.max(LEAST_COLUMNS, columns?.() ?? Number.POSITIVE_INFINITY) - INDENT);
+  const pretty = (level: LogLevel, lines: readonly string[]) => {
+    const time = paint('90', now().toISOString().slice(11, 19));
+    return `${time} ${paint(COLORS[level], level.padEnd(5))} ${lines.join(`\n${' '.repeat(INDENT)}`)}`;
+  };
+  const render: Readonly<Record<LogFormat, (level: LogLevel, message: string, fields: Fields) => string>> = {
+    json(level, message, fields) {
+      // Redaction comes before JSON.stringify: in its text, it could cut an escape in half.
+      const shown = Object.entries(fields).map(([name, field]) => [
+        name,
+        typeof field === 'string' ? clean(field) : field,
+      ]);
+      const time = now().toISOString();
+      return JSON.stringify({ time, level, msg: clean(message), run, ...Object.fromEntries(shown) });
+    },
+    kestra: (level, message) => kestraLine({ logs: [{ level: level.toUpperCase(), message: clean(message) }] }),
+    pretty: (level, message) =>
+      pretty(level, level === 'warn' || level === 'error' ? wrapped(message) : clean(message).split('\n')),
+  };
+  const say =
+    (level: LogLevel) =>
+    (message: string, fields: Fields = {}) => {
+      if (LOG_LEVELS.indexOf(level) >= LOG_LEVELS.indexOf(least)) write(render[format](level, message, fields));
+    };
+  const [debug, error] = [say('debug'), say('error')];
+  const failure = (cause: unknown) => {
+    const { code, message, hint } = known(cause);
     if (format === 'pretty') {
-      const [first = '', ...rest] = this.#wrapped(`${code}: ${message}`);
-      const next = hint === undefined ? [] : this.#wrapped(`→ ${hint}`).map((line) => this.#paint(COLORS.info, line));
-      write(this.#pretty('error', [this.#paint('1', code) + first.slice(code.length), ...rest, ...next]));
+      const [first = '', ...rest] = wrapped(`${code}: ${message}`);
+      const next = hint === undefined ? [] : wrapped(`→ ${hint}`).map((line) => paint(COLORS.info, line));
+      write(pretty('error', [paint('1', code) + first.slice(code.length), ...rest, ...next]));
     } else {
-      this.error(format === 'kestra' ? `${code}: ${describe(error)}` : describe(error), { code });
+      error(format === 'kestra' ? `${code}: ${describe(cause)}` : describe(cause), { code });
     }
-    this.debug(stackOf(error), { code });
-  }
-
-  #say(level: LogLevel, message: string, fields: Fields = {}): void {
-    const { format, level: least, write } = this.#options;
-    if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(least)) return;
-    if (format === 'json') write(this.#json(level, message, fields));
-    else if (format === 'kestra') {
-      write(kestraLine({ logs: [{ level: level.toUpperCase(), message: this.#clean(message) }] }));
-    } else {
-      const isLong = level === 'warn' || level === 'error';
-      write(this.#pretty(level, isLong ? this.#wrapped(message) : this.#clean(message).split('\n')));
-    }
-  }
-
-  #json(level: LogLevel, message: string, fields: Fields): string {
-    const { now, run } = this.#options;
-    // Redaction comes before JSON.stringify: in its text, it could cut an escape in half.
-    const clean = Object.entries(fields).map(([name, value]) => [
-      name,
-      typeof value === 'string' ? this.#clean(value) : value,
-    ]);
-    const time = now().toISOString();
-    return JSON.stringify({ time, level, msg: this.#clean(message), run, ...Object.fromEntries(clean) });
-  }
-
-  #pretty(level: LogLevel, lines: readonly string[]): string {
-    const time = this.#paint('90', this.#options.now().toISOString().slice(11, 19));
-    return `${time} ${this.#paint(COLORS[level], level.padEnd(5))} ${lines.join(`\n${' '.repeat(INDENT)}`)}`;
-  }
-
-  #wrapped(text: string): string[] {
-    const columns = this.#options.columns?.() ?? Number.POSITIVE_INFINITY;
-    return wrap(this.#clean(text), Math.max(LEAST_COLUMNS, columns) - INDENT);
-  }
-
-  #clean(text: string): string {
-    return printable(this.#options.redact(text));
-  }
-
-  #paint(code: string, text: string): string {
-    return this.#options.color ? `\u001b[${code}m${text}\u001b[0m` : text;
-  }
+    debug(stackOf(cause), { code });
+  };
+  return { debug, info: say('info'), warn: say('warn'), error, failure };
 }
 
 /** Any error that is no JobError is a defect. */

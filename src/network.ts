@@ -41,15 +41,15 @@ export function trust(caBundle: string | undefined): void {
   }
 }
 
-/** Not ENOTFOUND: a name that nobody knows is a mistake, while a resolver that cannot answer now says EAI_AGAIN. */
-const TRANSIENT =
-  /^(?:EAI_AGAIN|ETIMEDOUT|ECONNRESET|ECONNREFUSED|ECONNABORTED|EPIPE|EPROTO|ENETUNREACH|ENETDOWN|ENETRESET|EHOSTUNREACH|EHOSTDOWN|ERR_STREAM_PREMATURE_CLOSE)$/;
-
-/** This machine has too many connections at once. */
-const CROWDED = /^(?:EADDRNOTAVAIL|ENOBUFS|EMFILE|ENFILE)$/;
-
-/** A proxy or server that speaks broken HTTP or TLS mostly does it once. */
-const BROKEN_ANSWER = /^(?:HPE_|ERR_SSL_)/;
+const TRANSIENT = [
+  // Not ENOTFOUND: a name that nobody knows is a mistake, while a resolver that cannot answer now says EAI_AGAIN.
+  /^(?:EAI_AGAIN|ETIMEDOUT|ECONNRESET|ECONNREFUSED|ECONNABORTED|EPIPE|EPROTO|ERR_STREAM_PREMATURE_CLOSE)$/,
+  /^(?:ENETUNREACH|ENETDOWN|ENETRESET|EHOSTUNREACH|EHOSTDOWN)$/,
+  // This machine has too many connections at once.
+  /^(?:EADDRNOTAVAIL|ENOBUFS|EMFILE|ENFILE)$/,
+  // A proxy or server that speaks broken HTTP or TLS mostly does it once.
+  /^(?:HPE_|ERR_SSL_)/,
+];
 
 /** Node.js's codes for a certificate that cannot be verified. */
 const CERTIFICATE =
@@ -60,20 +60,15 @@ export function isTransientCause(error: unknown): boolean {
   if (codeOf(error, CERTIFICATE) !== undefined) return false;
   const tunnel = tunnelError(error);
   if (tunnel !== undefined) return (statusOf(tunnel) ?? 500) >= 500;
-  return [TRANSIENT, CROWDED, BROKEN_ANSWER].some((codes) => codeOf(error, codes) !== undefined);
+  return TRANSIENT.some((codes) => codeOf(error, codes) !== undefined);
 }
 
 export const PROXY_HINT =
   'Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY. A user name and password stand before the host: http://user:password@host:port. Hosts in NO_PROXY are reached without the proxy.';
 
-interface Asked {
-  readonly proxyEnv: ProxyEnv;
-  /** As people know it. */
-  readonly host: string;
-}
-
 /** An error of a proxy or a certificate, which means the same for both clients; undefined for any other. */
-export function networkError(error: unknown, { proxyEnv, host }: Asked): JobError | undefined {
+export function networkError(error: unknown, asked: { proxyEnv: ProxyEnv; host: string }): JobError | undefined {
+  const { proxyEnv, host } = asked;
   const certificate = codeOf(error, CERTIFICATE);
   if (certificate !== undefined) return certificateError(certificate, error, host);
   const why = proxyProblem(error, proxyEnv, host);
@@ -85,24 +80,12 @@ export function proxyRefusal(proxy: string | undefined): JobError {
   return new JobError('PROXY', refusedUser(proxy), { endsRun: true, hint: PROXY_HINT });
 }
 
-const CHECK_CLOCK =
-  "Check this machine's clock first. If it is right, the certificate has to be renewed. If a proxy issues it,";
-const CHECK_HOST =
-  'Check the host name in AMPLITUDE_BASE_URL or AWS_ENDPOINT_URL_S3: the certificate is for others. If a proxy issues it,';
-const CERTIFICATE_ADVICE = new Map([
-  ['CERT_HAS_EXPIRED', CHECK_CLOCK],
-  ['CERT_NOT_YET_VALID', CHECK_CLOCK],
-  ['ERR_TLS_CERT_ALTNAME_INVALID', CHECK_HOST],
-  ['HOSTNAME_MISMATCH', CHECK_HOST],
-]);
-
 function certificateError(code: string, cause: unknown, host: string): JobError {
   const text = [...causesOf(cause)].at(-1)?.message ?? '';
-  const advice = CERTIFICATE_ADVICE.get(code) ?? 'If your organisation issues its own certificates,';
   return new JobError('CERTIFICATE', `The certificate of ${host} cannot be verified (${code}: ${text}).`, {
     cause,
     endsRun: true,
-    hint: `${advice} name a file with the CA's certificate (PEM) in AWS_CA_BUNDLE, or in NODE_EXTRA_CA_CERTS.`,
+    hint: "If it has expired, check this machine's clock. If it is for another host name, check AMPLITUDE_BASE_URL or AWS_ENDPOINT_URL_S3. If your organisation issues its own certificates, name a file with the CA's certificate (PEM) in AWS_CA_BUNDLE, or in NODE_EXTRA_CA_CERTS.",
   });
 }
 

@@ -1,171 +1,138 @@
 /**
- * Takes secrets out of a text. `cutShort`: the text ends where it was cut, so its end may be the beginning of a secret,
- * and that goes too. Redact before a text is cut: half a secret is not recognised afterwards.
+ * Takes secrets out of a text. `cutShort`: the text was cut at its end, which may be the beginning of a secret; that goes
+ * too. Redact before cutting a text: half a secret is not recognised.
  */
 export type Redact = (text: string, cutShort?: boolean) => string;
 
-/** Shorter values are nobody's real key, and every word holds them. */
+/** Shorter values are nobody's real key, and appear in every word. */
 const LEAST_LENGTH = 4;
 
 const SHOWN = '[secret]';
 
-/** No form of one character is longer: four bytes, each as `%2525F0`. */
-const LONGEST_FORM = 28;
-
-/** So much of a secret tells it from everything else; an expression of thousands of characters is too large to be run. */
-const HEAD = 64;
-
-/** A secret by its characters, each of them as a pattern for all the ways in which a server may escape it. */
-type Form = readonly string[];
-
 /**
- * Finds the secrets in any letter case: as they are, URL-encoded, JSON-escaped (twice too), HTML-escaped, and as Base64
- * or base64url of the whole secret, with its padding or without.
+ * Finds secrets in any letter case: as they are, URL-encoded, JSON-escaped or HTML-escaped, also several times, and as
+ * Base64 or base64url of the whole secret, with its padding or without.
  */
 export function redaction(secrets: readonly string[]): Redact {
   const forms = [...new Set(secrets)]
     .filter((secret) => secret.length >= LEAST_LENGTH)
-    .flatMap((secret) => [formOf(secret, literalsOf), formOf(Buffer.from(secret).toString('base64'), base64Of)])
-    // The pair holds both keys: whatever is longest is looked for first.
-    .sort((a, b) => b.length - a.length);
+    .flatMap((secret) => [secret, Buffer.from(secret).toString('base64')])
+    .map(withoutPadding);
   if (forms.length === 0) return (text) => text;
-  const heads = new RegExp(forms.map((form) => `(${form.slice(0, HEAD).join('')})`).join('|'), 'giu');
-  return (given, cutShort = false) => {
-    // Before anything else: the beginning of the pair holds the whole key, and without that its rest is not recognised.
-    const text = cutShort ? withoutBeginning(given, forms) : given;
-    const left: string[] = [];
-    let from = 0;
-    for (const match of text.matchAll(heads)) {
-      if (match.index < from) continue;
-      const form = forms[match.slice(1).findIndex((group) => group !== undefined)] ?? [];
-      left.push(text.slice(from, match.index), SHOWN);
-      from = follow(text, match.index + match[0].length, form.slice(HEAD));
-      // `=` is often dropped or doubled, so no form holds it at its end.
-      from = follow(text, from, [PADDING, PADDING]);
+  const foldedForms = forms.map((form) => folded({ text: form }).text);
+  const decodedForms = forms.map((form) => decoded(folded({ text: form })).text).filter(isLong);
+  return (source, cutShort = false) => {
+    const view = folded({ text: source });
+    // Both ways: what stands before or after a secret may look like a part of an escape.
+    const spans = wholeSecrets(view, foldedForms);
+    if (ESCAPED.test(source)) spans.push(...wholeSecrets(decoded(view), decodedForms));
+    for (const rest of cutShort ? [source, source.replace(TORN_ESCAPE, '')] : []) {
+      const start = begunSecret(decoded(folded({ text: rest })), decodedForms);
+      if (start !== undefined) spans.push({ start, end: source.length });
     }
-    left.push(text.slice(from));
-    return left.join('');
+    spans.sort((a, b) => a.start - b.start);
+    let shown = '';
+    let end = 0;
+    for (const span of spans) {
+      if (span.start >= end) shown += source.slice(end, span.start) + SHOWN;
+      end = Math.max(end, span.end);
+    }
+    return shown + source.slice(end);
   };
 }
 
-const matchers = new Map<string, RegExp>();
-
-/** Where the text ends to be what `form` says. */
-function follow(text: string, from: number, form: Form): number {
-  let at = from;
-  for (const character of form) {
-    const length = lengthAt(text, at, character);
-    if (length === 0) break;
-    at += length;
-  }
-  return at;
+function isLong(text: string): boolean {
+  return text.length >= LEAST_LENGTH;
 }
 
-/** How long the character is at `at`; 0 where it does not stand there. */
-function lengthAt(text: string, at: number, character: string): number {
-  const matcher = matchers.get(character) ?? new RegExp(character, 'iuy');
-  matchers.set(character, matcher);
-  matcher.lastIndex = at;
-  return matcher.exec(text)?.[0].length ?? 0;
-}
-
-function formOf(secret: string, literals: (character: string) => readonly string[]): Form {
+function withoutPadding(secret: string): string {
   const bare = secret.replace(/=+$/, '');
-  const kept = bare.length < LEAST_LENGTH ? secret : bare;
-  // A run of backslashes is one character here: escaped, they cannot be told from each other.
-  return (kept.match(/\\+|[^\\]/gsu) ?? []).map((character, at, all) =>
-    character.startsWith('\\')
-      ? backslashes(character.length)
-      : anyForm(literals(character), all[at - 1]?.startsWith('\\') === true),
-  );
+  return isLong(bare) ? bare : secret;
 }
 
-function literalsOf(character: string): string[] {
-  const literals = [character, character.toUpperCase(), character.toLowerCase()];
-  return [...new Set(character === ' ' ? [' ', '+'] : literals)];
+/** Another writing of a source. `starts`: where each code unit, and the end, stand in the source; here if not given. */
+interface View {
+  readonly text: string;
+  readonly starts?: readonly number[];
 }
 
-/** base64url has other signs for two of the characters, and a `+` in a query is read as a space. */
-function base64Of(character: string): string[] {
-  if (character === '+') return ['+', '-', ' '];
-  return character === '/' ? ['/', '_'] : [character];
-}
-
-const JSON_SHORT: Readonly<Record<string, string>> = {
-  '"': '"',
-  '/': '/',
-  '\b': 'b',
-  '\f': 'f',
-  '\n': 'n',
-  '\r': 'r',
-  '\t': 't',
-};
-const HTML_NAMES: Readonly<Record<string, string>> = { '&': 'amp', '<': 'lt', '>': 'gt', '"': 'quot', "'": 'apos' };
-
-/** Every repetition has a bound: an answer made to be hard to search costs no more than any other. */
-function anyForm(literals: readonly string[], afterBackslash: boolean): string {
-  const slashes = afterBackslash ? '' : '\\\\{1,7}';
-  const forms = literals.flatMap((literal) => {
-    const plain = exactly(literal);
-    if (/^[a-z0-9]+$/i.test(literal)) return [plain];
-    const short = JSON_SHORT[literal];
-    const code = literal.codePointAt(0) ?? 0;
-    const name = HTML_NAMES[literal];
-    // The longer ones first: `&amp;` begins with what `&` is.
-    return [
-      `&(?:amp;){0,2}(?:#0{0,5}${code}|#x0{0,5}${code.toString(16)}${name === undefined ? '' : `|${name}`});`,
-      percent(literal),
-      `${slashes}${units(literal)}`,
-      ...(short === undefined ? [] : [`${slashes}${exactly(short)}`]),
-      plain,
-    ];
-  });
-  return forms.length === 1 ? (forms[0] as string) : `(?:${forms.join('|')})`;
-}
-
-const PADDING = anyForm(['='], false);
-
-function backslashes(count: number): string {
-  const one = `${percent('\\')}|&(?:amp;){0,2}#(?:0{0,5}92|x0{0,5}5c);|\\\\{1,7}u005c`;
-  return `(?:\\\\{${count},${8 * count + 7}}|(?:${one}){${count}})`;
-}
-
-function exactly(text: string): string {
-  return Array.from(text, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`).join('');
-}
-
-function percent(text: string): string {
-  return Array.from(Buffer.from(text), (byte) => `%(?:25){0,2}${byte.toString(16).padStart(2, '0')}`).join('');
-}
-
-/** `u00e9`, and for what lies beyond 16 bits `ud83e\udd84`. */
-function units(text: string): string {
-  return Array.from({ length: text.length }, (_, at) => `u${text.charCodeAt(at).toString(16).padStart(4, '0')}`).join(
-    '\\\\{1,7}',
-  );
+function wholeSecrets({ text, starts }: View, forms: readonly string[]) {
+  const spans: { start: number; end: number }[] = [];
+  for (const form of forms) {
+    for (let at = text.indexOf(form); at !== -1; at = text.indexOf(form, at + 1)) {
+      let end = at + form.length;
+      // Padding is often dropped or doubled, so no form holds it.
+      while (end < at + form.length + 2 && text[end] === '=') end++;
+      spans.push({ start: starts?.[at] ?? at, end: starts?.[end] ?? end });
+    }
+  }
+  return spans;
 }
 
 /** An escape that is cut: `%`, `&am`, `\u00`; or the torn end of a longer character. */
-const TORN_ESCAPE = /^(?:%\w{0,5}|&[\w;#]{0,16}|\\{1,7}\w{0,5}|\uFFFD{1,3})$/u;
+const TORN_ESCAPE = /(?:(?:%(?:25)*[c-f]\w)?(?:%(?:25)*[89ab]\w){0,2}%\w{0,7}|&[\w;#]{0,16}|\\+\w{0,5}|\uFFFD{1,3})$/iu;
 
-/** Takes off the end of `text` what may be the beginning of a secret, the longest that there is. */
-function withoutBeginning(text: string, forms: readonly Form[]): string {
-  const longest = LONGEST_FORM * Math.max(...forms.map(({ length }) => length));
-  for (let start = Math.max(0, text.length - longest); start <= text.length - LEAST_LENGTH; start++) {
-    if (forms.some((form) => begins(text, start, form))) return `${text.slice(0, start)}${SHOWN}`;
+/** Where the end of the text begins that is the beginning of a secret. */
+function begunSecret({ text, starts }: View, forms: readonly string[]): number | undefined {
+  const longest = Math.max(0, ...forms.map(({ length }) => length));
+  for (let at = Math.max(0, text.length - longest); at <= text.length - LEAST_LENGTH; at++) {
+    const end = text.slice(at);
+    if (forms.some((form) => form.startsWith(end))) return starts?.[at] ?? at;
   }
-  return text;
+  return undefined;
 }
 
-/** Whether the text from `start` to its end is the beginning of a form. */
-function begins(text: string, start: number, form: Form): boolean {
-  let at = start;
-  for (const [nth, character] of form.entries()) {
-    const torn = text.length - at <= LONGEST_FORM && TORN_ESCAPE.test(text.slice(at));
-    if (at === text.length || torn) return nth >= LEAST_LENGTH;
-    const length = lengthAt(text, at, character);
-    if (length === 0) return false;
-    at += length;
+/** Without case. A form has `+` for a space, and base64url has `-` and `_`. */
+function folded(view: View): View {
+  const fold = (text: string) => text.toLowerCase().toUpperCase().replace(/[ -]/g, '+').replaceAll('_', '/');
+  const text = fold(view.text);
+  // A few letters grow: in capitals, ß is SS.
+  return text.length === view.text.length ? { ...view, text } : replaced(view, /./gsu, ([letter]) => fold(letter));
+}
+
+const ESCAPED = /[%\\&]/;
+
+/** A character in UTF-8, each byte as `%C3`. */
+const PERCENT =
+  /%[0-7][0-9A-F]|%[CD][0-9A-F]%[89AB][0-9A-F]|%E[0-9A-F](?:%[89AB][0-9A-F]){2}|%F[0-7](?:%[89AB][0-9A-F]){3}/g;
+/** A run, since escaped backslashes and those of an escape cannot be told apart. So none of them counts. */
+const BACKSLASH = /\\+(?:U([0-9A-F]{4})|(["/BFNRT]))?/g;
+const ENTITY = /&(?:#(\d{1,7})|#X([0-9A-F]{1,6})|(AMP|LT|GT|QUOT|APOS));/g;
+
+const CONTROLS: Readonly<Record<string, string>> = { B: '\b', F: '\f', N: '\n', R: '\r', T: '\t' };
+const NAMED: Readonly<Record<string, string>> = { AMP: '&', LT: '<', GT: '>', QUOT: '"', APOS: "'" };
+
+/** All escapes of a folded view, until none is left. */
+function decoded(given: View): View {
+  let view = given;
+  for (let before = ''; before !== view.text; ) {
+    before = view.text;
+    view = replaced(view, PERCENT, ([bytes]) => Buffer.from(bytes.replaceAll('%', ''), 'hex').toString());
+    view = replaced(view, BACKSLASH, ([, unit, sign = '']) =>
+      unit === undefined ? (CONTROLS[sign] ?? sign) : String.fromCharCode(Number.parseInt(unit, 16)),
+    );
+    view = replaced(view, ENTITY, ([entity, decimal, hex = '', name = '']) => {
+      const code = decimal === undefined ? Number.parseInt(hex, 16) : Number(decimal);
+      return NAMED[name] ?? (code <= 0x10ffff ? String.fromCodePoint(code) : entity);
+    });
+    view = folded(view);
   }
-  return at === text.length;
+  return view;
+}
+
+function replaced({ text, starts }: View, pattern: RegExp, read: (match: RegExpExecArray) => string): View {
+  const next = { text: '', starts: [] as number[] };
+  const add = (piece: string, from: number, step: 0 | 1) => {
+    next.text += piece;
+    for (let at = 0; at < piece.length; at++) next.starts.push(starts?.[from + at * step] ?? from + at * step);
+  };
+  let end = 0;
+  for (const match of text.matchAll(pattern)) {
+    add(text.slice(end, match.index), end, 1);
+    add(read(match), match.index, 0);
+    end = match.index + match[0].length;
+  }
+  if (end === 0) return starts === undefined ? { text } : { text, starts };
+  add(text.slice(end), end, 1);
+  return { ...next, starts: [...next.starts, starts?.at(-1) ?? text.length] };
 }

@@ -4,7 +4,7 @@ import { type CommandContext, defineCommand, type Flags, type Values } from '../
 import { present } from '../cli/present.ts';
 import type { Settings } from '../config/settings.ts';
 import { openDestination } from '../destination/open.ts';
-import { EXIT, JobError, systemCode } from '../errors.ts';
+import { JobError, systemCode } from '../errors.ts';
 import { count, printableName } from '../format.ts';
 import { calendar } from '../status/calendar.ts';
 import { failure, kestraReport, type StatusReport, statusReport, statusSummary } from '../status/report.ts';
@@ -96,7 +96,6 @@ async function writePage(file: string, report: StatusReport): Promise<void> {
       `--html names ${file}, which cannot be written (${systemCode(error) ?? String(error)}).`,
       {
         cause: error,
-        exitCode: EXIT.usage,
         hint: 'Name a file in a folder that exists and may be written.',
       },
     );

@@ -27,24 +27,17 @@ export function processMounts(): string {
   }
 }
 
-export interface LogSettings {
-  readonly format: LogFormat;
-  readonly level: LogLevel;
-  readonly color: boolean;
+/** The settings of the log, which must be known before anything can be said. What is wrong here is reported later. */
+export function logSettings(env: Environment, isTerminal: boolean) {
+  const format = readOr<LogFormat>(isTerminal ? 'pretty' : 'json', choiceOf(LOG_FORMATS), env.LOG_FORMAT);
+  const level = readOr<LogLevel>('info', choiceOf(LOG_LEVELS), env.LOG_LEVEL);
+  return { format, level, color: isTerminal && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb' };
 }
 
-/** The settings of the log, which must be known before anything can be said. What is wrong here is reported later. */
-export function logSettings(env: Environment, isTerminal: boolean): LogSettings {
-  const read = <T>(reader: Reader<T>, text: string | undefined, usual: T): T => {
-    try {
-      return reader(text ?? '');
-    } catch {
-      return usual;
-    }
-  };
-  return {
-    format: read(choiceOf(LOG_FORMATS), env.LOG_FORMAT, isTerminal ? 'pretty' : 'json'),
-    level: read(choiceOf(LOG_LEVELS), env.LOG_LEVEL, 'info'),
-    color: isTerminal && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb',
-  };
+function readOr<T>(usual: T, reader: Reader<T>, text = ''): T {
+  try {
+    return reader(text);
+  } catch {
+    return usual;
+  }
 }

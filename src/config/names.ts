@@ -13,6 +13,9 @@ export interface Found {
   readonly value: string;
 }
 
+/** The settings that are set; undefined for one that cannot be used. */
+export type Given = Map<VariableName, Found | undefined>;
+
 function namesOf(name: VariableName): readonly string[] {
   return [name, ...(VARIABLES[name].aliases ?? [])];
 }
@@ -108,10 +111,10 @@ const OTHERS = /^(AWS_ENDPOINT_URL_|ftp_proxy$|APP_REGION$)/i;
 const LEAST_LENGTH = 8;
 
 /** A sentence for each name that is one or two letters away from that of a setting that is not found. */
-export function misspelt(env: Environment, found: ReadonlyMap<VariableName, Found>): string[] {
+export function misspelt(env: Environment, given: Given): string[] {
   const known = VARIABLE_NAMES.flatMap(namesOf);
   const taken = new Set(known.flatMap((name) => [name, `${name}_FILE`]));
-  const right = new Set([...found.keys()].flatMap(namesOf));
+  const right = new Set([...given.keys()].flatMap(namesOf));
   return Object.keys(env).flatMap((name) => {
     if (name.length < LEAST_LENGTH || taken.has(name) || OTHERS.test(name) || (env[name] ?? '') === '') return [];
     const distance = name.length > 10 ? 2 : 1;

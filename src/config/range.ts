@@ -41,44 +41,30 @@ export function readTimes(flags: TimeFlags, settings: RangeSettings, problems: J
   } else if (lookbackDays !== undefined && flags.start !== undefined) {
     problems.push(new UsageError('--lookback-days and --start both say where the range begins: give one of them.'));
   }
-  const attempt = <T>(isFlag: boolean, read: () => T): T | undefined => {
+  const attempt = <T>(names: readonly string[], read: () => T): T | undefined => {
     try {
       return read();
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
+      const isFlag = names.some((name) => name.startsWith('--'));
       problems.push(isFlag ? error : new JobError('CONFIG', error.message, { hint: error.hint, endsRun: true }));
       return undefined;
     }
   };
-  const hourIn = ({ name, text, isFlag }: Source) =>
-    text === undefined ? undefined : attempt(isFlag, () => readTime(text, settings.timezone, name));
+  const hourIn = (name: string, text: string | undefined) =>
+    text === undefined ? undefined : attempt([name], () => readTime(text, settings.timezone, name));
 
   const usualStart = yesterday || lookbackDays !== undefined ? undefined : settings.start;
-  const startSource = source('--start', flags.start, 'EXPORT_START', usualStart);
-  const endSource = source('--end', flags.end, 'EXPORT_END', yesterday ? undefined : settings.end);
-  const start = hourIn(startSource);
-  const end = hourIn(endSource);
+  const startName = flags.start === undefined ? 'EXPORT_START' : '--start';
+  const endName = flags.end === undefined ? 'EXPORT_END' : '--end';
+  const start = hourIn(startName, flags.start ?? usualStart);
+  const end = hourIn(endName, flags.end ?? (yesterday ? undefined : settings.end));
   if (start !== undefined && end !== undefined) {
-    const names = { start: startSource.name, end: endSource.name };
-    attempt(startSource.isFlag || endSource.isFlag, () => windowOf(start, end, names));
+    attempt([startName, endName], () => windowOf(start, end, { start: startName, end: endName }));
   }
-  const days = attempt(true, () =>
-    lookbackDays === undefined
-      ? settings.lookbackDays
-      : readFlag('--lookback-days', String(lookbackDays), wholeNumber(1, 3650), '30'),
+  if (lookbackDays === undefined) return { start, end, lookbackDays: settings.lookbackDays };
+  const days = attempt(['--lookback-days'], () =>
+    readFlag('--lookback-days', String(lookbackDays), wholeNumber(1, 3650), '30'),
   );
   return { start, end, lookbackDays: days ?? settings.lookbackDays };
-}
-
-/** Where a time comes from. */
-interface Source {
-  readonly name: string;
-  readonly text: string | undefined;
-  readonly isFlag: boolean;
-}
-
-function source(flag: string, given: string | undefined, variable: string, usual: string | undefined): Source {
-  return given === undefined
-    ? { name: variable, text: usual, isFlag: false }
-    : { name: flag, text: given, isFlag: true };
 }

@@ -30,19 +30,6 @@ export function wholeNumber(least: number, most: number): Reader<number> {
   };
 }
 
-/** Reads the age in `--fail-on-gaps=AGE`, in hours: `36`, `36h`, `2d`, `1w`, or ISO 8601 (`PT36H`, `P2D`, `P1W`). */
-export function readAge(text: string): number {
-  const match = /^(?:(\d{1,5})|(?:pt)?(\d{1,5})h|p?(\d{1,5})d|p?(\d{1,5})w)$/i.exec(text);
-  if (match === null) {
-    throw new UsageError(
-      `--fail-on-gaps=${text} is no age.`,
-      'Write --fail-on-gaps for any gap, or --fail-on-gaps=36h or --fail-on-gaps=2d for those that are older.',
-    );
-  }
-  const [, bare, hours = bare, days = 0, weeks = 0] = match;
-  return Number(hours ?? 0) + 24 * Number(days) + 7 * 24 * Number(weeks);
-}
-
 export const seconds: Reader<number> = (text) => {
   const value = Number(text);
   if (!/^\d+(\.\d+)?$/.test(text) || value <= 0 || value > 86_400) {

@@ -5,11 +5,11 @@ import { JobError, UsageError } from '../errors.ts';
 import type { ProxyEnv } from '../network.ts';
 import { type Redact, redaction } from '../redaction.ts';
 import { type DestinationAddress, isLostWithContainer } from './address.ts';
-import { type Credentials, passwordsOf, readCredentials, secretsOf, withoutUserinfo } from './credentials.ts';
-import { type Found, find, missing, misspelt, textsOfSecrets } from './names.ts';
+import { halfPair, passwordsOf, secretsOf, withoutUserinfo } from './credentials.ts';
+import { find, type Given, missing, misspelt, textsOfSecrets } from './names.ts';
 import { isPath, PathError } from './path.ts';
-import { type RangeSettings, readTimes, type TimeFlags } from './range.ts';
-import { VARIABLE_NAMES, VARIABLES, type VariableName } from './variables.ts';
+import { readTimes, type TimeFlags } from './range.ts';
+import { VARIABLE_NAMES, VARIABLES } from './variables.ts';
 
 export type { Environment } from '../command-line.ts';
 export type { DestinationAddress } from './address.ts';
@@ -21,7 +21,7 @@ export const HOSTS = {
 } as const;
 
 /** All that the environment says, checked. */
-export type Settings = ReturnType<typeof arrange>;
+export type Settings = ReturnType<typeof loadSettings>;
 export type S3Settings = Settings['s3'];
 export type OutputFormat = Settings['outputFormat'];
 
@@ -51,40 +51,28 @@ export interface Needs {
  * Reads and checks every setting. Throws one error that lists every problem: a ConfigError, or a UsageError if all are
  * about flags.
  */
-export function loadSettings(env: Environment, needs: Needs = { amplitude: true }): Settings {
+export function loadSettings(env: Environment, needs: Needs = { amplitude: true }) {
   const problems: string[] = [];
   const warnings: string[] = [];
-  const found = new Map<VariableName, Found>();
-  const unusable = new Set<VariableName>();
+  const given: Given = new Map();
   for (const name of VARIABLE_NAMES) {
     const before = problems.length;
-    const setting = find(name, env, problems, warnings);
-    if (setting !== undefined) found.set(name, setting);
-    else if (problems.length > before) unusable.add(name);
+    const found = find(name, env, problems, warnings);
+    if (found !== undefined || problems.length > before) given.set(name, found);
   }
   // People paste keys into wrong variables, whose values messages show.
-  const redact = redaction([...secretsOf(found), ...textsOfSecrets(env)]);
-  const values = readValues(found, (name, { name: given, value }, error) => {
-    unusable.add(name);
-    const { secret, example } = VARIABLES[name];
-    const place = name === 'DESTINATION' && error instanceof PathError ? '/data' : example;
-    problems.push(
-      `${given}${secret ? '' : ` is "${shown(value, redact)}"`}: it ${error.message}, for example ${place}.`,
-    );
-  });
-
-  const isGiven = (name: VariableName) => found.has(name) || unusable.has(name);
+  const redact = redaction([...secretsOf(given), ...textsOfSecrets(env)]);
+  const values = readValues(given, redact, problems);
   if (needs.amplitude) {
     const keys = ['AMPLITUDE_API_KEY', 'AMPLITUDE_SECRET_KEY'] as const;
-    problems.push(...keys.filter((name) => !isGiven(name)).map(missing));
+    problems.push(...keys.filter((name) => !given.has(name)).map(missing));
   }
-  if (!isGiven('DESTINATION') && !isGiven('S3_BUCKET')) {
+  if (!given.has('DESTINATION') && !given.has('S3_BUCKET')) {
     problems.push(`DESTINATION is not set, for example ${VARIABLES.DESTINATION.example}; ${missing('S3_BUCKET')}`);
   }
   const { S3_BUCKET: bucket, S3_PREFIX: prefix } = values;
-  const destination =
-    values.DESTINATION ?? (bucket === undefined ? undefined : { kind: 's3' as const, bucket, prefix });
-  const credentials = readCredentials(found, unusable, problems);
+  const destination = values.DESTINATION ?? (bucket && { kind: 's3' as const, bucket, prefix });
+  problems.push(...halfPair(given));
   if (values.S3_KMS_KEY_ID !== undefined && values.S3_SSE === 'AES256') {
     problems.push('S3_SSE is "AES256", and S3_KMS_KEY_ID names a key: leave one of them out, or set S3_SSE=aws:kms.');
   }
@@ -96,88 +84,18 @@ export function loadSettings(env: Environment, needs: Needs = { amplitude: true 
   };
   const wrong: JobError[] = [...(needs.wrong ?? [])];
   readTimes(needs.flags ?? {}, range, wrong);
-  const guesses = misspelt(env, found);
-  const refusal = refuse(problems, guesses, wrong, redact);
-  if (refusal !== undefined || destination === undefined) throw refusal;
+  const guesses = misspelt(env, given);
+  if (problems.length > 0) problems.push(...guesses);
+  const error = refusal(problems, wrong, redact);
+  if (error !== undefined || !destination) throw error;
 
-  warnings.push(...guesses, ...destinationWarnings(destination, found, values, needs.mounts ?? '', redact));
-  return arrange(values, {
-    destination,
-    credentials,
-    range,
-    profile: env.AWS_PROFILE,
-    secrets: secretsOf(found),
-    warnings,
-  });
-}
-
-type Values = CleanedEnv<typeof VARIABLES>;
-
-/** The values of the settings. One that cannot be read is reported, and counts as not set. */
-function readValues(
-  found: ReadonlyMap<VariableName, Found>,
-  report: (name: VariableName, found: Found, error: Error) => void,
-): Values {
-  const usable = new Map(found);
-  const texts = () => Object.fromEntries([...usable].map(([name, { value }]) => [name, value]));
-  cleanEnv(texts(), VARIABLES, {
-    reporter: ({ errors }) => {
-      for (const [name, setting] of found) {
-        const error = errors[name];
-        if (error === undefined) continue;
-        report(name, setting, error);
-        usable.delete(name);
-      }
-    },
-  });
-  return cleanEnv(texts(), VARIABLES);
-}
-
-function arrange(
-  values: Values,
-  more: {
-    readonly destination: DestinationAddress;
-    readonly credentials: Credentials | undefined;
-    readonly range: RangeSettings;
-    readonly profile: string | undefined;
-    readonly secrets: readonly string[];
-    readonly warnings: readonly string[];
-  },
-) {
-  const { profile, credentials, secrets, ...rest } = more;
-  const proxies = (['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY'] as const).filter((name) => values[name] !== undefined);
-  const proxyEnv: ProxyEnv = Object.fromEntries(proxies.map((name) => [name, values[name]]));
+  const amplitude = amplitudeSettings(values);
+  warnings.push(...guesses, ...destinationWarnings(destination, given, values, needs.mounts ?? '', redact));
   return {
-    ...rest,
-    amplitude: {
-      apiKey: values.AMPLITUDE_API_KEY ?? '',
-      secretKey: values.AMPLITUDE_SECRET_KEY ?? '',
-      region: values.AMPLITUDE_REGION,
-      baseUrl: values.AMPLITUDE_BASE_URL ?? HOSTS[values.AMPLITUDE_REGION],
-      maxAttempts: values.EXPORT_MAX_ATTEMPTS,
-      backoffMs: values.EXPORT_BACKOFF_MS,
-      connectTimeoutMs: values.EXPORT_CONNECT_TIMEOUT_S * 1000,
-      firstByteTimeoutMs: values.EXPORT_FIRST_BYTE_TIMEOUT_S * 1000,
-      idleTimeoutMs: values.EXPORT_IDLE_TIMEOUT_S * 1000,
-      minBytesPerSecond: values.EXPORT_MIN_BYTES_PER_S,
-      concurrency: values.REQUEST_CONCURRENCY,
-      rateLimitWaitMs: values.EXPORT_RATE_LIMIT_WAIT_S * 1000,
-      proxyEnv,
-    },
-    s3: {
-      /** Without them, the AWS SDK searches for some. */
-      credentials,
-      /** The SDK's own setting, for the message that it found no credentials. */
-      profile,
-      region: values.AWS_REGION,
-      endpoint: values.AWS_ENDPOINT_URL_S3,
-      kmsKeyId: values.S3_KMS_KEY_ID,
-      sse: values.S3_SSE,
-      /** Without it: virtual for AWS, path for an endpoint. */
-      addressing: values.S3_ADDRESSING,
-      proxyEnv,
-      maxAttempts: values.UPLOAD_MAX_ATTEMPTS,
-    },
+    amplitude,
+    destination,
+    s3: s3Settings(values, env.AWS_PROFILE),
+    range,
     caBundle: values.AWS_CA_BUNDLE,
     outputFormat: values.OUTPUT_FORMAT,
     settleHours: values.SETTLE_HOURS,
@@ -186,26 +104,94 @@ function arrange(
     archiveMemoryBytes: values.ARCHIVE_MEMORY_MB * 2 ** 20,
     workDir: resolve(values.WORK_DIR),
     reportFile: values.REPORT_FILE,
-    secrets: [...secrets, ...passwordsOf(proxyEnv)],
-  } as const;
+    /** No output may show them. */
+    secrets: [...secretsOf(given), ...passwordsOf(amplitude.proxyEnv)],
+    warnings,
+  };
+}
+
+type Values = CleanedEnv<typeof VARIABLES>;
+
+/** The values of the settings. One that cannot be read is a problem, and has no value. */
+function readValues(given: Given, redact: Redact, problems: string[]): Values {
+  const texts = () => Object.fromEntries([...given].map(([name, found]) => [name, found?.value]));
+  cleanEnv(texts(), VARIABLES, {
+    reporter: ({ errors }) => {
+      for (const [name, found] of given) {
+        const error = errors[name];
+        if (error === undefined || found === undefined) continue;
+        const { secret, example } = VARIABLES[name];
+        const shownValue = secret ? '' : ` is "${shown(found.value, redact)}"`;
+        const place = name === 'DESTINATION' && error instanceof PathError ? '/data' : example;
+        problems.push(`${found.name}${shownValue}: it ${error.message}, for example ${place}.`);
+        given.set(name, undefined);
+      }
+    },
+  });
+  return cleanEnv(texts(), VARIABLES);
+}
+
+function amplitudeSettings(values: Values) {
+  return {
+    apiKey: values.AMPLITUDE_API_KEY ?? '',
+    secretKey: values.AMPLITUDE_SECRET_KEY ?? '',
+    region: values.AMPLITUDE_REGION,
+    baseUrl: values.AMPLITUDE_BASE_URL ?? HOSTS[values.AMPLITUDE_REGION],
+    maxAttempts: values.EXPORT_MAX_ATTEMPTS,
+    backoffMs: values.EXPORT_BACKOFF_MS,
+    connectTimeoutMs: values.EXPORT_CONNECT_TIMEOUT_S * 1000,
+    firstByteTimeoutMs: values.EXPORT_FIRST_BYTE_TIMEOUT_S * 1000,
+    idleTimeoutMs: values.EXPORT_IDLE_TIMEOUT_S * 1000,
+    minBytesPerSecond: values.EXPORT_MIN_BYTES_PER_S,
+    concurrency: values.REQUEST_CONCURRENCY,
+    rateLimitWaitMs: values.EXPORT_RATE_LIMIT_WAIT_S * 1000,
+    proxyEnv: proxies(values),
+  };
+}
+
+function s3Settings(values: Values, profile: string | undefined) {
+  return {
+    /** Without them, the AWS SDK looks for some. `profile` is its own setting, to be named if it finds none. */
+    credentials: credentials(values),
+    profile,
+    region: values.AWS_REGION,
+    endpoint: values.AWS_ENDPOINT_URL_S3,
+    kmsKeyId: values.S3_KMS_KEY_ID,
+    sse: values.S3_SSE,
+    /** Without it: virtual for AWS, path for an endpoint. */
+    addressing: values.S3_ADDRESSING,
+    proxyEnv: proxies(values),
+    maxAttempts: values.UPLOAD_MAX_ATTEMPTS,
+  };
+}
+
+function credentials(values: Values) {
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN: token } = values;
+  if (accessKeyId === undefined || secretAccessKey === undefined) return undefined;
+  return { accessKeyId, secretAccessKey, ...(token === undefined ? {} : { sessionToken: token }) };
+}
+
+function proxies({ HTTPS_PROXY, HTTP_PROXY, NO_PROXY }: Values): ProxyEnv {
+  const given = Object.entries({ HTTPS_PROXY, HTTP_PROXY, NO_PROXY }).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given);
 }
 
 function destinationWarnings(
   destination: DestinationAddress,
-  found: ReadonlyMap<VariableName, Found>,
+  given: Given,
   values: Values,
   mounts: string,
   redact: Redact,
 ): string[] {
-  const given = found.get('DESTINATION');
-  if (given === undefined) return [];
+  const found = given.get('DESTINATION');
+  if (found === undefined) return [];
+  const place = shown(found.value, redact);
   const warnings: string[] = [];
-  const place = shown(given.value, redact);
-  const beaten = (['S3_BUCKET', 'S3_PREFIX'] as const).flatMap((name) => found.get(name) ?? []);
+  const beaten = (['S3_BUCKET', 'S3_PREFIX'] as const).flatMap((name) => given.get(name) ?? []);
   const isSame =
     destination.kind === 's3' &&
     [destination.bucket, undefined].includes(values.S3_BUCKET) &&
-    (!found.has('S3_PREFIX') || values.S3_PREFIX === destination.prefix);
+    (!given.has('S3_PREFIX') || values.S3_PREFIX === destination.prefix);
   if (beaten.length > 0 && !isSame) {
     const names = beaten.map(({ name, value }) => `${name}=${redact(value)}`).join(' and ');
     warnings.push(`DESTINATION=${place} is used, and ${names} is not: leave one of them out.`);
@@ -223,22 +209,16 @@ function shown(value: string, redact: Redact): string {
   return isPath(value) ? redact(value) : withoutUserinfo(redact(value));
 }
 
-function refuse(
-  problems: readonly string[],
-  guesses: readonly string[],
-  wrong: readonly JobError[],
-  redact: Redact,
-): JobError | undefined {
+function refusal(problems: readonly string[], wrong: readonly JobError[], redact: Redact): JobError | undefined {
   const flags = wrong.filter((error) => error instanceof UsageError);
   const lines = wrong.map((error) => {
     const hint = error instanceof UsageError ? error.ownHint : error.hint;
     return redact(hint === undefined ? error.message : `${error.message} ${hint}`);
   });
-  if (problems.length > 0) return new ConfigError([...problems, ...lines, ...guesses]);
-  if (flags.length < wrong.length) return new ConfigError(lines);
-  const [only] = flags;
+  if (problems.length > 0 || flags.length < wrong.length) return new ConfigError([...problems, ...lines]);
+  const [only, ...more] = flags;
   if (only === undefined) return undefined;
-  return flags.length === 1
+  return more.length === 0
     ? new UsageError(redact(only.message), only.ownHint)
     : new UsageError(`The flags cannot be used:\n${listed(lines)}`);
 }

@@ -1,7 +1,16 @@
-import { type ErrorCode, EXIT, JobError } from '../errors.ts';
-import { describe } from '../log.ts';
+import type { Environment } from '../config/settings.ts';
+import { type ErrorCode, JobError } from '../errors.ts';
+import { describe, type Log } from '../log.ts';
 
-/** What came of one thing that was tried. */
+export interface DoctorOptions {
+  readonly env: Environment;
+  readonly log: Log;
+  readonly now: () => Date;
+  /** Stops between two checks; its reason is thrown. */
+  readonly signal: AbortSignal;
+}
+
+/** The result of one thing that was tried. */
 export interface Check {
   readonly check: string;
   readonly status: 'ok' | 'warn' | 'failed' | 'skipped';
@@ -13,38 +22,25 @@ export interface Check {
 
 export const ok = (check: string, message: string): Check => ({ check, status: 'ok', message });
 
-/** `message` says why it was not tried. */
-export const skipped = (check: string, message: string): Check => ({ check, status: 'skipped', message });
+export const skipped = (check: string, why: string): Check => ({ check, status: 'skipped', message: why });
 
-export const warned = (check: string, message: string, hint: string): Check => ({
-  check,
-  status: 'warn',
-  message,
-  hint,
-});
-
-/** The check that an error makes: a run would say the same words. */
-export function told(check: string, status: 'warn' | 'failed', error: unknown): Check {
-  if (!(error instanceof JobError)) return { check, status, message: describe(error), code: 'INTERNAL' };
-  const { code, message, hint } = error;
-  return { check, status, message, code, ...(hint === undefined ? {} : { hint }) };
+export function warned(check: string, message: string, hint: string): Check {
+  return { check, status: 'warn', message, hint };
 }
 
-/** Makes a failed check of what `attempt` throws, so that others go on. Of an interruption nothing is made. */
+/** A limit passes, other hours may be smaller, and the other run ends. */
+const ONLY_WARNS: readonly ErrorCode[] = ['AMPLITUDE_RATE_LIMIT', 'AMPLITUDE_TOO_LARGE', 'DESTINATION_LOCKED'];
+
+/** Turns what `attempt` throws into a failed check, so that the others go on. An interruption ends them all. */
 export async function tried(check: string, signal: AbortSignal, attempt: () => Promise<Check>): Promise<Check> {
   signal.throwIfAborted();
   try {
     return await attempt();
   } catch (error) {
     signal.throwIfAborted();
-    return told(check, 'failed', error);
+    if (!(error instanceof JobError)) return { check, status: 'failed', message: describe(error), code: 'INTERNAL' };
+    const { code, message, hint } = error;
+    const status = ONLY_WARNS.includes(code) ? 'warn' : 'failed';
+    return { check, status, message, code, ...(hint === undefined ? {} : { hint }) };
   }
-}
-
-/** What a run would end with: settings are read before any key is used. */
-export function exitCodeOf(checks: readonly Check[]): number {
-  const codes = checks.filter(({ status }) => status === 'failed').map(({ code }) => code);
-  if (codes.includes('CONFIG')) return EXIT.usage;
-  if (codes.includes('AMPLITUDE_CREDENTIALS') || codes.includes('AWS_CREDENTIALS')) return EXIT.credentials;
-  return codes.length > 0 ? EXIT.failed : EXIT.done;
 }

@@ -1,135 +1,116 @@
-import { rmdir, stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { S3Settings, Settings } from '../config/settings.ts';
 import type { Destination } from '../destination/destination.ts';
 import { openDestination } from '../destination/open.ts';
 import { addressingOf } from '../destination/s3/client.ts';
-import { JobError } from '../errors.ts';
 import { formatHour } from '../hours.ts';
 import { firstLanded } from '../landing/listing.ts';
 import { readRecord } from '../landing/records.ts';
 import type { Log } from '../log.ts';
-import { type Check, ok, skipped, told, tried, warned } from './check.ts';
-import type { Clocks } from './clock.ts';
-import { PROBES, probe } from './probe.ts';
+import { type Check, type DoctorOptions, ok, skipped, tried, warned } from './check.ts';
+import { ONE_AT_A_TIME, PROBES, Probe } from './probe.ts';
 import { freeIn, roomCheck } from './space.ts';
 
-/** A run tries longer; whoever waits for these lines learns as much from two tries. */
+/** A run tries more often; two tries tell a person as much, and sooner. */
 const MOST_ATTEMPTS = 2;
 
-/** A write under way at a signal may still arrive: it is waited for, so that what it wrote can be deleted. */
+/** At a signal, a write under way may still arrive. It is waited for, so that the probe can be deleted. */
 const GRACE_MS = 2000;
+const CLEAN_UP_MS = 4000;
 
-interface Options {
-  readonly now: () => Date;
-  readonly signal: AbortSignal;
-  readonly log: Log;
-  readonly clocks: Clocks;
-}
-
-/** What a run needs of the place where the hours land. It is left as it was found, whatever happens on the way. */
-export async function* destinationChecks(settings: Settings, options: Options): AsyncGenerator<Check> {
-  const { now, signal, log, clocks } = options;
+/** Tries what a run needs of its destination, and leaves it as it was. */
+export async function* destinationChecks(
+  settings: Settings,
+  { now, signal, log }: DoctorOptions,
+  hearClock: (date: string | undefined, sentAt: Date, cameAt: Date) => void,
+): AsyncGenerator<Check> {
   const { destination: address } = settings;
   const s3 = { ...settings.s3, maxAttempts: Math.min(MOST_ATTEMPTS, settings.s3.maxAttempts) };
-  // What a destination warns of is told by the check in which it comes up.
+  // Each check tells the warnings that it causes.
   const warnings: string[] = [];
   const quiet: Log = { ...log, info: log.debug, warn: (message) => void warnings.push(message) };
   const onDate = (date: string | undefined, tookMs: number) => {
     const cameAt = now();
-    clocks.hear("the store's", date, new Date(cameAt.getTime() - tookMs), cameAt);
+    hearClock(date, new Date(cameAt.getTime() - tookMs), cameAt);
   };
-  const reopen = (until: AbortSignal) => openDestination(address, { s3, signal: until, log: quiet, onDate });
-  const destination = reopen(later(signal, GRACE_MS));
-  const isFolder = address.kind === 'file';
-  const made = isFolder ? await missing(join(address.folder, PROBES)) : [];
+  const open = (until: AbortSignal) => openDestination(address, { s3, signal: until, log: quiet, onDate });
+  const destination = open(after(signal, GRACE_MS));
+  const folder = address.kind === 'file' ? address.folder : undefined;
+  const made = folder === undefined ? [] : missing(join(folder, PROBES));
+  const how = folder === undefined ? howStored(s3) : 'synced and renamed';
+  const probe = new Probe(destination, { signal, how, warnings, conditions: folder === undefined });
   try {
-    if (isFolder) {
-      const lock = await lockCheck(destination, { made: made.length > 1, warnings, signal });
+    if (folder !== undefined) {
+      const lock = await tried('lock', signal, () => lockCheck(destination, made.length > 1, warnings));
       yield lock;
       if (lock.status === 'failed') {
-        const why = 'not tried: the folder cannot be used';
-        for (const check of ['write', 'read', 'list', 'delete', 'landed', 'space']) yield skipped(check, why);
+        const untried = ['write', 'read', 'list', 'delete', 'landed', 'space'];
+        yield* untried.map((check) => skipped(check, 'not tried: the folder cannot be used'));
         return;
       }
     }
-    const answers = yield* probe(destination, {
-      signal,
-      how: isFolder ? 'synced and renamed' : sentence(s3),
-      warnings,
-      conditions: !isFolder,
-      reopen,
-      onLeft: (message) => log.warn(message),
-    });
+    const answers = yield* probe.checks();
     yield answers
       ? await tried('landed', signal, () => landedCheck(destination))
       : skipped('landed', 'not tried: the destination gave no usable answer');
-    if (isFolder) {
-      const { folder } = address;
-      yield await tried('space', signal, async () =>
-        roomCheck('space', await freeIn(folder), { folder, use: '', variable: 'DESTINATION' }),
-      );
+    if (folder !== undefined) {
+      const space = async () => roomCheck('space', await freeIn(folder), folder, 'DESTINATION');
+      yield await tried('space', signal, space);
     }
   } finally {
     await destination.close();
-    // A run that has begun meanwhile fills them: then they are its own.
-    for (const folder of made) await rmdir(folder).catch(() => undefined);
+    // The first one stops working soon after an interruption.
+    if (probe.mayStay) await cleanUp(probe, open(AbortSignal.timeout(CLEAN_UP_MS)), log);
+    // A folder stays where a run has put files into it.
+    for (const path of made) await rmdir(path).catch(() => undefined);
   }
 }
 
-function sentence(settings: S3Settings): string {
+async function cleanUp(probe: Probe, destination: Destination, log: Log): Promise<void> {
+  try {
+    await destination.delete(probe.keys);
+  } catch (error) {
+    if (probe.isWritten) log.warn(`${probe.left} ${error instanceof Error ? error.message : error}`);
+  } finally {
+    await destination.close();
+  }
+}
+
+/** The folders of `path` that do not exist, innermost first. */
+function missing(path: string): string[] {
+  const found: string[] = [];
+  for (let folder = join(path, '.'); !existsSync(folder); folder = dirname(folder)) found.push(folder);
+  return found;
+}
+
+/** Aborts as `signal` does, but later. */
+function after(signal: AbortSignal, ms: number): AbortSignal {
+  const controller = new AbortController();
+  const abort = () => void setTimeout(() => controller.abort(signal.reason), ms).unref();
+  signal.addEventListener('abort', abort, { once: true });
+  return controller.signal;
+}
+
+function howStored(settings: S3Settings): string {
   const { kmsKeyId, sse } = settings;
-  const kms = kmsKeyId === undefined ? undefined : `aws:kms with ${kmsKeyId}`;
-  const asked = kms ?? sse;
-  const encryption = asked === undefined ? "the bucket's default encryption" : `encryption asked for: ${asked}`;
+  const asked = kmsKeyId === undefined ? sse : `aws:kms with ${kmsKeyId}`;
+  const encryption = asked === undefined ? "the bucket's default encryption" : `encryption ${asked}`;
   return `${addressingOf(settings)} addressing, ${encryption}`;
 }
 
-async function lockCheck(
-  destination: Destination,
-  { made, warnings, signal }: { made: boolean; warnings: readonly string[]; signal: AbortSignal },
-): Promise<Check> {
-  return await tried('lock', signal, async () => {
-    try {
-      await destination.lock();
-    } catch (error) {
-      if (error instanceof JobError && error.code === 'DESTINATION_LOCKED') return told('lock', 'warn', error);
-      throw error;
-    }
-    const [warning] = warnings;
-    if (warning !== undefined) return warned('lock', warning, 'A schedule must not overlap there.');
-    return ok('lock', `${destination.name} can be ${made ? 'made and ' : ''}locked`);
-  });
+async function lockCheck(destination: Destination, isNew: boolean, warnings: readonly string[]): Promise<Check> {
+  await destination.lock();
+  const [warning] = warnings;
+  if (warning !== undefined) return warned('lock', warning, ONE_AT_A_TIME);
+  return ok('lock', `${destination.name} can be ${isNew ? 'created and ' : ''}locked`);
 }
 
-/** One listing, and one manifest for the project. */
 async function landedCheck(destination: Destination): Promise<Check> {
   const first = await firstLanded(destination);
   if (first === undefined) return ok('landed', 'nothing yet');
   const { manifest } = await readRecord(first, destination);
   const project = typeof manifest?.project === 'string' ? `project ${manifest.project}, ` : '';
   return ok('landed', `${project}from ${formatHour(first)} on`);
-}
-
-/** The folders of `path` that are not there, the innermost first. */
-async function missing(path: string): Promise<string[]> {
-  const found: string[] = [];
-  for (let at = join(path, '.'); at !== dirname(at); at = dirname(at)) {
-    const there = await stat(at).then(
-      () => true,
-      () => false,
-    );
-    if (there) break;
-    found.push(at);
-  }
-  return found;
-}
-
-/** Aborts as `signal` does, some time after. */
-function later(signal: AbortSignal, ms: number): AbortSignal {
-  const controller = new AbortController();
-  const abort = () => void setTimeout(() => controller.abort(signal.reason), ms).unref();
-  if (signal.aborted) abort();
-  else signal.addEventListener('abort', abort, { once: true });
-  return controller.signal;
 }

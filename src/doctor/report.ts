@@ -1,8 +1,8 @@
 import { EXIT } from '../errors.ts';
 import { count } from '../format.ts';
-import { type Check, exitCodeOf } from './check.ts';
+import type { Check } from './check.ts';
 
-/** The one document of `doctor --json`. */
+/** What `doctor --json` prints. */
 export interface DoctorReport {
   readonly command: 'doctor';
   readonly checks: readonly Check[];
@@ -13,6 +13,14 @@ export function doctorReport(checks: readonly Check[]): DoctorReport {
   return { command: 'doctor', checks, exitCode: exitCodeOf(checks) };
 }
 
+/** The code that a run would end with: it reads its settings before it uses any key. */
+function exitCodeOf(checks: readonly Check[]): number {
+  const codes = checks.filter(({ status }) => status === 'failed').map(({ code }) => code);
+  if (codes.includes('CONFIG')) return EXIT.usage;
+  if (codes.includes('AMPLITUDE_CREDENTIALS') || codes.includes('AWS_CREDENTIALS')) return EXIT.credentials;
+  return codes.length > 0 ? EXIT.failed : EXIT.done;
+}
+
 const STATUS_WIDTH = 8;
 const CHECK_WIDTH = 19;
 
@@ -20,18 +28,19 @@ const CHECK_WIDTH = 19;
 export function checkLines({ check, status, message, code, hint }: Check): string {
   const head = status.padEnd(STATUS_WIDTH) + check.padEnd(CHECK_WIDTH);
   const below = `\n${' '.repeat(STATUS_WIDTH + CHECK_WIDTH)}`;
-  const said = `${code === undefined ? '' : `${code}  `}${message}`.replaceAll('\n', below);
-  return `${head}${said}${hint === undefined ? '' : `${below}→ ${hint}`}`;
+  const text = `${code === undefined ? '' : `${code}  `}${message}`.replaceAll('\n', below);
+  return `${head}${text}${hint === undefined ? '' : `${below}→ ${hint}`}`;
 }
 
 /** The sentence at the end. */
-export function doctorSummary({ checks }: DoctorReport): string {
+export function doctorSummary({ checks, exitCode }: DoctorReport): string {
   const having = (status: Check['status']) => checks.filter((check) => check.status === status).length;
   const [failed, warned, skipped] = [having('failed'), having('warn'), having('skipped')];
   const warnings = warned === 0 ? '' : `; ${count(warned, 'warning')}`;
   if (failed === 0) return `Everything a run needs works${warnings}.`;
-  if (exitCodeOf(checks) === EXIT.usage && checks.length === failed)
+  if (exitCode === EXIT.usage && checks.length === failed) {
     return 'The settings cannot be used. Nothing else was tried.';
+  }
   const untried = skipped === 0 ? '' : `, ${skipped} could not be tried`;
   return `${failed} of ${count(checks.length, 'check')} failed${untried}${warnings}. Do what they say, then run doctor again.`;
 }

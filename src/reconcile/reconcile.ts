@@ -1,18 +1,17 @@
 import { rmdir, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import PQueue from 'p-queue';
 import type { Settings } from '../config/settings.ts';
-import type { Destination } from '../destination/destination.ts';
 import { openDestination } from '../destination/open.ts';
 import { JobError, systemCode } from '../errors.ts';
 import { count, printableName } from '../format.ts';
-import { formatHour, type Hour } from '../hours.ts';
-import { readLocalName } from '../landing/local-name.ts';
+import { formatHour } from '../hours.ts';
 import { PrefixProject } from '../landing/project.ts';
 import type { Log } from '../log.ts';
 import { ChangedMeanwhile, FailedUploads } from './failed-uploads.ts';
 import { type Folder, type Found, findFiles, openFolder } from './folder.ts';
-import { Judge, unlessChanged } from './judge.ts';
-import { keep, type MoveCode, type Verdict } from './verdict.ts';
+import { CHANGED, GONE, type InspectOptions, inspect } from './inspect.ts';
+import { keep, type MoveCode, type Verdict } from './judge.ts';
 
 export interface ReconcileFlags {
   readonly dir: string;
@@ -28,154 +27,152 @@ export interface ReconcileOptions {
   readonly signal: AbortSignal;
 }
 
-/** What became of each file; with `dryRun`, what would become of it. Paths with `/`, below `dir` or `failedUploads`. */
-export interface Reconciled extends Folder {
+/** What became of each file, or would with `dryRun`. `file` is below `dir`, `to` below `failedUploads`. */
+export interface Outcome extends Folder {
   readonly destination: string;
   readonly dryRun: boolean;
-  readonly deleted: { readonly file: string; readonly hour: Hour; readonly key: string; readonly bytes: number }[];
+  readonly deleted: {
+    readonly file: string;
+    readonly hour: string;
+    readonly key: string;
+    /** Of the stored object. */
+    readonly bytes: number;
+  }[];
   readonly moved: {
     readonly file: string;
     readonly to: string;
-    readonly hour: Hour | null;
+    readonly hour: string | null;
     readonly code: MoveCode;
     readonly reason: string;
   }[];
   readonly kept: { readonly file: string; readonly code: string; readonly reason: string }[];
-  /** What stopped the run, or the first failure of the destination. */
-  failed: JobError | undefined;
 }
 
-/** After so many failures of the destination without an answer in between it is taken for down. */
+export interface Reconciled extends Outcome {
+  /** What stopped the run, or the first failure of the destination. */
+  readonly failed: JobError | undefined;
+}
+
+/** After so many failures in a row the destination counts as down. */
 const MOST_FAILURES = 5;
 
 /**
  * Deletes local export files whose content the destination confirms, and moves all others to failed_uploads/. Throws a
- * JobError only where nothing was begun; whatever happens later is in what it resolves to.
+ * JobError only before the first file; later failures are in the result.
  */
 export async function runReconcile(options: ReconcileOptions): Promise<Reconciled> {
   const { settings, flags, log, signal } = options;
-  const folder = await openFolder(flags.dir, settings.destination, flags.dryRun);
+  const { destination: address, s3 } = settings;
+  const folder = await openFolder(flags.dir, address, flags.dryRun);
   const found = await Array.fromAsync(findFiles(folder.dir, signal));
-  const destination = openDestination(settings.destination, { s3: settings.s3, signal, log });
+  const destination = openDestination(address, { s3, signal, log });
   try {
-    log.info(`Holding ${count(found.length, 'file')} in ${printableName(folder.dir)} against ${destination.name}.`);
+    log.info(`Comparing ${count(found.length, 'file')} in ${printableName(folder.dir)} with ${destination.name}.`);
     const { id: project } = await PrefixProject.of(destination);
-    return await new Reconciliation(folder, destination, project, options).run(found);
+    const { dryRun } = flags;
+    const outcome = { ...folder, destination: destination.name, dryRun, deleted: [], moved: [], kept: [] };
+    const inspection = { dir: folder.dir, destination, address, project, signal };
+    return await new Reconciliation(outcome, inspection, options).run(found);
   } finally {
     await destination.close();
   }
 }
 
 class Reconciliation {
+  readonly #outcome: Outcome;
+  readonly #inspection: InspectOptions;
   readonly #options: ReconcileOptions;
-  readonly #judge: Judge;
   readonly #failedUploads: FailedUploads;
-  readonly #result: Reconciled;
   readonly #emptied = new Set<string>();
+  #failed: JobError | undefined;
   #failures = 0;
   #ended = false;
 
-  constructor(folder: Folder, destination: Destination, project: string | undefined, options: ReconcileOptions) {
-    const { settings, flags, signal, now } = options;
+  constructor(outcome: Outcome, inspection: InspectOptions, options: ReconcileOptions) {
+    this.#outcome = outcome;
+    this.#inspection = inspection;
     this.#options = options;
-    this.#judge = new Judge({ dir: folder.dir, destination, address: settings.destination, signal, project });
-    this.#failedUploads = new FailedUploads(folder.failedUploads, { signal, now });
-    const { name } = destination;
-    const { dryRun } = flags;
-    this.#result = { ...folder, destination: name, dryRun, deleted: [], moved: [], kept: [], failed: undefined };
+    this.#failedUploads = new FailedUploads(outcome.failedUploads, options);
   }
 
   async run(found: readonly Found[]): Promise<Reconciled> {
-    const files = byHour(found);
-    let next = 0;
-    const work = async () => {
-      while (next < files.length) await this.#file(files[next++] as Found);
-    };
+    const queue = new PQueue({ concurrency: this.#options.settings.uploadConcurrency });
     try {
-      await Promise.all(Array.from({ length: this.#options.settings.uploadConcurrency }, work));
+      await queue.addAll(found.map((each) => () => this.#reconcile(each)));
     } finally {
-      next = files.length;
+      queue.clear();
       await this.#failedUploads.close();
     }
     await this.#removeEmptied();
-    for (const list of [this.#result.deleted, this.#result.moved, this.#result.kept]) {
-      list.sort((a, b) => (a.file < b.file ? -1 : 1));
-    }
-    return this.#result;
+    const { deleted, moved, kept } = this.#outcome;
+    for (const list of [deleted, moved, kept]) list.sort((a, b) => (a.file < b.file ? -1 : 1));
+    return { ...this.#outcome, failed: this.#failed };
   }
 
-  async #file({ file, verdict }: Found): Promise<void> {
+  async #reconcile({ file, verdict }: Found): Promise<void> {
     try {
-      if (verdict !== undefined) return await this.#carryOut(file, verdict);
-      if (this.#ended) return await this.#carryOut(file, keep('NOT_ATTEMPTED', 'the run ended before'));
-      const judged = await this.#judge.judge(file);
-      this.#failures = 0;
-      await this.#carryOut(file, await unlessChanged(join(this.#result.dir, file), judged));
+      await this.#act(file, verdict ?? (await this.#inspect(file)));
     } catch (error) {
-      await this.#carryOut(file, this.#afterFailure(error));
+      const { signal } = this.#options;
+      await this.#act(file, this.#afterFailure(signal.aborted ? signal.reason : error));
     }
   }
 
-  /** A file for which anything went wrong stays where it is. Throws what is a defect of this program. */
+  async #inspect(file: string): Promise<Verdict> {
+    if (this.#ended) return keep('NOT_ATTEMPTED', 'the run ended first');
+    const verdict = await inspect(file, this.#inspection);
+    this.#failures = 0;
+    return verdict;
+  }
+
+  /** A file stays where anything went wrong with it. Throws what is a defect of this program. */
   #afterFailure(error: unknown): Verdict {
-    if (error instanceof ChangedMeanwhile) return keep('CHANGED', 'it changed while it was read');
-    if (!(error instanceof JobError)) {
-      const code = systemCode(error);
-      this.#ended ||= code === undefined;
-      if (code === undefined) throw error;
-      if (code === 'ENOENT') return keep('VANISHED', 'it is not there any more');
-      return keep('LOCAL', `it cannot be ${this.#options.flags.dryRun ? 'read' : 'taken away'} (${code})`);
+    if (error instanceof ChangedMeanwhile) return CHANGED;
+    if (error instanceof JobError) {
+      this.#failures++;
+      const ends = error.endsRun || this.#failures >= MOST_FAILURES;
+      // What stopped the run says more than an earlier failure.
+      if (this.#failed === undefined || (ends && !this.#ended)) this.#failed = error;
+      this.#ended ||= ends;
+      return keep(error.code, error.message);
     }
-    this.#failures++;
-    const ends = error.endsRun || this.#failures >= MOST_FAILURES;
-    if (ends && !this.#ended) this.#result.failed = error;
-    this.#result.failed ??= error;
-    this.#ended ||= ends;
-    return keep(error.code, error.message);
+    const code = systemCode(error);
+    if (code === undefined) throw error;
+    if (code === 'ENOENT') return GONE;
+    return keep('LOCAL', `it cannot be ${this.#options.flags.dryRun ? 'read' : 'moved or deleted'} (${code})`);
   }
 
-  async #carryOut(file: string, verdict: Verdict): Promise<void> {
-    const { dir, dryRun, deleted, moved, kept } = this.#result;
+  async #act(file: string, verdict: Verdict): Promise<void> {
+    const { dir, dryRun, deleted, moved, kept } = this.#outcome;
     const { log } = this.#options;
     if (verdict.kind === 'keep') {
-      kept.push({ file, code: verdict.code, reason: verdict.reason });
-      log.debug(`kept ${printableName(file)}: ${verdict.reason}`);
+      const { code, reason } = verdict;
+      kept.push({ file, code, reason });
+      log.debug(`kept ${printableName(file)}: ${reason}`);
       return;
     }
-    if (verdict.kind === 'safe') {
+    if (verdict.kind === 'delete') {
       const { key, bytes } = verdict.landed.object;
       if (!dryRun) await unlink(join(dir, file));
-      deleted.push({ file, hour: verdict.hour, key, bytes });
+      deleted.push({ file, hour: formatHour(verdict.hour), key, bytes });
       log.debug(`deleted ${printableName(file)}: it is stored as ${key}`);
     } else {
-      const { hour = null, code, reason } = verdict;
-      const written = { hour: hour === null ? null : formatHour(hour), code, reason };
-      const to = dryRun ? await this.#failedUploads.placeFor(file) : await this.#failedUploads.move(dir, file, written);
-      moved.push({ file, to, hour, code, reason });
+      const { code, reason } = verdict;
+      const why = { hour: verdict.hour === undefined ? null : formatHour(verdict.hour), code, reason };
+      const to = dryRun ? await this.#failedUploads.placeFor(file) : await this.#failedUploads.move(dir, file, why);
+      moved.push({ file, to, ...why });
       log.debug(`moved ${printableName(file)}: ${reason}`);
     }
     if (!dryRun) this.#emptied.add(dirname(file));
   }
 
-  /** Folders that something was taken out of, and those above them, go where nothing is left in them. */
+  /** Removes the folders that are empty now because their files are gone. */
   async #removeEmptied(): Promise<void> {
-    for (const folder of this.#emptied) {
-      for (let at = folder; at !== '.'; at = dirname(at)) {
-        if (!(await removed(join(this.#result.dir, at)))) break;
+    for (const emptied of this.#emptied) {
+      for (let folder = emptied; folder !== '.'; folder = dirname(folder)) {
+        const error = await rmdir(join(this.#outcome.dir, folder)).catch((thrown: unknown) => thrown);
+        if (error !== undefined && systemCode(error) !== 'ENOENT') break;
       }
     }
   }
-}
-
-async function removed(folder: string): Promise<boolean> {
-  return await rmdir(folder).then(
-    () => true,
-    (error: unknown) => systemCode(error) === 'ENOENT',
-  );
-}
-
-/** So that each manifest is read once. */
-function byHour(found: readonly Found[]): Found[] {
-  const hours = new Map(found.map((each) => [each, readLocalName(each.file)?.hour ?? -1]));
-  return [...found].sort((a, b) => (hours.get(a) ?? 0) - (hours.get(b) ?? 0));
 }

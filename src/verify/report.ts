@@ -11,11 +11,11 @@ import type { Verification } from './verify.ts';
 export interface VerifyReport {
   readonly command: 'verify';
   readonly destination: string;
-  /** Null: all that is there. */
+  /** Null: everything. */
   readonly range: { readonly start: string; readonly end: string } | null;
   readonly depth: Depth;
   readonly checked: Verification['checked'];
-  /** As they were found; with --repair, before it. */
+  /** As found; with --repair, before it. */
   readonly differences: readonly ReportedDifference[];
   readonly unsealed: readonly {
     readonly key: string;
@@ -31,29 +31,22 @@ export interface VerifyReport {
   readonly exitCode: number;
 }
 
-export interface ReportedDifference {
+export interface ReportedDifference extends Omit<Difference, 'hour' | 'hint'> {
   readonly hour: string | null;
-  readonly key: string;
-  readonly kind: Difference['kind'];
-  readonly message: string;
   readonly hint: string | null;
 }
 
 export interface ReportedRepair {
   readonly repaired: readonly string[];
   readonly failed: readonly { readonly hour: string; readonly code: string; readonly message: string }[];
-  /** Differences that are there after it. */
+  /** What still differs after it. */
   readonly differences: readonly ReportedDifference[];
 }
 
+const named = (hour: Hour | undefined) => (hour === undefined ? null : formatHour(hour));
+
 export function reportedDifferences(differences: readonly Difference[]): ReportedDifference[] {
-  return differences.map(({ hour, key, kind, message, hint }) => ({
-    hour: hour === undefined ? null : formatHour(hour),
-    key,
-    kind,
-    message,
-    hint: hint ?? null,
-  }));
+  return differences.map(({ hour, hint = null, ...rest }) => ({ hour: named(hour), ...rest, hint }));
 }
 
 export function verifyReport(
@@ -62,7 +55,7 @@ export function verifyReport(
     readonly range: Window | undefined;
   },
 ): VerifyReport {
-  const { range, destination, depth, repair, swept, requests, seconds, exitCode } = rest;
+  const { range, destination, depth, seconds, ...end } = rest;
   return {
     command: 'verify',
     destination,
@@ -71,75 +64,66 @@ export function verifyReport(
     checked,
     differences: reportedDifferences(differences),
     unsealed: unsealed.map(({ key, bytes, modifiedAt }) => {
-      const hour = hourOfKey(key);
-      return {
-        key,
-        hour: hour === undefined ? null : formatHour(hour),
-        bytes,
-        modifiedAt: modifiedAt.toISOString(),
-      };
+      return { key, hour: named(hourOfKey(key)), bytes, modifiedAt: modifiedAt.toISOString() };
     }),
-    repair,
-    swept,
-    requests,
     seconds: Number(seconds.toFixed(3)),
-    exitCode,
+    ...end,
   };
 }
 
-const HELD: Readonly<{ [depth in Depth]: string }> = {
+const COMPARED: Readonly<{ [depth in Depth]: string }> = {
   listing: 'sizes',
   checksums: 'sizes and checksums',
   deep: 'every byte read back',
 };
 
-/** At most so many differences are listed for people; `--json` has them all. */
-const SHOWN = 30;
-
-/** What was held against what, what differs and what to do, for people. */
+/** The summary for people; `differences` are those that a sweep has left. */
 export function verifySummary(report: VerifyReport, differences: readonly Difference[]): string {
-  const { checked, repair } = report;
-  const range = report.range === null ? 'all that is there' : `${report.range.start} to ${report.range.end}`;
+  const { range, checked, repair, swept } = report;
   const lines = [
     report.destination,
-    `  range      ${range}`,
-    `  checked    ${count(checked.hours, 'hour')}, ${count(checked.objects, 'object')}, ${size(checked.bytes)}: ${HELD[report.depth]}`,
+    `  range      ${range === null ? 'everything' : `${range.start} to ${range.end}`}`,
+    `  checked    ${count(checked.hours, 'hour')}, ${count(checked.objects, 'object')}, ${size(checked.bytes)}: ${COMPARED[report.depth]}`,
     `  cost       ${requestCost(report.requests)}; ${report.seconds.toFixed(1)} s`,
   ];
-  const told = report.differences.filter(({ kind }) => kind === 'unsealed').length;
-  const waiting = report.unsealed.length - told;
   if (differences.length === 0) lines.push('Nothing differs.');
-  else lines.push(`${count(differences.length, 'difference')}:`);
-  for (const { message, hint } of differences.slice(0, SHOWN)) lines.push(`  ${message} ${hint ?? ''}`.trimEnd());
-  if (differences.length > SHOWN) lines.push(`  and ${number(differences.length - SHOWN)} more, see --json`);
+  else lines.push(`${count(differences.length, 'difference')}:`, ...differenceLines(differences));
+  const waiting = report.unsealed.length - report.differences.filter(({ kind }) => kind === 'unsealed').length;
   if (waiting > 0) {
+    const them = agreeing(waiting, 'it', 'them');
     lines.push(
-      `${count(waiting, 'object')} that no manifest names yet. A run is landing ${agreeing(waiting, 'it', 'them')} now, or was killed within the hour.`,
+      `${count(waiting, 'object')} without a manifest yet: a run is landing ${them} now, or was killed within the last hour.`,
     );
   }
-  if (report.swept !== null) lines.push(`Swept: ${count(report.swept.length, 'object')} that no manifest named.`);
-  if (repair !== null) return [...lines, ...repairLines(repair)].join('\n');
-  const hours = [...repairable(differences)].sort((a, b) => a - b);
-  if (hours.length > 0) lines.push(...repairCommand(hours));
-  return lines.join('\n');
+  if (swept !== null) lines.push(`Deleted ${count(swept.length, 'object')} that no manifest named.`);
+  return [...lines, ...(repair === null ? repairCommand(differences) : repairLines(repair))].join('\n');
 }
 
-function repairCommand(hours: readonly Hour[]): string[] {
-  const [first = 0, last = 0] = [hours[0], hours.at(-1)];
+/** At most so many differences are listed for people. */
+const SHOWN = 30;
+
+function differenceLines(differences: readonly { message: string; hint?: string | null | undefined }[]): string[] {
+  const lines = differences.slice(0, SHOWN).map(({ message, hint }) => `  ${message} ${hint ?? ''}`.trimEnd());
+  const more = differences.length - SHOWN;
+  return more > 0 ? [...lines, `  and ${number(more)} more; --json lists them all`] : lines;
+}
+
+function repairCommand(differences: readonly Difference[]): string[] {
+  const hours = [...repairable(differences)].sort((a, b) => a - b);
+  const [first, last] = [hours[0], hours.at(-1)];
+  if (first === undefined || last === undefined) return [];
   return [
-    `Land ${count(hours.length, 'hour')} again (${count(joinHours(hours, 24).length, 'request')}):`,
+    `To land ${count(hours.length, 'hour')} again (${count(joinHours(hours, 24).length, 'request')}):`,
     `  ${command(`verify --repair --start ${formatHour(first)} --end ${formatHour(last + 1)}`)}`,
   ];
 }
 
 function repairLines({ repaired, failed, differences }: ReportedRepair): string[] {
-  const lines: string[] = [];
-  if (repaired.length > 0) lines.push(`Landed again: ${joinedHours(repaired)}.`);
-  if (failed.length > 0) lines.push('Not landed again:', ...failedLines(failed));
-  if (differences.length === 0) lines.push('Nothing differs any more.');
-  else lines.push(`${count(differences.length, 'difference')} ${agreeing(differences.length, 'is', 'are')} left:`);
-  for (const { message, hint } of differences.slice(0, SHOWN)) lines.push(`  ${message} ${hint ?? ''}`.trimEnd());
-  return lines;
+  const lines = repaired.length > 0 ? [`Landed again: ${joinedHours(repaired)}.`] : [];
+  if (failed.length > 0) lines.push('Failed to land again:', ...failedLines(failed));
+  if (differences.length === 0) return [...lines, 'Nothing differs any more.'];
+  const left = `${count(differences.length, 'difference')} ${agreeing(differences.length, 'is', 'are')} left:`;
+  return [...lines, left, ...differenceLines(differences)];
 }
 
 /** What Kestra gets. */

@@ -12,8 +12,8 @@ import { type Environment, loadSettings } from '../../src/config/settings.ts';
 import { openDestination } from '../../src/destination/open.ts';
 import type { Check } from '../../src/doctor/check.ts';
 import { examine } from '../../src/doctor/doctor.ts';
-import { bypasses } from '../../src/doctor/network.ts';
 import type { DoctorReport } from '../../src/doctor/report.ts';
+import { bypasses } from '../../src/doctor/settings.ts';
 import { roomCheck } from '../../src/doctor/space.ts';
 import { formatHour, readyEnd } from '../../src/hours.ts';
 import { agentsFor } from '../../src/network.ts';
@@ -52,7 +52,7 @@ describe('doctor', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  /** The document of `doctor --json`; nothing but that is on stdout. */
+  /** The document of `doctor --json`, which is all that is on stdout. */
   async function examined(changed: Record<string, string> = {}) {
     const { code, report } = await runProgram(['doctor', '--json'], { ...env, ...changed });
     const { checks, exitCode, command } = report<DoctorReport>();
@@ -61,24 +61,25 @@ describe('doctor', () => {
   }
 
   function lookUp(checks: readonly Check[]) {
-    const of = (name: string) => {
+    const named = (name: string) => {
       const found = checks.find(({ check }) => check === name);
       if (found === undefined) throw new Error(`no check is named ${name}`);
       return found;
     };
-    const having = (status: Check['status']) => checks.filter((check) => check.status === status).map((it) => it.check);
-    return { of, having };
+    const having = (status: Check['status']) =>
+      checks.filter((each) => each.status === status).map(({ check }) => check);
+    return { named, having };
   }
 
-  /** The checks by the clock `now`. */
+  /** The checks, with `now` as the clock. */
   async function examinedAt(now: () => Date, changed: Environment = {}) {
     const all = { ...env, ...changed };
     const options = { env: all, log: hearingLog(), now, signal: new AbortController().signal };
     return lookUp(await Array.fromAsync(examine(loadSettings(all), options)));
   }
 
-  describe('of a good set-up', () => {
-    it('in S3 says that all works, by one request of the Export API, and leaves nothing behind', async () => {
+  describe('with a working set-up', () => {
+    it('in S3 says so after one request to the Export API, and leaves nothing behind', async () => {
       s3.objects.set('bucket/amplitude/doctor/of-somebody-else', {
         body: Buffer.from('x'),
         size: 1,
@@ -98,7 +99,7 @@ describe('doctor', () => {
         ].map((check) => ['ok', check]),
       );
       expect(stdout).to.include(`${simulator.url} → s3://bucket/amplitude in us-east-1 at ${s3.url}, json`);
-      expect(stdout).to.include('AWS keys by AWS_ACCESS_KEY_ID').and.include('path addressing');
+      expect(stdout).to.include('AWS keys from AWS_ACCESS_KEY_ID').and.include('path addressing');
       expect(stdout).to.match(/clock .*s from Amplitude's, \d+ s from the store's/);
       expect([...s3.objects.keys()]).to.deep.equal(before);
       expect(s3.requests.some(({ key }) => key.startsWith('amplitude/doctor/probe-'))).to.equal(true);
@@ -106,10 +107,10 @@ describe('doctor', () => {
       expect(await readdir(folder)).to.deep.equal([]);
     });
 
-    it('in a folder leaves no lock, no probe, and none of the folders that it made', async () => {
-      const { code, having, of } = await examined({ DESTINATION: join(folder, 'a/b') });
+    it('in a folder leaves no lock, no probe and no new folder', async () => {
+      const { code, having, named } = await examined({ DESTINATION: join(folder, 'a/b') });
       expect([code, having('ok').length]).to.deep.equal([0, 13]);
-      expect(of('lock').message).to.include('made and locked');
+      expect(named('lock').message).to.include('created and locked');
       expect(await readdir(folder)).to.deep.equal([]);
       await mkdir(join(folder, 'there/doctor'), { recursive: true });
       await writeFile(join(folder, 'there/doctor/notes'), 'mine');
@@ -118,25 +119,25 @@ describe('doctor', () => {
       expect(simulator.requests).to.have.length(2);
     });
 
-    it('reads no more of an archive than its head', async () => {
-      // An hour that has events, so that the answer is an archive.
+    it('reads only the head of an archive', async () => {
+      // The answer is an archive only for an hour with events.
       const last = readyEnd(new Date()) - 1;
       const settle = Array.from({ length: 24 }, (_, at) => at).find((at) => eventsOfHour(1, last - at, 200).events > 0);
       simulator.faults.push(parseFault('stall-body'));
-      const { code, of } = await examined({ SETTLE_HOURS: `${settle}` });
+      const { code, named } = await examined({ SETTLE_HOURS: `${settle}` });
       expect(code).to.equal(0);
-      expect(of('amplitude').message)
+      expect(named('amplitude').message)
         .to.include('HTTP 200')
         .and.include(formatHour(last - (settle ?? 0)));
     });
 
-    it('names the project that has landed, and no other command meets a probe', async () => {
+    it('names the project that has landed, and hides its probes from other commands', async () => {
       const range = ['--start', '2026-03-04T06', '--end', '2026-03-04T08'];
       expect((await runProgram(range, env)).code).to.equal(0);
       const keys = new Set(s3.objects.keys());
-      expect((await examined()).of('landed').message).to.equal('project 100011471, from 2026-03-04T06 on');
+      expect((await examined()).named('landed').message).to.equal('project 100011471, from 2026-03-04T06 on');
       expect(new Set(s3.objects.keys())).to.deep.equal(keys);
-      // One that could not be deleted.
+      // This probe cannot be deleted.
       s3.faults.push({ operation: 'DeleteObjects', fault: 'access-denied' });
       await examined();
       expect(s3.objects.size).to.be.above(keys.size);
@@ -145,21 +146,21 @@ describe('doctor', () => {
     });
   });
 
-  describe('of Amplitude', () => {
-    it('says that the keys are wrong, with exit code 4, and tries the rest', async () => {
-      const { code, of, having } = await examined({ AMPLITUDE_SECRET_KEY: 'another-secret' });
+  describe('asks Amplitude and', () => {
+    it('says that the keys are wrong, tries the rest and exits with 4', async () => {
+      const { code, named, having } = await examined({ AMPLITUDE_SECRET_KEY: 'another-secret' });
       expect([code, having('failed'), having('skipped')]).to.deep.equal([4, ['amplitude'], []]);
-      expect(of('amplitude')).to.include({ code: 'AMPLITUDE_CREDENTIALS' });
-      expect(of('amplitude').message).to.include('HTTP 403').and.include('Invalid API Key');
-      expect(of('amplitude').hint).to.include('AMPLITUDE_REGION');
+      expect(named('amplitude')).to.include({ code: 'AMPLITUDE_CREDENTIALS' });
+      expect(named('amplitude').message).to.include('HTTP 403').and.include('Invalid API Key');
+      expect(named('amplitude').hint).to.include('AMPLITUDE_REGION');
       expect(s3.objects.size).to.equal(0);
     });
 
-    it('warns of a limit, which passes', async () => {
+    it('only warns of a rate limit', async () => {
       simulator.faults.push(parseFault('rate-limit'));
-      const { code, of } = await examined();
+      const { code, named } = await examined();
       expect(code).to.equal(0);
-      expect(of('amplitude')).to.include({ status: 'warn', code: 'AMPLITUDE_RATE_LIMIT' });
+      expect(named('amplitude')).to.include({ status: 'warn', code: 'AMPLITUDE_RATE_LIMIT' });
       expect(simulator.requests).to.have.length(1);
     });
 
@@ -171,98 +172,98 @@ describe('doctor', () => {
     ] as const) {
       it(`fails with ${code} on ${fault}`, async () => {
         simulator.faults.push(parseFault(fault));
-        const { code: exitCode, of, having } = await examined();
+        const { code: exitCode, named, having } = await examined();
         expect([exitCode, having('failed')]).to.deep.equal([1, ['amplitude']]);
-        expect(of('amplitude')).to.include({ code });
-        expect(of('amplitude').message).to.include(words);
+        expect(named('amplitude')).to.include({ code });
+        expect(named('amplitude').message).to.include(words);
       });
     }
 
-    it('takes a 404 of other words for no data, and quotes it', async () => {
+    it('takes a 404 in unusual words as no data, and quotes it', async () => {
       simulator.faults.push(parseFault('text-404'));
-      const { code, of } = await examined();
-      expect([code, of('amplitude').status]).to.deep.equal([0, 'warn']);
-      expect(of('amplitude').message).to.include('No data was found for this time range.');
+      const { code, named } = await examined();
+      expect([code, named('amplitude').status]).to.deep.equal([0, 'warn']);
+      expect(named('amplitude').message).to.include('No data was found for this time range.');
     });
   });
 
-  describe('of the clock', () => {
-    it('fails where Amplitude has another time', async () => {
+  describe('compares the clock and', () => {
+    it('fails when Amplitude has another time', async () => {
       simulator.faults.push(parseFault('clock-ahead'));
-      const { code, of, having } = await examined();
+      const { code, named, having } = await examined();
       expect([code, having('failed')]).to.deep.equal([1, ['clock']]);
-      expect(of('clock')).to.include({ code: 'CLOCK_SKEW' });
-      expect(of('clock').message).to.include("Amplitude's says").and.include('60 minutes apart');
+      expect(named('clock')).to.include({ code: 'CLOCK_SKEW' });
+      expect(named('clock').message).to.include("Amplitude's says").and.include('60 minutes apart');
     });
 
-    it("fails where the store has another time, which Amplitude's answer does not tell", async () => {
+    it("fails when the store has another time, and Amplitude's answer has none", async () => {
       simulator.faults.push(parseFault('no-date'));
-      const { of } = await examinedAt(() => new Date(Date.now() - 3_600_000));
-      expect(of('clock')).to.include({ status: 'failed', code: 'CLOCK_SKEW' });
-      expect(of('clock').message).to.include("the store's says");
-      expect(of('write').status).to.equal('ok');
+      const { named } = await examinedAt(() => new Date(Date.now() - 3_600_000));
+      expect(named('clock')).to.include({ status: 'failed', code: 'CLOCK_SKEW' });
+      expect(named('clock').message).to.include("the store's says");
+      expect(named('write').status).to.equal('ok');
     });
 
-    it('warns from a minute on, and tells seconds below', async () => {
+    it('warns from one minute on, and shows seconds below', async () => {
       const late = await examinedAt(() => new Date(Date.now() + 3 * 60_000));
-      expect(late.of('clock').status).to.equal('warn');
-      expect(late.of('clock').message).to.match(/^1[78]\d s from Amplitude's, 1[78]\d s from the store's/);
+      expect(late.named('clock').status).to.equal('warn');
+      expect(late.named('clock').message).to.match(/^1[78]\d s from Amplitude's, 1[78]\d s from the store's/);
       const good = await examinedAt(() => new Date(Date.now() + 30_000));
-      expect(good.of('clock').status).to.equal('ok');
-      expect(good.of('clock').message).to.match(/^(29|30) s from/);
+      expect(good.named('clock').status).to.equal('ok');
+      expect(good.named('clock').message).to.match(/^(29|30) s from/);
     });
   });
 
-  describe('of a store', () => {
-    it('names the right to write that is missing, and what else could be tried', async () => {
+  describe('tries a store and', () => {
+    it('names the missing right to write, and tries what does not need it', async () => {
       s3.faults.push({ operation: 'PutObject', fault: 'access-denied' });
-      const { code, of, having } = await examined();
+      const { code, named, having } = await examined();
       expect([code, having('failed')]).to.deep.equal([1, ['write']]);
       expect(having('skipped')).to.deep.equal(['conditional write', 'read']);
-      expect(of('read').message).to.include('nothing could be written');
-      expect(of('write')).to.include({ code: 'ACCESS_DENIED' });
-      expect(of('write').hint).to.include('s3:PutObject');
+      expect(named('read').message).to.include('nothing could be written');
+      expect(named('write')).to.include({ code: 'ACCESS_DENIED' });
+      expect(named('write').hint).to.include('s3:PutObject');
     });
 
     for (const [operation, check, permission] of [
       ['GetObject', 'read', 's3:GetObject'],
       ['ListObjectsV2', 'list', 's3:ListBucket'],
     ] as const) {
-      it(`names the right to ${check} that is missing, and deletes what it wrote`, async () => {
+      it(`names the missing right to ${check}, and deletes what it wrote`, async () => {
         s3.faults.push({ operation, fault: 'access-denied' });
-        const { code, of, having } = await examined();
+        const { code, named, having } = await examined();
         expect(code).to.equal(1);
         expect(having('failed')).to.include(check);
-        expect(of(check).hint).to.include(permission);
-        expect(of('delete').status).to.equal('ok');
+        expect(named(check).hint).to.include(permission);
+        expect(named('delete').status).to.equal('ok');
         expect(s3.objects.size).to.equal(0);
       });
     }
 
-    it('takes a refused look at the deleted probe for no failed delete', async () => {
+    it('accepts that it may not look for the deleted probe', async () => {
       const options = { env, log: hearingLog(), now: () => new Date(), signal: new AbortController().signal };
       const checks: Check[] = [];
       for await (const check of examine(loadSettings(env), options)) {
         checks.push(check);
-        // As S3 answers for an absent key without s3:ListBucket.
+        // S3 answers so for an absent key without s3:ListBucket.
         if (check.check === 'list') s3.faults.push({ operation: 'GetObject', fault: 'access-denied' });
       }
-      expect(lookUp(checks).of('delete')).to.deep.equal({
+      expect(lookUp(checks).named('delete')).to.deep.equal({
         check: 'delete',
         status: 'ok',
-        message: 'deleted; without s3:ListBucket the store does not tell that it is gone',
+        message: 'deleted; without s3:ListBucket the store does not say whether it is gone',
       });
       expect(s3.objects.size).to.equal(0);
     });
 
-    it('names what stays where it may not delete', async () => {
+    it('names the objects that it may not delete', async () => {
       s3.faults.push({ operation: 'DeleteObjects', fault: 'access-denied' });
-      const { code, of, having } = await examined();
+      const { code, named, having } = await examined();
       expect([code, having('failed')]).to.deep.equal([1, ['delete']]);
       const keys = [...s3.objects.keys()];
       expect(keys).to.have.length(2);
-      for (const key of keys) expect(of('delete').message).to.include(`s3://${key}`);
-      expect(of('delete').hint).to.include('s3:DeleteObject');
+      for (const key of keys) expect(named('delete').message).to.include(`s3://${key}`);
+      expect(named('delete').hint).to.include('s3:DeleteObject');
     });
 
     for (const [lack, fault, check, words, hint] of [
@@ -282,27 +283,29 @@ describe('doctor', () => {
       ],
       ['to delete many objects at once', { operation: 'DeleteObjects' }, 'delete', 'one request', 'Nothing to do'],
     ] as const) {
-      it(`warns of one that refuses ${lack}, and what a run does then`, async () => {
+      it(`warns that it refuses ${lack}, and says what a run does then`, async () => {
         s3.faults.push({ ...fault, fault: 'not-implemented' });
-        const { code, of, having } = await examined();
+        const { code, named, having } = await examined();
         expect([code, having('warn')]).to.deep.equal([0, [check]]);
-        expect(of(check).message).to.include('the store refuses').and.include(words);
-        expect(of(check).hint).to.include(hint);
+        expect(named(check).message).to.include('the store refuses').and.include(words);
+        expect(named(check).hint).to.include(hint);
         expect(s3.objects.size).to.equal(0);
       });
     }
 
-    it('does not warn of checksums that are left out on request', async () => {
-      const { having, of } = await examined({ AWS_REQUEST_CHECKSUM_CALCULATION: 'when_required' });
+    it('does not warn of checksums that are turned off on purpose', async () => {
+      const { having, named } = await examined({ AWS_REQUEST_CHECKSUM_CALCULATION: 'when_required' });
       expect(having('warn')).to.deep.equal([]);
-      expect(of('write').message).to.include('as AWS_REQUEST_CHECKSUM_CALCULATION asks');
+      expect(named('write').message).to.include('AWS_REQUEST_CHECKSUM_CALCULATION turns checksums off');
     });
 
-    it('warns of one that takes conditions and ignores them', async () => {
+    it('warns that it accepts conditions but ignores them', async () => {
       s3.faults.push({ operation: 'PutObject', fault: 'ignored-condition' });
-      const { code, of } = await examined();
-      expect([code, of('conditional write').status]).to.deep.equal([0, 'warn']);
-      expect(of('conditional write').message).to.include('or ignores them').and.include('two at once are not safe');
+      const { code, named } = await examined();
+      expect([code, named('conditional write').status]).to.deep.equal([0, 'warn']);
+      expect(named('conditional write').message)
+        .to.include('or ignores them')
+        .and.include('two runs at once are not safe');
       expect(s3.objects.size).to.equal(0);
     });
 
@@ -312,57 +315,57 @@ describe('doctor', () => {
       [{ AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:1' }, 'DESTINATION_UNREACHABLE', 1],
       [{ AWS_ACCESS_KEY_ID: 'another-key' }, 'AWS_CREDENTIALS', 4],
     ] as const) {
-      it(`tells ${code} once, with exit code ${exitCode}`, async () => {
-        const { code: ended, of, having } = await examined(changed);
+      it(`reports ${code} once and exits with ${exitCode}`, async () => {
+        const { code: ended, named, having } = await examined(changed);
         expect([ended, having('failed')]).to.deep.equal([exitCode, ['write']]);
         expect(having('skipped')).to.deep.equal(['conditional write', 'read', 'list', 'delete', 'landed']);
-        expect(of('write')).to.include({ code });
-        expect(of('write').hint).to.be.a('string');
+        expect(named('write')).to.include({ code });
+        expect(named('write').hint).to.be.a('string');
       });
     }
   });
 
-  describe('of a folder', () => {
-    it('that another run holds warns, and tries the rest', async () => {
+  describe('tries a folder and', () => {
+    it('warns that another run holds it, and tries the rest', async () => {
       const address = { kind: 'file', folder } as const;
       const signal = new AbortController().signal;
       const held = openDestination(address, { s3: s3Settings(''), signal, log: hearingLog() });
       await held.lock();
       try {
-        const { code, of, having } = await examined({ DESTINATION: folder });
+        const { code, named, having } = await examined({ DESTINATION: folder });
         expect([code, having('warn')]).to.deep.equal([0, ['lock']]);
-        expect(of('lock')).to.include({ code: 'DESTINATION_LOCKED' });
-        expect(of('lock').message).to.include(`process ${process.pid}`);
+        expect(named('lock')).to.include({ code: 'DESTINATION_LOCKED' });
+        expect(named('lock').message).to.include(`process ${process.pid}`);
       } finally {
         await held.close();
       }
       expect(await readdir(folder)).to.deep.equal([]);
     });
 
-    it('that cannot be made fails once', async () => {
+    it('fails once when it cannot be created', async () => {
       await writeFile(join(folder, 'file'), '');
-      const { code, of, having } = await examined({ DESTINATION: join(folder, 'file/below') });
+      const { code, named, having } = await examined({ DESTINATION: join(folder, 'file/below') });
       expect([code, having('failed')]).to.deep.equal([1, ['lock']]);
-      expect(of('lock').hint).to.include('DESTINATION');
+      expect(named('lock').hint).to.include('DESTINATION');
       expect(await readFile(join(folder, 'file'), 'utf8')).to.equal('');
     });
   });
 
-  it('says that WORK_DIR cannot be written', async () => {
+  it('fails when it cannot write to WORK_DIR', async () => {
     await writeFile(join(folder, 'file'), '');
-    const { code, of, having } = await examined({ WORK_DIR: join(folder, 'file') });
+    const { code, named, having } = await examined({ WORK_DIR: join(folder, 'file') });
     expect([code, having('failed')]).to.deep.equal([1, ['work dir']]);
-    expect(of('work dir').hint).to.include('WORK_DIR');
+    expect(named('work dir').hint).to.include('WORK_DIR');
   });
 
   it('warns of less than 2 GB', () => {
-    const at = { folder: '/work', use: '', variable: 'WORK_DIR' };
-    expect(roomCheck('work dir', 2e9, at)).to.include({ status: 'ok', message: '2.0 GB free in /work' });
-    expect(roomCheck('work dir', 2e9 - 1e8, at)).to.include({ status: 'warn', message: '1.9 GB free in /work' });
+    const check = (freeBytes: number) => roomCheck('work dir', freeBytes, '/work', 'WORK_DIR');
+    expect(check(2e9)).to.include({ status: 'ok', message: '2.0 GB free in /work' });
+    expect(check(2e9 - 1e8)).to.include({ status: 'warn', message: '1.9 GB free in /work' });
   });
 
-  describe('of settings', () => {
-    it('that cannot be used tells each problem, exits with 2 and tries nothing else', async () => {
+  describe('reads the settings and', () => {
+    it('reports each problem, tries nothing else and exits with 2', async () => {
       const { code, checks } = await examined({ REQUEST_HOURS: 'x', AMPLITUDE_API_KEY: '' });
       expect(code).to.equal(2);
       expect(checks.map(({ check, status, code }) => [check, status, code])).to.deep.equal([
@@ -375,49 +378,49 @@ describe('doctor', () => {
       expect([simulator.requests.length, s3.requests.length]).to.deep.equal([0, 0]);
     });
 
-    it('that look misspelt are warned of', async () => {
+    it('warns of misspelt names', async () => {
       const { code, checks } = await examined({ OUTPUT_FORMATT: 'gzip' });
       expect(code).to.equal(0);
       expect(checks[1]).to.include({ check: 'settings', status: 'warn' });
       expect(checks[1]?.message).to.include('did you mean OUTPUT_FORMAT?');
     });
 
-    it('of certificates that cannot be read are told, Node.js or the program being their reader', async () => {
+    it('reports certificates that the program or Node.js cannot read', async () => {
       const missing = join(folder, 'ca.pem');
       const bundle = await examined({ AWS_CA_BUNDLE: missing });
       expect([bundle.code, bundle.having('failed')]).to.deep.equal([2, ['certificates']]);
-      expect(bundle.of('certificates')).to.include({ code: 'CONFIG' });
+      expect(bundle.named('certificates')).to.include({ code: 'CONFIG' });
       const extra = await examined({ NODE_EXTRA_CA_CERTS: missing });
       expect([extra.code, extra.having('warn')]).to.deep.equal([0, ['certificates']]);
-      expect(extra.of('certificates').message).to.include('NODE_EXTRA_CA_CERTS').and.include('ENOENT');
+      expect(extra.named('certificates').message).to.include('NODE_EXTRA_CA_CERTS').and.include('ENOENT');
     });
 
     it('names the proxy of each side, without its password', async () => {
-      const { of, checks } = await examined({
+      const { named, checks } = await examined({
         HTTP_PROXY: 'http://me:proxy-password@127.0.0.1:1',
         NO_PROXY: new URL(s3.url).host,
       });
-      expect(of('proxy').message).to.equal(
-        'Amplitude through http://[secret]@127.0.0.1:1, the store directly, by NO_PROXY',
+      expect(named('proxy').message).to.equal(
+        'Amplitude through http://[secret]@127.0.0.1:1, the store directly (NO_PROXY)',
       );
-      expect(of('amplitude')).to.include({ status: 'failed', code: 'PROXY' });
-      expect(of('write').status).to.equal('ok');
+      expect(named('amplitude')).to.include({ status: 'failed', code: 'PROXY' });
+      expect(named('write').status).to.equal('ok');
       expect(JSON.stringify(checks)).not.to.include('proxy-password');
     });
   });
 
-  it('goes on where it cannot tell the way to a side', async () => {
+  it('continues after a check that fails by a defect', async () => {
     const settings = loadSettings(env);
     const broken = { ...settings, amplitude: { ...settings.amplitude, baseUrl: 'no address' } };
     const options = { env, log: hearingLog(), now: () => new Date(), signal: new AbortController().signal };
-    const { of } = lookUp(await Array.fromAsync(examine(broken, options)));
-    expect(of('proxy')).to.include({ status: 'failed', code: 'INTERNAL' });
-    expect(of('write').status).to.equal('ok');
+    const { named } = lookUp(await Array.fromAsync(examine(broken, options)));
+    expect(named('proxy')).to.include({ status: 'failed', code: 'INTERNAL' });
+    expect(named('write').status).to.equal('ok');
   });
 
   describe('NO_PROXY', () => {
-    /** Whether Node.js itself leaves the proxy out; every name leads to this machine. */
-    async function left(url: URL, noProxy: string, proxy: string): Promise<boolean> {
+    /** Whether Node.js itself bypasses the proxy. Every name leads to this machine. */
+    async function nodeBypasses(url: URL, noProxy: string, proxy: string): Promise<boolean> {
       const agents = agentsFor({ HTTP_PROXY: proxy, NO_PROXY: noProxy });
       try {
         const lookup = (_host: string, _options: object, found: (...args: unknown[]) => void) =>
@@ -459,7 +462,7 @@ describe('doctor', () => {
         for (const host of ['a.example', 'b.a.example', 'ba.example', '127.0.0.1']) {
           for (const entry of [...entries, ...ranges]) {
             const url = new URL(`http://${host}:${port}/`);
-            const node = await left(url, entry, `http://127.0.0.1:${proxy.port}`);
+            const node = await nodeBypasses(url, entry, `http://127.0.0.1:${proxy.port}`);
             expect(bypasses(url, entry), `${host} with ${entry}`).to.equal(node);
           }
         }
@@ -472,7 +475,7 @@ describe('doctor', () => {
     });
   });
 
-  describe('what is said', () => {
+  describe('its output', () => {
     it('is a log line for each check with LOG_FORMAT=json and kestra', async () => {
       s3.faults.push({ operation: 'PutObject', header: /^if-/, fault: 'no-condition' });
       const json = await runProgram(['doctor'], { ...env, LOG_FORMAT: 'json', AMPLITUDE_SECRET_KEY: 'another-secret' });
@@ -493,7 +496,7 @@ describe('doctor', () => {
       );
     });
 
-    it('shows the remedy below what failed, and no colour where no terminal is', async () => {
+    it('shows the remedy below what failed, and colours only on a terminal', async () => {
       const { stdout } = await runProgram(['doctor'], { ...env, DESTINATION: 's3://missing/amplitude' });
       expect(stdout).to.match(
         /^failed +write +BUCKET_MISSING {2}PutObject of s3:\/\/missing\/.*bucket does not exist/m,
@@ -503,13 +506,13 @@ describe('doctor', () => {
       expect(stdout).not.to.include('\u001b');
     });
 
-    it('is kept in REPORT_FILE too', async () => {
+    it('goes to REPORT_FILE too', async () => {
       const file = join(folder, 'report.json');
       const { code } = await runProgram(['doctor'], { ...env, REPORT_FILE: file });
       expect(JSON.parse(await readFile(file, 'utf8'))).to.include({ command: 'doctor', exitCode: code });
     });
 
-    it('holds no secret, whatever fails and however it is said', async () => {
+    it('has no secret in it, whatever fails and in whatever format', async () => {
       const secrets = { AMPLITUDE_SECRET_KEY: 'amplitudes-own-secret', AWS_SECRET_ACCESS_KEY: 'the-stores-own-secret' };
       const bad = { ...env, ...secrets, AMPLITUDE_BASE_URL: `${simulator.url}/amplitudes-own-secret` };
       for (const changed of [
@@ -527,8 +530,8 @@ describe('doctor', () => {
     });
   });
 
-  describe('interrupted', () => {
-    /** Ends the program by `signal` once `reached` says so. */
+  describe('after an interruption', () => {
+    /** Sends `signal` once `reached` says so, and returns the exit code. */
     async function interrupt(changed: Record<string, string>, signal: NodeJS.Signals, reached: () => boolean) {
       const child: ChildProcess = spawn(process.execPath, [MAIN, 'doctor'], {
         env: { ...env, ...changed },
@@ -541,7 +544,7 @@ describe('doctor', () => {
       return code as number;
     }
 
-    it('while Amplitude stalls ends with 143 and leaves nothing', async () => {
+    it('while Amplitude stalls, exits with 143 and leaves nothing', async () => {
       simulator.faults.push(parseFault('stall-first-byte'));
       const destination = join(folder, 'landing');
       const stalls = () => simulator.requests.length > 0;
@@ -549,7 +552,7 @@ describe('doctor', () => {
       expect(await readdir(folder)).to.deep.equal([]);
     });
 
-    it('while the store stalls deletes what it wrote, and ends with 130', async () => {
+    it('while the store stalls, deletes what it wrote and exits with 130', async () => {
       s3.faults.push({ operation: 'GetObject', key: /probe-/, fault: 'stall' });
       const stalls = () => s3.requests.some(({ operation }) => operation === 'GetObject');
       expect(await interrupt({}, 'SIGINT', stalls)).to.equal(130);

@@ -40,7 +40,7 @@ describe('networks', function () {
     open.push(store, fronts.amplitude, fronts.store);
   });
   afterEach(async () => {
-    // The last opened first: what stands before a server holds its connections.
+    // The last one first: a proxy or front holds connections of the server behind it.
     for (const one of open.splice(0).reverse()) await one.close();
   });
 
@@ -111,7 +111,7 @@ describe('networks', function () {
     }
 
     for (const scheme of ['http', 'https'] as const) {
-      it(`give it user and password, and show neither: ${scheme}`, async () => {
+      it(`send it user and password, and show neither: ${scheme}`, async () => {
         const { host, seen } = await proxy({ admits: 'proxy-user:p@ss-word' }, scheme);
         const at = `http://proxy-user:p%40ss-word@${host}`;
         const ended = await run({ ...hosts(scheme), HTTP_PROXY: at, HTTPS_PROXY: at });
@@ -121,7 +121,7 @@ describe('networks', function () {
       });
 
       for (const side of ['Amplitude', 'S3'] as const) {
-        it(`end at once where it wants another user: ${scheme}, ${side}`, async () => {
+        it(`end at once if it wants another user: ${scheme}, ${side}`, async () => {
           const { host, seen } = await proxy({ admits: 'proxy-user:p@ss-word' }, scheme);
           const at = `http://proxy-user:wr%40ng-word@${host}`;
           const ended = await run({
@@ -142,20 +142,20 @@ describe('networks', function () {
       }
     }
 
-    it('say so where it asks for a user and none is given', async () => {
+    it('say so if it asks for a user and none is given', async () => {
       const { host } = await proxy({ admits: 'proxy-user:p@ss-word' }, 'https');
       const ended = await run({ ...hosts('https'), HTTPS_PROXY: host });
       expect(told(ended).message).to.include(`The proxy http://${host} asks for a user name and a password`);
     });
 
-    it('refuse a password that is not written as in a URL', async () => {
+    it('refuse a password that is not escaped as in a URL', async () => {
       const ended = await run({ ...direct(), HTTPS_PROXY: 'http://proxy-user:p%ss-word@127.0.0.1:1' });
       expect([ended.code, told(ended).code]).to.deep.equal([2, 'CONFIG']);
       expect(told(ended).message).to.include('HTTPS_PROXY').and.include('%25');
       expect(ended.stdout + ended.stderr).not.to.include('p%ss-word');
     });
 
-    it('ask the hosts of NO_PROXY without it', async () => {
+    it('reach the hosts in NO_PROXY without it', async () => {
       const { host, seen } = await proxy({ routes: {} });
       const at = `http://${host}`;
       expectLanded(await run({ ...direct(), HTTP_PROXY: at, HTTPS_PROXY: at, NO_PROXY: 'x.test, 127.0.0.1' }));
@@ -163,7 +163,7 @@ describe('networks', function () {
     });
 
     for (const side of ['Amplitude', 'S3'] as const) {
-      it(`say that it is the proxy which cannot be reached: ${side}`, async () => {
+      it(`say that the proxy cannot be reached: ${side}`, async () => {
         const started = await proxy();
         await started.close();
         open.pop();
@@ -184,7 +184,7 @@ describe('networks', function () {
       });
     }
 
-    it('try again where it fails to open a tunnel for a time, or does not answer', async () => {
+    it('try again if it opens no tunnel for a time, or does not answer', async () => {
       const { host, seen } = await proxy({ first: [502, 'silence', 'stall', 503] }, 'https');
       const ended = await run({
         ...hosts('https'),
@@ -198,13 +198,13 @@ describe('networks', function () {
       expect(seen.length).to.be.at.least(5);
     });
 
-    it('try again also a listing of the store, which the SDK takes for failed', async () => {
+    it('try a listing of the store again, which the SDK gives up', async () => {
       const { host, seen } = await proxy({ first: [503, 503] }, 'https');
       expectLanded(await run({ ...hosts('https'), AMPLITUDE_BASE_URL: simulator.url, HTTPS_PROXY: host }));
       expect(seen.length).to.be.at.least(3);
     });
 
-    it('end at once where it does not open tunnels to this host', async () => {
+    it('end at once if it opens no tunnels to this host', async () => {
       const { host, seen } = await proxy({ first: [403] }, 'https');
       const ended = await run({ ...hosts('https'), HTTPS_PROXY: host });
       expect(told(ended).code).to.equal('PROXY');
@@ -239,7 +239,7 @@ describe('networks', function () {
     ] as const;
     for (const [code, names, days, trusted, words] of faults) {
       for (const side of ['Amplitude', 'S3'] as const) {
-        it(`that cannot be verified end the run at once: ${code}, ${side}`, async () => {
+        it(`end the run at once if they cannot be verified: ${code}, ${side}`, async () => {
           const behind = side === 'S3' ? store.url : simulator.url;
           const front = await openTlsFront(behind, authority.issue(names, days));
           open.push(front);
@@ -261,7 +261,7 @@ describe('networks', function () {
       }
     }
 
-    it('are refused before anything else where AWS_CA_BUNDLE cannot be used', async () => {
+    it('are refused before anything else if AWS_CA_BUNDLE cannot be used', async () => {
       const folder = await mkdtemp(join(tmpdir(), 'bundle-'));
       const garbage = join(folder, 'garbage.pem');
       const broken = join(folder, 'broken.pem');
@@ -283,8 +283,8 @@ describe('networks', function () {
     });
   });
 
-  describe('where names do not resolve', () => {
-    /** Stands for the resolver: each name is this machine's, once `fails` calls of every `of` have failed. */
+  describe('if a name does not resolve', () => {
+    /** Replaces the resolver: names in .test fail with `code`, always or every other time. */
     const resolver = (code: string, everyOther: boolean) =>
       `--import=data:text/javascript,${encodeURIComponent(`
         import dns from 'node:dns';
@@ -305,14 +305,14 @@ describe('networks', function () {
       AWS_ENDPOINT_URL_S3: named(store.url, 'store.test'),
     });
 
-    it('at this moment, they are asked again, also within an upload', async () => {
+    it('for the moment, try again, also within an upload', async () => {
       // Each request has a connection of its own, and so a lookup.
       const ended = await run({ ...names(), NODE_OPTIONS: resolver('EAI_AGAIN', true), UPLOAD_MAX_ATTEMPTS: '9' });
       expectLanded(ended);
       expect(ended.stderr).to.match(/PutObject of \S+ failed \(getaddrinfo EAI_AGAIN store\.test\)/);
     });
 
-    it('at all, the run ends at once and says which one', async () => {
+    it('at all, end at once and say which one', async () => {
       const NODE_OPTIONS = resolver('ENOTFOUND', false);
       const ended = await run({ ...names(), AWS_ENDPOINT_URL_S3: store.url, NODE_OPTIONS });
       expect(told(ended)).to.include({ code: 'AMPLITUDE_UNREACHABLE' });
@@ -323,7 +323,7 @@ describe('networks', function () {
       expect(told(lost).message).to.include('ENOTFOUND store.test');
     });
 
-    it('and it is the name of the proxy, that is said', async () => {
+    it('that is the name of the proxy, say so', async () => {
       const proxied = { HTTP_PROXY: 'http://proxy.test:3128', NO_PROXY: '127.0.0.1' };
       const NODE_OPTIONS = resolver('ENOTFOUND', false);
       const ended = await run({ ...names(), AWS_ENDPOINT_URL_S3: store.url, ...proxied, NODE_OPTIONS });

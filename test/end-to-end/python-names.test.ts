@@ -4,7 +4,7 @@ import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts
 import { runProgram } from '../support/program.ts';
 import { type S3Server, startS3Server } from '../support/s3-server/server.ts';
 
-/** Each as it stands in the env file of a pipeline that people come from. */
+/** The env files of the pipelines that people come from. */
 const SETS = {
   'AMP_API_KEY and AWS_ACCESS_KEY': `
 AMP_API_KEY=simulator-key
@@ -46,8 +46,8 @@ describe('the settings of people who come from Python', () => {
   });
 
   for (const [name, file] of Object.entries(SETS)) {
-    it(`run the job as they are: ${name}`, async () => {
-      // The two addresses stand for Amplitude and AWS, and are no part of the set.
+    it(`run the job unchanged: ${name}`, async () => {
+      // The two addresses replace Amplitude and AWS. They are not part of the set.
       const local = { AMPLITUDE_BASE_URL: simulator.url, AWS_ENDPOINT_URL_S3: s3.url };
       const env = { ...(parseEnv(file) as Record<string, string>), ...local };
       const { code, stdout } = await runProgram(['--start', '2026-03-04T06', '--end', '2026-03-04T08'], env);
@@ -56,7 +56,7 @@ describe('the settings of people who come from Python', () => {
     });
   }
 
-  it('run the job from a file that an editor began with a byte order mark', async () => {
+  it('run the job from a file that starts with a byte order mark', async () => {
     const file = `\uFEFF${SETS['API_TOKEN and Access_key_ID'].trim()}`;
     const local = { AMPLITUDE_BASE_URL: simulator.url, AWS_ENDPOINT_URL_S3: s3.url };
     const env = { ...(parseEnv(file) as Record<string, string>), ...local };

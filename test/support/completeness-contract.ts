@@ -12,19 +12,19 @@ import type { VerifyReport } from '../../src/verify/report.ts';
 import { sweep } from '../../src/verify/sweep.ts';
 import { runProgram, STARTED } from './program.ts';
 
-/** A destination that is empty at first: the settings that lead the program there, and a way round the program. */
+/** An empty destination: the settings that lead the program there, and access without the program. */
 export interface Place {
   readonly env: Readonly<Record<string, string>>;
   readonly destination: Destination;
 }
 
 const EVENTS_PER_HOUR = 40;
-/** Long past, so settled; the fourth hour has no events. */
+/** Long settled. The fourth hour has no events. */
 const range: Window = { start: readHour('2026-03-04T06'), end: readHour('2026-03-04T12') };
 const RANGE = ['--start', '2026-03-04T06', '--end', '2026-03-04T12'];
 const TARGET = readHour('2026-03-04T09');
 
-/** `status`, `verify` and the filling of gaps, whatever the destination is. */
+/** How `status`, `verify` and `export` work together, for any destination. */
 export function completenessContract(
   open: () => Promise<Place>,
   { keepsChecksums }: { keepsChecksums: boolean } = { keepsChecksums: true },
@@ -55,7 +55,7 @@ export function completenessContract(
     expect(ended.code, ended.stderr).to.equal(0);
     return ended.report();
   };
-  /** What a first run lands. Most tests begin with it: only the first of them runs the program for it. */
+  /** Lands what a first run lands. Most tests start with it, and only the first of them runs the program for it. */
   let firstLanding: Map<string, Buffer> | undefined;
   const landed = async () => {
     const { destination } = place;
@@ -69,7 +69,7 @@ export function completenessContract(
       firstLanding.set(key, (await destination.read(key)) ?? Buffer.alloc(0));
     }
   };
-  /** Without the keys of Amplitude: nobody needs them to look. */
+  /** Without Amplitude keys, which status does not need. */
   const status = async (...args: string[]) => {
     const ended = await runProgram(['status', '--json', ...RANGE, ...args], { ...place.env });
     return { ...ended, status: JSON.parse(ended.stdout) as StatusReport };
@@ -95,8 +95,8 @@ export function completenessContract(
       const { parts } = expected(hour);
       const { objects } = await manifestOf(hour);
       expect(objects.map(({ member }) => member)).to.deep.equal(parts.map(({ name }) => name));
-      for (const [at, { key }] of objects.entries()) {
-        expect((await place.destination.read(key))?.equals(parts[at]?.json ?? Buffer.alloc(0)), key).to.equal(true);
+      for (const [part, { key }] of objects.entries()) {
+        expect((await place.destination.read(key))?.equals(parts[part]?.json ?? Buffer.alloc(0)), key).to.equal(true);
       }
     }
     const stored = await Array.fromAsync(place.destination.list('events/'));
@@ -123,7 +123,7 @@ export function completenessContract(
       });
     }
 
-    it('what lies beyond the lookback by --start only', async () => {
+    it('hours before the look-back only with --start', async () => {
       const report = await land('--lookback-days', '1');
       expect(report.range.start > '2026-03-04T12').to.equal(true);
       expect((await status()).status.totals.missing).to.equal(6);
@@ -133,22 +133,22 @@ export function completenessContract(
   });
 
   describe('status', () => {
-    it('tells of an empty destination that all is missing, and how to fill it', async () => {
-      const { code, status: told } = await status();
+    it('says that an empty destination misses every hour, and how to fill it', async () => {
+      const { code, status: report } = await status();
       expect(code).to.equal(0);
-      expect(told.totals).to.include({ missing: 6, complete: 0, events: 0, objects: 0 });
-      expect(told).to.include({ firstLanded: null, lastLanded: null, project: null });
+      expect(report.totals).to.include({ missing: 6, complete: 0, events: 0, objects: 0 });
+      expect(report).to.include({ firstLanded: null, lastLanded: null, project: null });
       const command = `${STARTED} export --start 2026-03-04T06 --end 2026-03-04T12`;
-      expect(told.gaps).to.deep.equal([{ start: '2026-03-04T06', end: '2026-03-04T12', hours: 6, command }]);
+      expect(report.gaps).to.deep.equal([{ start: '2026-03-04T06', end: '2026-03-04T12', hours: 6, command }]);
     });
 
-    it('tells each hour, its events and objects, and the gaps, each with what fills it', async () => {
+    it('shows each hour with events and objects, and each gap with the command that fills it', async () => {
       await landed();
       await place.destination.delete([range.start + 1, range.start + 4].map(manifestAt));
-      const { status: told } = await status();
+      const { status: report } = await status();
       const gone = [range.start + 1, range.start + 4];
       const left = busy.filter((hour) => !gone.includes(hour));
-      expect(statesOf(told)).to.deep.equal(
+      expect(statesOf(report)).to.deep.equal(
         Object.fromEntries(
           hoursOf(range).map((hour) => [
             formatHour(hour),
@@ -159,25 +159,25 @@ export function completenessContract(
       for (const hour of left) {
         const { events, parts } = expected(hour);
         const bytes = parts.reduce((total, { json }) => total + json.length, 0);
-        const found = told.hours.find((at) => at.hour === formatHour(hour));
+        const found = report.hours.find((each) => each.hour === formatHour(hour));
         expect(found).to.include({ events, bytes, objects: parts.length });
       }
-      expect(told.totals.events).to.equal(sum(left));
-      expect(told).to.include({ firstLanded: '2026-03-04T06', lastLanded: '2026-03-04T11', project: '100011471' });
-      expect(told.gaps).to.have.length(2);
-      for (const { command } of told.gaps) await land(...command.slice(`${STARTED} export `.length).split(' '));
+      expect(report.totals.events).to.equal(sum(left));
+      expect(report).to.include({ firstLanded: '2026-03-04T06', lastLanded: '2026-03-04T11', project: '100011471' });
+      expect(report.gaps).to.have.length(2);
+      for (const { command } of report.gaps) await land(...command.slice(`${STARTED} export `.length).split(' '));
       expect((await status()).status.gaps).to.deep.equal([]);
     });
 
-    it('knows what is pending and what has not settled', async () => {
+    it('knows pending and unsettled hours', async () => {
       await land('--lookback-days', '1');
       const { stdout } = await runProgram(['status', '--json', '--lookback-days', '1'], { ...place.env });
       const { totals, hours } = JSON.parse(stdout) as StatusReport;
       expect(totals).to.include({ pending: 3, missing: 0 });
       expect(totals.unsettled).to.be.within(20, 21);
       expect(hours.at(-1)?.state).to.equal('pending');
-      const at = { ...place.env, SETTLE_HOURS: '0' };
-      const settled = JSON.parse((await runProgram(['status', '--json', '--lookback-days', '1'], at)).stdout);
+      const atOnce = { ...place.env, SETTLE_HOURS: '0' };
+      const settled = JSON.parse((await runProgram(['status', '--json', '--lookback-days', '1'], atOnce)).stdout);
       expect((settled as StatusReport).totals.unsettled).to.equal(0);
     });
 
@@ -185,26 +185,26 @@ export function completenessContract(
       await landed();
       const [hour = 0] = busy;
       await rewrite(hour, { shrunk: { events: 1, at: '2026-03-06T00:00:00Z' } });
-      const { status: told } = await status();
-      expect(statesOf(told)[formatHour(hour)]).to.equal('shrunk');
-      expect(told.hours.find((at) => at.state === 'shrunk')?.shrunk).to.include({ events: 1 });
-      expect(told.totals.events).to.equal(sum(busy));
+      const { status: report } = await status();
+      expect(statesOf(report)[formatHour(hour)]).to.equal('shrunk');
+      expect(report.hours.find((each) => each.state === 'shrunk')?.shrunk).to.include({ events: 1 });
+      expect(report.totals.events).to.equal(sum(busy));
     });
 
-    it('tells states, objects and bytes by listings alone with --no-events', async () => {
+    it('shows states, objects and bytes from listings alone with --no-events', async () => {
       await landed();
       await place.destination.delete([manifestAt(range.start)]);
       const full = (await status()).status;
-      const { status: told } = await status('--no-events');
-      expect(told.requests.reads).to.equal(0);
-      expect(statesOf(told)).to.deep.equal(statesOf(full));
-      expect(told.totals).to.include({ bytes: full.totals.bytes, objects: full.totals.objects, events: null });
+      const { status: report } = await status('--no-events');
+      expect(report.requests.reads).to.equal(0);
+      expect(statesOf(report)).to.deep.equal(statesOf(full));
+      expect(report.totals).to.include({ bytes: full.totals.bytes, objects: full.totals.objects, events: null });
     });
 
     it('lists every object with its size, time and checksum with --files', async () => {
       await landed();
-      const { status: told } = await status('--files');
-      const files = told.hours.flatMap(({ files: of = [] }) => of);
+      const { status: report } = await status('--files');
+      const files = report.hours.flatMap((hour) => hour.files ?? []);
       const objects = (await Promise.all(hoursOf(range).map(manifestOf))).flatMap((manifest) => manifest.objects);
       expect(files.map(({ key, bytes, crc32 }) => ({ key, bytes, crc32 }))).to.deep.equal(
         objects.map(({ key, bytes, crc32 }) => ({ key, bytes, crc32 })),
@@ -212,18 +212,18 @@ export function completenessContract(
       for (const { modifiedAt } of files) expect(Date.now() - Date.parse(modifiedAt)).to.be.within(-2000, 60_000);
     });
 
-    it('fails on gaps where that is asked, and only on those that are old enough', async () => {
+    it('fails on gaps when asked to, and only on those that are old enough', async () => {
       await landed();
       expect((await status('--fail-on-gaps')).code).to.equal(0);
       await place.destination.delete([manifestAt(TARGET)]);
       expect((await status()).code).to.equal(0);
-      const { code, status: told, stderr } = await status('--fail-on-gaps=1d');
-      expect([code, told.exitCode]).to.deep.equal([3, 3]);
+      const { code, status: report, stderr } = await status('--fail-on-gaps=1d');
+      expect([code, report.exitCode]).to.deep.equal([3, 3]);
       expect(stderr).to.include(formatHour(TARGET)).and.include('1 hour has not landed for more than 1 day');
       expect((await status('--fail-on-gaps=90000h')).code).to.equal(0);
     });
 
-    it('begins at the first hour that has landed, unless a start or --all says otherwise', async () => {
+    it('starts at the first landed hour, unless --start or --all says otherwise', async () => {
       await land('--start', '2026-03-04T08', '--end', '2026-03-04T12');
       const look = async (...args: string[]) => {
         const given = ['status', '--json', '--end', '2026-03-04T12', '--fail-on-gaps', ...args];
@@ -237,21 +237,21 @@ export function completenessContract(
       expect(await look('--start', '2026-03-04T06')).to.deep.equal([3, '2026-03-04T06', 2]);
     });
 
-    it('counts the gaps after the first hour that has landed, also where that was before the look-back', async () => {
+    it('counts every gap of the look-back when the first landed hour is before it', async () => {
       await land('--start', '2026-03-02T00', '--end', '2026-03-02T01');
       await land('--start', '2026-03-04T08', '--end', '2026-03-04T12');
       const look = ['status', '--json', '--end', '2026-03-04T12', '--lookback-days', '1'];
-      const told = (await runProgram(look, { ...place.env })).report<StatusReport>();
-      expect([told.range.start, told.totals.missing]).to.deep.equal(['2026-03-03T12', 20]);
+      const report = (await runProgram(look, { ...place.env })).report<StatusReport>();
+      expect([report.range.start, report.totals.missing]).to.deep.equal(['2026-03-03T12', 20]);
     });
 
-    it('has no gaps where it ends before the first hour that has landed, and says so', async () => {
+    it('has no gaps before the first landed hour, and says so', async () => {
       await land('--start', '2026-03-04T08', '--end', '2026-03-04T09');
       const look = ['status', '--json', '--end', '2026-03-04T08', '--lookback-days', '1', '--fail-on-gaps'];
       const ended = await runProgram(look, { ...place.env });
-      const told = ended.report<StatusReport>();
-      expect([ended.code, told.hours, told.gaps]).to.deep.equal([0, [], []]);
-      expect(told.warnings).to.deep.equal([
+      const report = ended.report<StatusReport>();
+      expect([ended.code, report.hours, report.gaps]).to.deep.equal([0, [], []]);
+      expect(report.warnings).to.deep.equal([
         'Nothing has landed before 2026-03-04T08; the first hour is 2026-03-04T08. --all shows the rest.',
       ]);
     });
@@ -267,14 +267,14 @@ export function completenessContract(
       ['is of another project', (hour) => rewrite(hour, { project: '222' }), 'MANIFEST_FOREIGN', /of project 222/],
     ];
     for (const [name, spoil, code, message] of spoilt) {
-      it(`says which manifest ${name}, and takes its hour for unproved`, async () => {
+      it(`says which manifest ${name}, and does not count its hour as landed`, async () => {
         await landed();
         const [hour = 0] = busy;
         await spoil(hour);
-        const told = await status();
-        expect(told.code).to.equal(0);
-        expect(statesOf(told.status)[formatHour(hour)]).to.equal('unreadable');
-        const [problem] = told.status.problems;
+        const report = await status();
+        expect(report.code).to.equal(0);
+        expect(statesOf(report.status)[formatHour(hour)]).to.equal('unreadable');
+        const [problem] = report.status.problems;
         expect(problem).to.include({ hour: formatHour(hour), code });
         expect(problem?.message).to.match(message);
         expect((await status('--fail-on-gaps')).code).to.equal(3);
@@ -284,7 +284,7 @@ export function completenessContract(
       });
     }
 
-    it('shows a consistent picture while an export is running', async () => {
+    it('is consistent while an export runs', async () => {
       const landing = land();
       const looks: StatusReport[] = [];
       let over = false;
@@ -302,7 +302,7 @@ export function completenessContract(
 
   describe('verify', () => {
     for (const depth of [[], ...(keepsChecksums ? [['--checksums']] : []), ['--deep']]) {
-      it(`finds nothing where all is as it landed ${depth.join('')}`, async () => {
+      it(`finds nothing when nothing has changed ${depth.join('')}`, async () => {
         await landed();
         const { code, verify: found } = await verify(...depth);
         expect(code).to.equal(0);
@@ -326,7 +326,7 @@ export function completenessContract(
 
     const first = async () => (await manifestOf(busy[0] ?? 0)).objects[0]?.key ?? '';
     const damages: readonly [string, string, string, () => Promise<unknown>][] = [
-      ['an object that is gone', 'missing', '', async () => place.destination.delete([await first()])],
+      ['a missing object', 'missing', '', async () => place.destination.delete([await first()])],
       ['an object that was cut short', 'size', '', async () => write(await first(), '{"a":1}\n')],
       [
         'an object of the same size with other bytes',
@@ -344,7 +344,9 @@ export function completenessContract(
         '--deep',
         async () => {
           const { objects } = await manifestOf(busy[0] ?? 0);
-          const changed = objects.map((object, at) => (at === 0 ? { ...object, events: object.events + 1 } : object));
+          const changed = objects.map((object, part) =>
+            part === 0 ? { ...object, events: object.events + 1 } : object,
+          );
           const events = changed.reduce((total, object) => total + object.events, 0);
           return rewrite(busy[0] ?? 0, { objects: changed, events });
         },
@@ -353,13 +355,15 @@ export function completenessContract(
     ];
     for (const [name, kind, depth, damage] of damages) {
       if (depth === '--checksums' && !keepsChecksums) continue;
-      it(`finds ${name}, and mends it with --repair`, async () => {
+      it(`finds ${name}, and repairs it with --repair`, async () => {
         await landed();
         await damage();
         const flags = depth === '' ? [] : [depth];
         const { code, verify: found } = await verify(...flags);
         expect(code).to.equal(3);
-        expect(found.differences.map((at) => [at.kind, at.hour])).to.deep.equal([[kind, formatHour(busy[0] ?? 0)]]);
+        expect(found.differences.map((difference) => [difference.kind, difference.hour])).to.deep.equal([
+          [kind, formatHour(busy[0] ?? 0)],
+        ]);
         simulator.requests.length = 0;
         const repaired = await verify(...flags, '--repair');
         expect(repaired.code, repaired.stderr).to.equal(0);
@@ -370,7 +374,7 @@ export function completenessContract(
       });
     }
 
-    it('finds the quarantine of an hour gone, and mends it', async () => {
+    it('finds a missing quarantine, and repairs it', async () => {
       simulator.faults.push(parseFault(`bad-line@${formatHour(busy[0] ?? 0)}`));
       await land();
       const { quarantine } = await manifestOf(busy[0] ?? 0);
@@ -386,7 +390,7 @@ export function completenessContract(
     const strayOf = (hour: number, generation: number) =>
       eventsKey({ project: '100011471', hour, part: 77, generation, crc32: '00000000' }, 'json');
 
-    it('finds an object that no manifest can name any more, and leaves it to --sweep', async () => {
+    it('finds an object that no manifest will name, and leaves it to --sweep', async () => {
       await landed();
       const stray = strayOf(busy[0] ?? 0, 1);
       await write(stray, '{}\n');
@@ -399,7 +403,7 @@ export function completenessContract(
       expect(await place.destination.read(stray), 'younger than a day').not.to.equal(undefined);
     });
 
-    it('sweeps exactly what no manifest names and is a day old', async () => {
+    it('sweeps exactly the objects that no manifest names and that are a day old', async () => {
       await landed();
       const [one = 0, other = 0, spoilt = 0] = busy;
       const strays = [strayOf(one, 1), strayOf(one, 2), strayOf(other, 2)];
@@ -408,7 +412,7 @@ export function completenessContract(
       await write(manifestAt(spoilt), 'oops');
       const stored = async () => (await Array.fromAsync(place.destination.list('events/'))).map(({ key }) => key);
       const before = await stored();
-      // As a listing has it that is older than the seals of the hours: what they name by now stays.
+      // Such a list may be older than the manifests, and what they name now stays.
       const listed = await Array.fromAsync(place.destination.list('events/'));
       const later = (hours: number) => ({
         destination: place.destination,
@@ -419,7 +423,7 @@ export function completenessContract(
       expect(await stored()).to.deep.equal(before.filter((key) => !strays.includes(key)));
     });
 
-    it('takes what the next swap may name for a landing that goes on', async () => {
+    it('reports no difference for an object that the next manifest may name', async () => {
       await landed();
       await write(strayOf(busy[0] ?? 0, 2), '{}\n');
       const { code, verify: found } = await verify();
@@ -427,7 +431,7 @@ export function completenessContract(
       expect(found.unsealed.map(({ key }) => key)).to.deep.equal([strayOf(busy[0] ?? 0, 2)]);
     });
 
-    it('differs where nothing has landed, as status and --dry-run say too', async () => {
+    it('differs when nothing has landed, as status and --dry-run say too', async () => {
       const { code, verify: found } = await verify();
       expect([code, found.differences.map(({ kind }) => kind)]).to.deep.equal([3, ['nothing']]);
       const words = /Nothing has landed in .*Is this the right destination\?/;
@@ -437,7 +441,7 @@ export function completenessContract(
       expect(stderr + stdout).to.match(words);
     });
 
-    it('lists objects of an hour that is not sealed, and takes a landing that goes on for no difference', async () => {
+    it('lists young objects of an unsealed hour, and reports no difference', async () => {
       await landed();
       await place.destination.delete([manifestAt(busy[0] ?? 0)]);
       const { code, verify: found } = await verify();
@@ -461,9 +465,9 @@ export function completenessContract(
       for (const key of foreign) expect(await place.destination.read(key)).not.to.equal(undefined);
     });
 
-    it('takes nothing away where Amplitude has less by now', async () => {
+    it('deletes nothing when Amplitude has less now', async () => {
       await landed();
-      const hour = busy.find((at) => expected(at).parts.length > 1) ?? 0;
+      const hour = busy.find((each) => expected(each).parts.length > 1) ?? 0;
       const [gone = '', ...left] = (await manifestOf(hour)).objects.map(({ key }) => key);
       expect(left).not.to.have.length(0);
       await place.destination.delete([gone]);
@@ -473,15 +477,15 @@ export function completenessContract(
       expect(found.repair?.failed.map((failed) => failed.code)).to.deep.equal(['REPAIR_SHRUNK']);
       for (const key of left) expect(await place.destination.read(key), key).not.to.equal(undefined);
       expect((await manifestOf(hour)).objects).to.have.length(1 + left.length);
-      // Also where the manifest says nothing any more.
+      // The same holds when the manifest is unreadable.
       await write(manifestAt(hour), 'oops');
       expect((await verify('--repair')).code).to.equal(3);
       for (const key of left) expect(await place.destination.read(key), key).not.to.equal(undefined);
     });
 
-    it('takes no object away where its manifest is lost and Amplitude has fewer members', async () => {
+    it('deletes no object when the manifest is unreadable and Amplitude has fewer members', async () => {
       await landed();
-      const hour = busy.find((at) => expected(at).parts.length > 1) ?? 0;
+      const hour = busy.find((each) => expected(each).parts.length > 1) ?? 0;
       const keys = (await manifestOf(hour)).objects.map(({ key }) => key);
       await write(manifestAt(hour), 'oops');
       const more = strayOf(hour, 1);
@@ -504,7 +508,7 @@ export function completenessContract(
         .and.include('prefix of its own');
     });
 
-    it('looks at the hours of a range only', async () => {
+    it('looks only at the hours of a range', async () => {
       await landed();
       await place.destination.delete([await first()]);
       const { code, verify: found } = await verify('--start', '2026-03-04T07', '--end', '2026-03-04T09');

@@ -5,7 +5,7 @@ export interface HeardLog extends Log {
   readonly lines: { level: string; message: string }[];
 }
 
-/** A log that keeps what it is told. */
+/** A log that keeps its messages. */
 export function hearingLog(): HeardLog {
   const lines: { level: string; message: string }[] = [];
   const hear = (level: string) => (message: string) => void lines.push({ level, message });

@@ -12,7 +12,7 @@ import { JobError, UsageError } from '../../src/errors.ts';
 const KEYS = { AMPLITUDE_API_KEY: 'the-api-key', AMPLITUDE_SECRET_KEY: 'the-secret-key' };
 const BASE = { ...KEYS, DESTINATION: 's3://landing/events' };
 const ALL = Object.entries(VARIABLES) as [VariableName, Variable][];
-/** Variables that take only some values. */
+/** Variables that refuse some values. */
 const CHOOSY = ALL.filter(
   ([name, { secret }]) =>
     secret !== true && !['EXPORT_START', 'EXPORT_END', 'S3_KMS_KEY_ID', 'NO_PROXY'].includes(name),
@@ -29,13 +29,13 @@ function refusal(env: Environment, needs?: Needs): JobError {
   throw new Error('the settings were taken');
 }
 
-/** What is wrong, one entry for each problem. */
+/** One entry for each problem. */
 function problems(env: Environment, needs?: Needs): string[] {
   const [, ...lines] = refusal(env, needs).message.split('\n');
   return lines.map((line) => line.replace(/^ {2}- /, ''));
 }
 
-/** The only problem with `changed` on top of settings that are right. */
+/** The only problem of valid settings with `changed`. */
 function problem(changed: Environment): string {
   const found = problems({ ...BASE, ...changed });
   expect(found, found.join('\n')).to.have.length(1);
@@ -102,7 +102,7 @@ describe('settings', () => {
     } satisfies Settings);
   });
 
-  it('take every variable by its own name', () => {
+  it('read every variable by its own name', () => {
     const settings = load({
       AMPLITUDE_REGION: 'eu',
       AWS_ACCESS_KEY_ID: 'AKIA1234',
@@ -187,7 +187,7 @@ describe('settings', () => {
     expect(load({ AMPLITUDE_BASE_URL: 'http://127.0.0.1:8300/' }).amplitude.baseUrl).to.equal('http://127.0.0.1:8300');
   });
 
-  it('take the whole address of the API for its scheme and host', () => {
+  it('accept the whole address of the Export API as a base URL', () => {
     for (const path of ['', '/', '//', '/api/2/export', '/api/2/export/']) {
       const { baseUrl } = load({ AMPLITUDE_BASE_URL: `https://proxy.example/amplitude${path}` }).amplitude;
       expect(baseUrl, path).to.equal('https://proxy.example/amplitude');
@@ -200,7 +200,7 @@ describe('settings', () => {
     );
   });
 
-  it('take words in any letter case', () => {
+  it('accept words in any letter case', () => {
     const settings = load({ OUTPUT_FORMAT: 'GZIP', S3_SSE: 'aes256', S3_ADDRESSING: 'Path', LOG_LEVEL: 'DEBUG' });
     expect(settings.outputFormat).to.equal('gzip');
     expect(settings.s3).to.include({ sse: 'AES256', addressing: 'path' });
@@ -211,7 +211,7 @@ describe('settings', () => {
     });
   });
 
-  it('take the example of every variable', () => {
+  it('accept the example of every variable', () => {
     for (const [name, { example }] of ALL) {
       const halves = { AWS_ACCESS_KEY_ID: 'AKIA1234', AWS_SECRET_ACCESS_KEY: 'aws-secret' };
       expect(() => load({ ...halves, [name]: example }), name).not.to.throw();
@@ -219,77 +219,42 @@ describe('settings', () => {
   });
 
   describe('of the Python scripts', () => {
-    it('work as AMP_…, AWS_… and BUCKET_NAME', () => {
-      const settings = loadSettings({
-        AMP_API_KEY: 'the-api-key',
-        AMP_SECRET_KEY: 'the-secret-key',
-        AWS_ACCESS_KEY: 'AKIA1234',
-        AWS_SECRET_KEY: 'aws-secret',
-        BUCKET_NAME: 'landing',
+    const SETS: [string[], Environment, string?][] = [
+      [['AMP_API_KEY', 'AMP_SECRET_KEY', 'AWS_ACCESS_KEY', 'AWS_SECRET_KEY', 'BUCKET_NAME'], {}],
+      [
+        ['API_TOKEN', 'SECRET_KEY', 'Access_key_ID', 'Secret_access_key', 'AWB_BUCKET_NAME'],
+        { S3_PREFIX: 'python-import/' },
+        'python-import',
+      ],
+      [['AMPLITUDE_API_KEY', 'AMPLITUDE_SECRET_KEY', 'aws_key', 'secret', 'bucket_name'], { region: 'eu-west-1' }],
+      [['API_TOKEN', 'SECRET_KEY', 'ACCESS_KEY', 'SECRET_ACCESS_KEY', 'AWS_BUCKET_NAME'], {}],
+    ];
+    for (const [names, more, prefix = 'amplitude'] of SETS) {
+      it(`work as ${names.join(', ')}`, () => {
+        const values = ['the-api-key', 'the-secret-key', 'AKIA1234', 'aws-secret', 'landing'];
+        const settings = loadSettings({ ...Object.fromEntries(names.map((name, at) => [name, values[at]])), ...more });
+        expect(settings.amplitude).to.include({ apiKey: 'the-api-key', secretKey: 'the-secret-key' });
+        expect(settings.s3.credentials).to.deep.equal({ accessKeyId: 'AKIA1234', secretAccessKey: 'aws-secret' });
+        expect(settings.s3.region).to.equal(more.region);
+        expect(settings.destination).to.deep.equal({ kind: 's3', bucket: 'landing', prefix });
+        expect(settings.warnings).to.deep.equal([]);
       });
-      expect(settings.amplitude).to.include({ apiKey: 'the-api-key', secretKey: 'the-secret-key' });
-      expect(settings.s3.credentials).to.deep.equal({ accessKeyId: 'AKIA1234', secretAccessKey: 'aws-secret' });
-      expect(settings.destination).to.deep.equal({ kind: 's3', bucket: 'landing', prefix: 'amplitude' });
-      expect(settings.warnings).to.deep.equal([]);
-    });
+    }
 
-    it('work as API_TOKEN, SECRET_KEY, Access_key_ID, Secret_access_key and AWB_BUCKET_NAME', () => {
-      const settings = loadSettings({
-        API_TOKEN: 'the-api-key',
-        SECRET_KEY: 'the-secret-key',
-        Access_key_ID: 'AKIA1234',
-        Secret_access_key: 'aws-secret',
-        AWB_BUCKET_NAME: 'landing',
-        S3_PREFIX: 'python-import/',
-      });
-      expect(settings.amplitude).to.include({ apiKey: 'the-api-key', secretKey: 'the-secret-key' });
-      expect(settings.s3.credentials).to.deep.equal({ accessKeyId: 'AKIA1234', secretAccessKey: 'aws-secret' });
-      expect(settings.destination).to.deep.equal({ kind: 's3', bucket: 'landing', prefix: 'python-import' });
-      expect(settings.warnings).to.deep.equal([]);
-    });
-
-    it('work as aws_key, secret, region and bucket_name', () => {
-      const settings = loadSettings({
-        ...KEYS,
-        aws_key: 'AKIA1234',
-        secret: 'aws-secret',
-        region: 'eu-west-1',
-        bucket_name: 'landing',
-      });
-      expect(settings.s3.credentials).to.deep.equal({ accessKeyId: 'AKIA1234', secretAccessKey: 'aws-secret' });
-      expect(settings.s3.region).to.equal('eu-west-1');
-      expect(settings.destination).to.deep.equal({ kind: 's3', bucket: 'landing', prefix: 'amplitude' });
-      expect(settings.warnings).to.deep.equal([]);
-    });
-
-    it('work as API_TOKEN, SECRET_KEY, ACCESS_KEY, SECRET_ACCESS_KEY and AWS_BUCKET_NAME', () => {
-      const settings = loadSettings({
-        API_TOKEN: 'the-api-key',
-        SECRET_KEY: 'the-secret-key',
-        ACCESS_KEY: 'AKIA1234',
-        SECRET_ACCESS_KEY: 'aws-secret',
-        AWS_BUCKET_NAME: 'landing',
-      });
-      expect(settings.amplitude).to.include({ apiKey: 'the-api-key', secretKey: 'the-secret-key' });
-      expect(settings.s3.credentials).to.deep.equal({ accessKeyId: 'AKIA1234', secretAccessKey: 'aws-secret' });
-      expect(settings.destination).to.deep.equal({ kind: 's3', bucket: 'landing', prefix: 'amplitude' });
-      expect(settings.warnings).to.deep.equal([]);
-    });
-
-    it("do not take Amplitude's SECRET_KEY for the half of an AWS pair", () => {
+    it("do not use Amplitude's SECRET_KEY as half of an AWS pair", () => {
       const [only, ...more] = problems({ ...BASE, AMPLITUDE_SECRET_KEY: '', SECRET_KEY: 'x', ACCESS_KEY: 'AKIA1234' });
       expect(only).to.match(/^ACCESS_KEY is set without its other half: set AWS_SECRET_ACCESS_KEY /);
       expect(more).to.deep.equal([]);
     });
 
-    it('make a pair of AWS keys from the names of two sets', () => {
+    it('combine AWS keys from two sets of names', () => {
       expect(load({ ACCESS_KEY: 'AKIA1234', AWS_SECRET_ACCESS_KEY: 'aws-secret' }).s3.credentials).to.deep.equal({
         accessKeyId: 'AKIA1234',
         secretAccessKey: 'aws-secret',
       });
     });
 
-    it('name the region of Amplitude in all the ways that are in use', () => {
+    it('accept every name that is in use for the region of Amplitude', () => {
       for (const name of ['AMPLITUDE_REGION', 'AMP_DATA_REGION', 'AMPLITUDE_DATA_REGION', 'AMP_REGION']) {
         for (const value of ['eu', 'EU', 'Eu', 'EU Residency Server', 'eu residency server']) {
           expect(load({ [name]: value }).amplitude, `${name}=${value}`).to.include({
@@ -304,7 +269,7 @@ describe('settings', () => {
       }
     });
 
-    it('hold as AMP_DATA_REGION, AWS_DEFAULT_REGION and AWS_ENDPOINT_URL too', () => {
+    it('work as AMP_DATA_REGION, AWS_DEFAULT_REGION and AWS_ENDPOINT_URL', () => {
       const settings = load({
         AMP_DATA_REGION: 'eu',
         AWS_DEFAULT_REGION: 'eu-west-1',
@@ -316,11 +281,11 @@ describe('settings', () => {
   });
 
   describe('precedence', () => {
-    it('is that of the canonical name, then of the aliases in their order', () => {
+    it('gives the canonical name first place, then the aliases in their order', () => {
       for (const [name, { aliases = [] }] of ALL) {
         const names = [name, ...aliases];
         for (let from = 0; from < names.length - 1; from++) {
-          const values = names.slice(from).map((each, at) => [each, at === 0 ? wins(name) : loses(name)]);
+          const values = names.slice(from).map((each, at) => [each, at === 0 ? first(name) : other(name)]);
           const { s3, amplitude, destination } = loadSettings({
             ...KEYS,
             AWS_ACCESS_KEY_ID: 'AKIA1234',
@@ -329,18 +294,18 @@ describe('settings', () => {
             ...Object.fromEntries(names.map((each) => [each, ''])),
             ...Object.fromEntries(values),
           });
-          expect(JSON.stringify({ s3, amplitude, destination }), names[from]).to.include(wins(name));
-          expect(JSON.stringify({ s3, amplitude, destination }), names[from]).not.to.include(`"${loses(name)}"`);
+          expect(JSON.stringify({ s3, amplitude, destination }), names[from]).to.include(first(name));
+          expect(JSON.stringify({ s3, amplitude, destination }), names[from]).not.to.include(`"${other(name)}"`);
         }
       }
     });
 
-    it('is that of DESTINATION before S3_BUCKET and S3_PREFIX', () => {
+    it('puts DESTINATION before S3_BUCKET and S3_PREFIX', () => {
       const settings = load({ S3_BUCKET: 'other-bucket', S3_PREFIX: 'other' });
       expect(settings.destination).to.deep.equal({ kind: 's3', bucket: 'landing', prefix: 'events' });
     });
 
-    it('of DESTINATION is told where it beats another place, and only there', () => {
+    it('warns if DESTINATION beats another place, and only then', () => {
       const warnings = (changed: Environment) => load(changed).warnings;
       expect(warnings({ BUCKET_NAME: 'other-bucket', S3_PREFIX: 'other' })).to.deep.equal([
         'DESTINATION=s3://landing/events is used, and BUCKET_NAME=other-bucket and S3_PREFIX=other is not: leave one of them out.',
@@ -354,7 +319,7 @@ describe('settings', () => {
       expect(warnings({ AMPLITUDE_API_KEY: 'hush-key', S3_BUCKET: 'hush-key' }).join()).not.to.include('hush');
     });
 
-    it('of names is told where another value loses, without the values', () => {
+    it('warns about another value that does not count, without showing it', () => {
       const path = file('hush', 'hush-file');
       const warnings = (changed: Environment) => load(changed).warnings;
       expect(warnings({ AMP_API_KEY: 'hush' })).to.deep.equal([
@@ -379,7 +344,7 @@ describe('settings', () => {
       expect(warnings(services)).to.deep.equal([]);
     });
 
-    it('lets a file of the canonical name beat an alias, and a value its own file', () => {
+    it('puts the file of the canonical name before an alias, and a value before its file', () => {
       const path = file('api-key', 'from-the-file');
       expect(
         load({ AMPLITUDE_API_KEY: '', AMPLITUDE_API_KEY_FILE: path, AMP_API_KEY: 'alias' }).amplitude.apiKey,
@@ -387,7 +352,7 @@ describe('settings', () => {
       expect(load({ AMPLITUDE_API_KEY_FILE: path }).amplitude.apiKey).to.equal('the-api-key');
     });
 
-    it('is not touched by a name that is set to nothing', () => {
+    it('ignores a name that is set to nothing', () => {
       const empty = Object.fromEntries(
         ALL.flatMap(([name, { aliases = [] }]) => [name, ...aliases]).map((name) => [name, '']),
       );
@@ -414,7 +379,7 @@ describe('settings', () => {
       }
     });
 
-    it('name a file that cannot be read or is empty, and nothing else for it', () => {
+    it('cause one problem for a file that cannot be read or is empty', () => {
       const none = join(folder, 'none');
       for (const name of SECRETS) {
         expect(problem({ ...pair, [name]: '', [`${name}_FILE`]: none })).to.equal(
@@ -428,7 +393,7 @@ describe('settings', () => {
       expect(problem({ AMPLITUDE_API_KEY: '', AMPLITUDE_API_KEY_FILE: folder })).to.match(/cannot be read \(EISDIR\)/);
     });
 
-    it('are not shown where one stands in NAME_FILE itself', () => {
+    it('are not shown if NAME_FILE holds the secret itself', () => {
       for (const value of ['hush0123456789abcdef', 'hush/0123+4567', '//hush', '~hush/0123', 'C:\\hush']) {
         const told = problem({ AMPLITUDE_API_KEY: '', AMPLITUDE_API_KEY_FILE: value });
         expect(told)
@@ -440,17 +405,17 @@ describe('settings', () => {
       );
     });
 
-    it('are read from files only where they are secrets', () => {
+    it('alone are read from files', () => {
       const path = file('bucket', 'landing');
       expect(problems({ ...KEYS, S3_BUCKET_FILE: path })[0]).to.match(/^DESTINATION is not set/);
     });
 
-    it('come without the line end that a copied value has', () => {
+    it('lose the line end of a copied value', () => {
       const settings = load({ AMPLITUDE_API_KEY: ' the-api-key\n', AMPLITUDE_SECRET_KEY: 'the-secret-key\r\n' });
       expect(settings.amplitude).to.include({ apiKey: 'the-api-key', secretKey: 'the-secret-key' });
     });
 
-    it('are all listed for redaction, the two of Amplitude also as the pair that goes over the wire', () => {
+    it('are all listed for redaction, and those of Amplitude also as a pair', () => {
       const { secrets } = load({ ...pair, AWS_SESSION_TOKEN: 'aws-token' });
       expect(secrets).to.have.members([
         'the-api-key',
@@ -462,7 +427,7 @@ describe('settings', () => {
       ]);
     });
 
-    it('never show in the error, whatever is wrong', () => {
+    it('never show in the error, whatever the problem', () => {
       const values = Object.fromEntries(SECRETS.map((name) => [name, `"hush-${name}"`]));
       const wrong = Object.fromEntries(CHOOSY.map((name) => [name, '§']));
       const files = Object.fromEntries(SECRETS.map((name) => [`${name}_FILE`, file(name, `hush-${name}`)]));
@@ -479,7 +444,7 @@ describe('settings', () => {
     });
   });
 
-  it('do not show what stands before the @ of an address, with a scheme or without', () => {
+  it('do not show the text before the @ of an address, with or without a scheme', () => {
     for (const [name, value, shown] of [
       ['HTTPS_PROXY', 'jane:50%hush@proxy.corp:3128', '[secret]@proxy.corp:3128'],
       ['HTTPS_PROXY', '//jane:50%hush@proxy.corp:3128', '[secret]@proxy.corp:3128'],
@@ -500,7 +465,7 @@ describe('settings', () => {
     );
   });
 
-  it('do not show a secret that stands in the wrong variable', () => {
+  it('do not show a secret in the wrong variable', () => {
     const key = 'hush+key/0123456789abcdef';
     const wrong = Object.fromEntries(CHOOSY.map((name) => [name, `§ ${key}`]));
     for (const AMPLITUDE_SECRET_KEY of [key, `"${key}"`]) {
@@ -513,7 +478,7 @@ describe('settings', () => {
   });
 
   describe('that are wrong', () => {
-    it('are all told at once, each by its name with the reason and an example', () => {
+    it('are all reported at once, each with its name, the reason and an example', () => {
       const error = refusal({
         API_TOKEN: '"quoted"',
         BUCKET_NAME: 'S3://Bucket',
@@ -546,7 +511,7 @@ describe('settings', () => {
       ]);
     });
 
-    it('are told together with what is wrong with the flags', () => {
+    it('are reported together with wrong flags', () => {
       const needs = {
         amplitude: true,
         flags: { start: '2026-02-30', end: 'tomorrow', lookbackDays: 'week' },
@@ -573,7 +538,7 @@ describe('settings', () => {
       expect(all.join()).not.to.include('--help');
     });
 
-    it('are times that there are not, and an end that is not after the start', () => {
+    it('include times that do not exist, and an end that is not after the start', () => {
       expect(problem({ EXPORT_START: '2026-02-30' })).to.match(
         /^EXPORT_START is "2026-02-30": there is no such day\. Write /,
       );
@@ -588,7 +553,7 @@ describe('settings', () => {
       expect(end.message).to.include('2026-11-20T00 (--end)').and.include('2026-11-21T00 (EXPORT_START)');
     });
 
-    it('are not the times that flags beat', () => {
+    it('do not include times that flags beat', () => {
       const wrong = { ...BASE, EXPORT_START: 'x', EXPORT_END: 'y' };
       expect(() =>
         loadSettings(wrong, { amplitude: true, flags: { start: '2026-11-20', end: '2026-11-21' } }),
@@ -597,7 +562,7 @@ describe('settings', () => {
       expect(refusal(wrong, { amplitude: true, flags: { lookbackDays: '3' } }).message).to.not.include('EXPORT_START');
     });
 
-    it('of flags alone are a mistake on the command line, one or several', () => {
+    it('are a USAGE error if only flags are wrong', () => {
       const flags = (given: Needs['flags']) => refusal(BASE, { amplitude: true, ...(given && { flags: given }) });
       const one = flags({ start: '2026-02-30' });
       expect(one).to.include({ code: 'USAGE', exitCode: 2, message: '--start is "2026-02-30": there is no such day.' });
@@ -606,14 +571,14 @@ describe('settings', () => {
       expect(two.message.split('\n')).to.have.length(3);
     });
 
-    it('do not show a secret that was given for a time', () => {
+    it('do not show a secret in the place of a time', () => {
       const told = refusal({ ...BASE, AMPLITUDE_API_KEY: 'hush-key', EXPORT_START: 'hush-key' });
       expect(told.message).not.to.include('hush');
       const flag = refusal({ ...BASE, AMPLITUDE_API_KEY: 'hush-key' }, { amplitude: true, flags: { end: 'hush-key' } });
       expect(flag.message).not.to.include('hush');
     });
 
-    it('of an empty environment are the three that are required', () => {
+    it('are the three required ones in an empty environment', () => {
       expect(problems({})).to.deep.equal([
         'AMPLITUDE_API_KEY (or AMP_API_KEY or API_TOKEN) is not set, for example AMPLITUDE_API_KEY=0123456789abcdef0123456789abcdef.',
         'AMPLITUDE_SECRET_KEY (or AMP_SECRET_KEY or SECRET_KEY) is not set, for example AMPLITUDE_SECRET_KEY=fedcba9876543210fedcba9876543210.',
@@ -621,7 +586,7 @@ describe('settings', () => {
       ]);
     });
 
-    it('are half a pair of AWS keys, whichever half and name', () => {
+    it('include half a pair of AWS keys, whichever half and name', () => {
       const halves = [
         ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'],
         ['AWS_SECRET_ACCESS_KEY', 'AWS_ACCESS_KEY_ID'],
@@ -639,7 +604,7 @@ describe('settings', () => {
       });
     });
 
-    it('are values in quotes of either kind', () => {
+    it('include values in quotes of either kind', () => {
       for (const [name, { example }] of ALL) {
         for (const quote of ['"', "'"]) {
           const found = problems({ ...BASE, [name]: `${quote}${example}${quote}` });
@@ -663,7 +628,7 @@ describe('settings', () => {
       ['EXPORT_MIN_BYTES_PER_S', 0, 1_000_000_000],
     ];
     for (const [name, least, most] of BOUNDS) {
-      it(`are whole numbers out of bounds: ${name} from ${least} to ${most}`, () => {
+      it(`include whole numbers out of bounds: ${name} from ${least} to ${most}`, () => {
         for (const value of [least, most]) expect(() => load({ [name]: String(value) })).not.to.throw();
         for (const value of [least - 1, most + 1, '1.5', '1e1', '0x1', '+1', '1 000', '1h', 'NaN', '∞']) {
           expect(problem({ [name]: String(value) })).to.equal(
@@ -673,7 +638,7 @@ describe('settings', () => {
       });
     }
 
-    it('are seconds out of bounds', () => {
+    it('include seconds out of bounds', () => {
       for (const name of [
         'EXPORT_CONNECT_TIMEOUT_S',
         'EXPORT_FIRST_BYTE_TIMEOUT_S',
@@ -688,7 +653,7 @@ describe('settings', () => {
       }
     });
 
-    it('are time zones off whole UTC hours, and names of none', () => {
+    it('include time zones off whole UTC hours, and names of no zone', () => {
       for (const zone of ['UTC', 'Europe/Berlin', 'America/New_York', 'Asia/Tokyo', 'Pacific/Kiritimati']) {
         expect(load({ EXPORT_TIMEZONE: zone }).range.timezone).to.equal(zone);
       }
@@ -700,7 +665,7 @@ describe('settings', () => {
       }
     });
 
-    it('are URLs that are more or less than an address', () => {
+    it('include URLs that are more or less than an address', () => {
       for (const name of ['AMPLITUDE_BASE_URL', 'AWS_ENDPOINT_URL_S3'] as const) {
         for (const url of [
           'localhost',
@@ -716,7 +681,7 @@ describe('settings', () => {
       }
     });
 
-    it('are regions with more than a name', () => {
+    it('include regions with more than a name', () => {
       for (const name of ['AWS_REGION', 'AWS_DEFAULT_REGION', 'region']) {
         for (const value of ['eu-central-1 # Frankfurt', 'EU (Frankfurt)', 'eu-central-1,']) {
           expect(problem({ [name]: value })).to.equal(
@@ -729,7 +694,7 @@ describe('settings', () => {
       }
     });
 
-    it('are buckets that are none, and prefixes that lead elsewhere', () => {
+    it('include impossible names of buckets, and prefixes that lead elsewhere', () => {
       for (const bucket of ['ab', 'My-Bucket', 's3://bucket', 'bucket/prefix', '-bucket', 'a'.repeat(64), 'b_c']) {
         const [only, ...more] = problems({ ...KEYS, S3_BUCKET: bucket });
         expect(only).to.match(new RegExp(`^S3_BUCKET is "${bucket}": it must be the bare name of a bucket`));
@@ -744,40 +709,40 @@ describe('settings', () => {
   });
 
   describe('that are misspelt', () => {
-    it('are named beside the setting that is missing for it', () => {
+    it('are reported after the missing setting', () => {
       const [first, guess] = problems({ ...BASE, AMPLITUDE_API_KEY: '', AMPLITUDE_API_KEI: 'x' });
       expect(first).to.match(/^AMPLITUDE_API_KEY .*is not set/);
       expect(guess).to.equal('AMPLITUDE_API_KEI is no setting of this program; did you mean AMPLITUDE_API_KEY?');
       expect(problems({ ...KEYS, BUKET_NAME: 'x' })[1]).to.match(/^BUKET_NAME .*did you mean BUCKET_NAME\?$/);
     });
 
-    it('are told with whatever else is wrong', () => {
+    it('are reported with any other problem', () => {
       const found = problems({ ...BASE, SETTLE_HOURS: 'x', AMPLITUDE_REGOIN: 'eu' });
       expect(found).to.have.length(2);
       expect(found[1]).to.include('AMPLITUDE_REGOIN').and.include('did you mean AMPLITUDE_REGION?');
     });
 
-    it('are warnings where nothing is missing', () => {
+    it('cause a warning if nothing is wrong', () => {
       expect(load({ SETLE_HOURS: '0', OUTPUT_FORMATS: 'gzip' }).warnings).to.deep.equal([
         'SETLE_HOURS is no setting of this program; did you mean SETTLE_HOURS?',
         'OUTPUT_FORMATS is no setting of this program; did you mean OUTPUT_FORMAT?',
       ]);
     });
 
-    it('are noticed in another letter case, as ~/.aws/credentials has it', () => {
+    it('are noticed in another letter case, as in ~/.aws/credentials', () => {
       expect(load({ aws_access_key_id: 'x', Output_Format: 'gzip' }).warnings).to.deep.equal([
         'aws_access_key_id is no setting of this program; did you mean AWS_ACCESS_KEY_ID?',
         'Output_Format is no setting of this program; did you mean OUTPUT_FORMAT?',
       ]);
     });
 
-    it('are not suspected where the setting is found under a right name', () => {
+    it('are not suspected if the setting has a right name too', () => {
       expect(load({ APP_TOKEN: 'x', BUKET_NAME: 'x', BUCKET_NAME: 'landing' }).warnings).to.deep.equal([]);
       expect(load({ SETTLE_HOURS: '0', SETLE_HOURS: '1' }).warnings).to.deep.equal([]);
       expect(problems({ ...BASE, AMPLITUDE_API_KEY: '', APP_TOKEN: 'x' })[1]).to.match(/^APP_TOKEN is no setting/);
     });
 
-    it('are not suspected in what other programs read', () => {
+    it('are not suspected in the settings of other programs', () => {
       const others = {
         PATH: '/bin',
         HOME: '/root',
@@ -845,7 +810,7 @@ describe('settings', () => {
     const PATHS = ['WORK_DIR', 'REPORT_FILE', 'AWS_CA_BUNDLE'] as const;
     const ofSettings = ({ workDir, reportFile, caBundle }: Settings) => [workDir, reportFile, caBundle];
 
-    it('begin with ~ for the home of this user, as a shell has it', () => {
+    it('may begin with ~, the home of this user', () => {
       expect(load({ DESTINATION: '~/exports' }).destination).to.deep.equal({
         kind: 'file',
         folder: join(homedir(), 'exports'),
@@ -856,7 +821,7 @@ describe('settings', () => {
       for (const text of ['./~', 'a~b', '/x/~']) expect(localPath(text)).to.equal(text);
     });
 
-    it('are not the home of another user, nor a variable that nothing expands', () => {
+    it('cannot begin with the home of another user, or with a variable', () => {
       expect(problem({ DESTINATION: '~ana/exports' })).to.equal(
         'DESTINATION is "~ana/exports": it begins with the name of a user, and only ~ is known: write the whole path, for example /data.',
       );
@@ -869,7 +834,7 @@ describe('settings', () => {
       }
     });
 
-    it('do not show the head of a secret that stands there', () => {
+    it('do not show the start of a secret', () => {
       for (const mark of ['~', '$']) {
         for (const name of [...PATHS, 'DESTINATION'] as const) {
           const key = `${mark}hush/0123456789`;
@@ -878,7 +843,7 @@ describe('settings', () => {
       }
     });
 
-    it('are not those of Windows on another system', () => {
+    it('cannot be paths of Windows on another system', () => {
       const windows = [
         'C:\\Users\\ana',
         'c:/Users/ana',
@@ -915,7 +880,7 @@ describe('settings', () => {
         '',
       ].join('\n');
 
-    it('a folder is lost with it unless it lies on a mount that stays', () => {
+    it('a folder is lost unless it is on a mount that stays', () => {
       for (const folder of ['/', '/hours', '/database', '/tmp/x', '/dev/shm', '/covered/x', '/mnt/two']) {
         expect(isLostWithContainer(folder, mounts('overlay')), folder).to.equal(true);
       }
@@ -928,7 +893,7 @@ describe('settings', () => {
       }
     });
 
-    it('a destination that is lost with it is warned about', () => {
+    it('a destination that is lost causes a warning', () => {
       const warnings = (DESTINATION: string) =>
         loadSettings({ ...BASE, DESTINATION }, { amplitude: true, mounts: mounts('overlay') }).warnings;
       expect(warnings('/hours')).to.deep.equal([
@@ -939,7 +904,7 @@ describe('settings', () => {
   });
 
   describe('of the log', () => {
-    it('are known before the rest is read, and wrong ones fall back', () => {
+    it('are read before the rest, and fall back if they are wrong', () => {
       expect(logSettings({}, true)).to.deep.equal({ format: 'pretty', level: 'info', color: true });
       expect(logSettings({}, false)).to.deep.equal({ format: 'json', level: 'info', color: false });
       expect(logSettings({ LOG_FORMAT: 'kestra', LOG_LEVEL: 'debug' }, true)).to.include({
@@ -955,7 +920,7 @@ describe('settings', () => {
       expect(logSettings({ TERM: 'dumb' }, true).color).to.equal(false);
     });
 
-    it('are refused with the rest where they are wrong', () => {
+    it('are refused with the rest if they are wrong', () => {
       expect(problem({ LOG_FORMAT: 'xml' })).to.equal(
         'LOG_FORMAT is "xml": it must be one of pretty, json, kestra, for example kestra.',
       );
@@ -963,13 +928,13 @@ describe('settings', () => {
   });
 });
 
-/** A value that `name` takes and that can be told apart in the settings; of an enumeration there is only one. */
-function wins(name: VariableName): string {
+/** A value of `name` that is easy to find in the settings. */
+function first(name: VariableName): string {
   if (name === 'AMPLITUDE_REGION') return 'eu';
-  return name === 'AWS_ENDPOINT_URL_S3' ? 'http://wins' : 'the-winner';
+  return name === 'AWS_ENDPOINT_URL_S3' ? 'http://first' : 'the-first';
 }
 
-function loses(name: VariableName): string {
+function other(name: VariableName): string {
   if (name === 'AMPLITUDE_REGION') return 'us';
-  return name === 'AWS_ENDPOINT_URL_S3' ? 'http://loses' : 'the-loser';
+  return name === 'AWS_ENDPOINT_URL_S3' ? 'http://other' : 'the-other';
 }

@@ -2,8 +2,8 @@ import { expect } from 'chai';
 import { type ExportReport, summary } from '../../src/export/report.ts';
 import { agreeing, count, printable, printableJson, printableName, size, wrap } from '../../src/format.ts';
 import { readHour } from '../../src/hours.ts';
+import { compareObject } from '../../src/landing/stored.ts';
 import { statusSummary } from '../../src/status/report.ts';
-import { sizeDifference } from '../../src/verify/difference.ts';
 import { type VerifyReport, verifySummary } from '../../src/verify/report.ts';
 import { sampleReport } from '../support/sample-report.ts';
 
@@ -61,6 +61,8 @@ describe('numbers in sentences', () => {
   it('agree in the summary of a verify', () => {
     const hour = readHour('2026-11-20T05');
     const object = { key: 'events/x', hour: null, bytes: 1, modifiedAt: '' };
+    const named = { key: 'k', bytes: 1200, crc32: '', lines: 1 };
+    const message = (bytes: number) => compareObject(named, { bytes })?.message ?? '';
     const told = (n: number) =>
       verifySummary(
         {
@@ -77,16 +79,16 @@ describe('numbers in sentences', () => {
           seconds: 1,
           exitCode: 3,
         } satisfies VerifyReport,
-        Array.from({ length: n }, () => sizeDifference(hour, { key: 'k', bytes: n }, n)),
+        Array.from({ length: n }, () => ({ hour, key: 'k', kind: 'size', message: message(n) })),
       );
     expect(told(1))
       .to.include('1 hour, 1 object, 1 byte:')
-      .and.include('k has 1 byte; 1 byte has landed.')
+      .and.include('k has 1 byte; its manifest says 1,200.')
       .and.include('is landing it now');
-    expect(told(2)).to.include('k has 2 bytes; 2 bytes have landed.').and.include('is landing them now');
+    expect(told(2)).to.include('k has 2 bytes; its manifest says 1,200.').and.include('is landing them now');
   });
 
-  it('are counted in one way', () => {
+  it('have one form', () => {
     expect([count(1, 'hour'), count(0, 'hour'), count(1200, 'hour')]).to.deep.equal([
       '1 hour',
       '0 hours',
@@ -100,7 +102,7 @@ describe('numbers in sentences', () => {
 describe('text from outside', () => {
   const HOSTILE = 'a\u001b[31m\u0007\u007f\u009b\u0085\u202e\u2066\u2028z';
 
-  it('is shown with printable characters only, ends of lines kept', () => {
+  it('is shown with printable characters only, and keeps its lines', () => {
     expect(printable(`x\n${HOSTILE}`)).to.equal(
       'x\na\\u{1b}[31m\\u{7}\\u{7f}\\u{9b}\\u{85}\\u{202e}\\u{2066}\\u{2028}z',
     );
@@ -108,7 +110,7 @@ describe('text from outside', () => {
     expect(printableName('a\nb')).to.equal('a\\u{a}b');
   });
 
-  it('reads back from JSON as it was', () => {
+  it('reads back from JSON unchanged', () => {
     const json = printableJson(JSON.stringify({ HOSTILE }));
     expect(json).to.match(/^[ -~]+$/);
     expect(JSON.parse(json)).to.deep.equal({ HOSTILE });
@@ -116,7 +118,7 @@ describe('text from outside', () => {
 });
 
 describe('wrapped text', () => {
-  it('keeps to the width, its indent and its commands', () => {
+  it('keeps the width, its indent and its commands', () => {
     expect(wrap('one two three four', 9)).to.deep.equal(['one two', 'three', 'four']);
     expect(wrap('a:\n  - one two three', 9)).to.deep.equal(['a:', '  - one', '  two', '  three']);
     expect(wrap('run `npm start -- verify --deep`.', 12)).to.deep.equal(['run', '`npm start -- verify --deep`.']);

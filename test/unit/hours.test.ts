@@ -21,7 +21,7 @@ import {
 const hour = readHour;
 
 describe('hours', () => {
-  it('are written and read alike', () => {
+  it('are read as they are written', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 1_000_000 }), (h) => {
         expect(readHour(formatHour(h))).to.equal(h);
@@ -33,7 +33,7 @@ describe('hours', () => {
     }
   });
 
-  it('have padded folders, and an end on the wire that is included', () => {
+  it('have padded folders, and an inclusive end on the wire', () => {
     expect(hourFolder(hour('2026-11-20T05'))).to.equal('date=2026-11-20/hour=05');
     expect(onTheWire({ start: hour('2026-11-20T00'), end: hour('2026-11-21T00') })).to.deep.equal({
       start: '20261120T00',
@@ -45,7 +45,7 @@ describe('hours', () => {
     });
   });
 
-  it('are ready from three hours after their beginning on', () => {
+  it('are ready three hours after their start', () => {
     const five = hour('2026-11-20T05');
     expect(five < readyEnd(new Date('2026-11-20T07:59:59Z'))).to.equal(false);
     expect(five < readyEnd(new Date('2026-11-20T08:00:00Z'))).to.equal(true);
@@ -69,7 +69,7 @@ describe('hours: time inputs', () => {
     ['2026-11-20T05:00:00+02:00', '2026-11-20T03', 'UTC'],
     ['2026-11-20T05:30:00+05:30', '2026-11-20T00', 'UTC'],
   ] as const) {
-    it(`takes ${text} in ${zone} for ${expected}`, () => expect(read(text, zone)).to.equal(expected));
+    it(`reads ${text} in ${zone} as ${expected}`, () => expect(read(text, zone)).to.equal(expected));
   }
 
   for (const text of [
@@ -86,7 +86,7 @@ describe('hours: time inputs', () => {
     '20/11/2026',
     '2026-11-20T05:00:00+05:30',
   ]) {
-    it(`refuses ${text}, naming the flag and the forms that it takes`, () => {
+    it(`refuses ${text}, naming the flag and the forms of a time`, () => {
       expect(() => read(text))
         .to.throw(UsageError, new RegExp(`--start is "${text.replaceAll('+', '\\+')}"`))
         .with.property('hint')
@@ -94,7 +94,7 @@ describe('hours: time inputs', () => {
     });
   }
 
-  it('knows yesterday from midnight to midnight, also where a day has 25 hours', () => {
+  it('knows yesterday from midnight to midnight, even if it has 25 hours', () => {
     const text = (at: string, zone: string) => {
       const { start, end } = yesterday(new Date(at), zone);
       return `${formatHour(start)} ${formatHour(end)}`;
@@ -120,7 +120,7 @@ describe('hours: windows', () => {
     .uniqueArray(fc.integer({ min: 490_000, max: 490_200 }), { maxLength: 120 })
     .map((hours) => hours.sort((a, b) => a - b));
 
-  it('cover exactly the hours that they were joined from, none longer than allowed', () => {
+  it('cover exactly the hours that were joined, and are never too long', () => {
     fc.assert(
       fc.property(someHours, fc.integer({ min: 1, max: 48 }), (hours, most) => {
         const windows = joinHours(hours, most);
@@ -130,7 +130,7 @@ describe('hours: windows', () => {
     );
   });
 
-  it('are as few as the longest allowed lets them be', () => {
+  it('are as few as possible', () => {
     fc.assert(
       fc.property(someHours, fc.integer({ min: 1, max: 48 }), (hours, most) => {
         const runs = joinHours(hours, Number.POSITIVE_INFINITY);
@@ -140,7 +140,7 @@ describe('hours: windows', () => {
     );
   });
 
-  it('are halved down to hours without a gap or an overlap', () => {
+  it('are halved down to hours without gap or overlap', () => {
     fc.assert(
       fc.property(fc.integer({ min: 490_000, max: 491_000 }), fc.integer({ min: 1, max: 500 }), (start, length) => {
         const window = { start, end: start + length };
@@ -152,7 +152,7 @@ describe('hours: windows', () => {
   });
 });
 
-/** Instants at which the clocks of a zone are set, to the day, over ten years. */
+/** The days on which the clocks of a zone change, over ten years. */
 function clockChanges(zone: IANAZone): number[] {
   const DAY = 24 * 3_600_000;
   const STEP = 20 * DAY;
@@ -173,7 +173,7 @@ describe('days in every time zone', function () {
   this.timeout(60_000);
   const MS = 3_600_000;
 
-  it('cover every hour once, also where clocks are set at midnight', () => {
+  it('cover every hour once, even if clocks change at midnight', () => {
     let checked = 0;
     for (const name of Intl.supportedValuesOf('timeZone').filter(zoneHasWholeHours)) {
       const zone = IANAZone.create(name);
@@ -200,7 +200,7 @@ describe('days in every time zone', function () {
     ['Asia/Beirut', '2026-03-29'],
     ['Atlantic/Azores', '2026-03-29'],
   ] as const) {
-    it(`begin where the one before ends in ${zone}, which has no midnight on ${date}`, () => {
+    it(`begin at the end of the day before in ${zone}, which has no midnight on ${date}`, () => {
       const noon = (days: number) => new Date(Date.parse(`${date}T16:00:00Z`) + days * 24 * MS);
       const [before, day] = [yesterday(noon(0), zone), yesterday(noon(1), zone)];
       expect(day.end - day.start).to.equal(23);

@@ -33,7 +33,7 @@ describe('log', () => {
     expect([all('debug'), all('info'), all('warn'), all('error')]).to.deep.equal([4, 3, 2, 1]);
   });
 
-  it('writes one line of JSON, whatever the message holds', () => {
+  it('writes one line of JSON for any message', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (message) => {
         const [json = ''] = lines({}, (log) => log.info(message));
@@ -53,13 +53,13 @@ describe('log', () => {
     expect(plain[0]).to.equal('12:00:00 warn  x');
   });
 
-  it('takes secrets out before a line is rendered, so that the line stays whole', () => {
+  it('takes secrets out before it renders a line, so that the line stays valid', () => {
     const redact = redaction(['nabcdef']);
     const [json = ''] = lines({ redact }, (log) => log.info('x\nabcdef nabcdef', { of: 'nabcdef', count: 1 }));
     expect(JSON.parse(json)).to.include({ msg: 'x\nabcdef [secret]', of: '[secret]', count: 1 });
   });
 
-  it('tells an error by its code, and its next step on a line of its own; a stack at debug level only', () => {
+  it('shows the code of an error, its next step on a line of its own, and its stack at debug level only', () => {
     const error = new JobError('BUCKET_MISSING', 'The bucket b does not exist.', {
       hint: 'Make it.',
       cause: new Error('why'),
@@ -71,7 +71,7 @@ describe('log', () => {
     expect(debug[1]).to.match(/\n\s+at .*caused by Error: why/s);
   });
 
-  it('keeps errors to the width of a terminal, with code and next step in colours of their own', () => {
+  it('wraps errors at the width of the terminal, and colours code and next step', () => {
     const error = new JobError('BUCKET_MISSING', `The bucket ${'word '.repeat(30)}does not exist.`, {
       hint: 'Make it.',
     });
@@ -88,7 +88,7 @@ describe('log', () => {
   });
 
   for (const format of ['pretty', 'json', 'kestra'] as const) {
-    it(`shows printable characters only, and no line that a quote made up: ${format}`, () => {
+    it(`shows printable characters only, and no line that comes from a quote: ${format}`, () => {
       const quote = '\u001b[2J\u009b31m\u202e\u2028\r\n12:00:00 info  All is well.';
       const error = new JobError('DESTINATION', `S3 says "${quote}".`, { hint: quote });
       const written = lines({ format }, (log) => {
@@ -105,7 +105,7 @@ describe('log', () => {
     });
   }
 
-  it('names an unknown error for the defect that it is', () => {
+  it('calls an unknown error a defect', () => {
     expect(told(new TypeError('x is undefined')))
       .to.include('TypeError: x is undefined')
       .and.include('report');

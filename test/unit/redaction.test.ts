@@ -16,7 +16,7 @@ describe('redaction', () => {
     }
   }
 
-  it('takes out the beginning of a secret at the end of a text that was cut, and only there', () => {
+  it('takes out the start of a secret at the end of a cut text, and only there', () => {
     for (const escaped of Object.values(ESCAPES)) {
       const form = escaped(secret);
       for (let length = 0; length <= form.length; length++) {
@@ -31,7 +31,7 @@ describe('redaction', () => {
     expect(redaction(['abcdefgh'])('see abcdef')).to.equal('see abcdef');
   });
 
-  it('takes the beginning of a pair out, whose whole key is a secret of its own', () => {
+  it('takes out the start of a pair whose first half is a secret of its own', () => {
     const pair = 'kaaaaaaaaaak:saaaaaaaaaas';
     const redact = redaction(['kaaaaaaaaaak', 'saaaaaaaaaas', pair]);
     for (let length = 16; length <= base64(pair).length; length++) {
@@ -39,15 +39,15 @@ describe('redaction', () => {
     }
   });
 
-  it('takes out a secret that holds another one whole, and lets values below four characters stand', () => {
+  it('takes out a secret that contains another one, and keeps values below four characters', () => {
     expect(redaction(['abcd', 'abcdefgh'])('x abcdefgh y')).to.equal('x [secret] y');
     expect(redaction(['ab', ''])('about')).to.equal('about');
   });
 
-  it('takes out whatever a secret is made of', () => {
+  it('takes out secrets of any characters', () => {
     fc.assert(
       fc.property(
-        fc.string({ unit: 'grapheme', minLength: 4, maxLength: 40 }).filter((text) => /[^\s=[\]]{4}/.test(text)),
+        fc.string({ unit: 'grapheme', minLength: 4, maxLength: 40 }).filter((text) => /[^\s=[\]\\]{4}/.test(text)),
         fc.constantFrom(...Object.values(ESCAPES)),
         fc.boolean(),
         (value, escaped, packed) => {
@@ -58,7 +58,7 @@ describe('redaction', () => {
     );
   });
 
-  it('is quick, however an answer is made', () => {
+  it('is quick for any answer', () => {
     const redactLong = redaction([key, secret, 'x/+='.repeat(100)]);
     const started = performance.now();
     for (const piece of ['\\', '&', '&amp;', '%25', 'pa$$/w', '"', '+', 'x/+=']) {

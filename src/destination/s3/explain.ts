@@ -1,6 +1,6 @@
 import { command } from '../../command-line.ts';
 import type { S3Settings } from '../../config/settings.ts';
-import { EXIT, JobError, RUN_AGAIN, systemCode } from '../../errors.ts';
+import { JobError, RUN_AGAIN, systemCode } from '../../errors.ts';
 import { networkError } from '../../network.ts';
 import { redaction } from '../../redaction.ts';
 import { addressingOf } from './client.ts';
@@ -59,7 +59,6 @@ export function explain(error: unknown, attempted: Attempted): JobError {
     cause: error,
     hint: hintsFor(error, said, attempted)[code],
     endsRun: endsRun(code, error),
-    exitCode: code === 'AWS_CREDENTIALS' ? EXIT.credentials : EXIT.failed,
   });
 }
 

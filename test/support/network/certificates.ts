@@ -35,7 +35,7 @@ export function makeAuthority(): Authority {
 
 export interface TlsFront {
   readonly port: number;
-  /** How many clients began to speak TLS. */
+  /** How many clients started TLS. */
   connections: number;
   close(): Promise<void>;
 }

@@ -10,14 +10,14 @@ import { expectedHour, parseFault, startSimulator } from '../../../src/simulator
 import { type Ended, filesOf, runProgram } from '../program.ts';
 import { type S3Server, type StoredObject, startS3Server } from '../s3-server/server.ts';
 
-/** 06 to 12 land; Amplitude has nothing for 09, so it is sealed as empty; a line of 07 goes to quarantine. */
+/** 06 to 11 land. Amplitude has nothing for 09, so it is sealed as empty. A line of 07 goes to quarantine. */
 export const DAY = '2026-03-04';
-export const at = (hh: string): Hour => readHour(`${DAY}T${hh}`);
-export const QUIET = at('09');
-export const QUARANTINED = at('07');
+export const hourAt = (hh: string): Hour => readHour(`${DAY}T${hh}`);
+export const QUIET = hourAt('09');
+export const QUARANTINED = hourAt('07');
 const TRAFFIC = { eventsPerHour: 40 };
 
-/** What Amplitude gave for the hour, by file names without `.gz`. */
+/** What Amplitude sent for the hour, by file names without `.gz`. */
 export function given(hour: Hour): Map<string, Buffer> {
   const parts = expectedHour(TRAFFIC, hour).parts.map(({ name, json }, part) => {
     const bad = hour === QUARANTINED && part === 0;
@@ -34,7 +34,7 @@ export function onlyOf(hour: Hour): { name: string; json: Buffer } {
   return { name, json };
 }
 
-/** A destination that can be changed behind the manifests' back. */
+/** A destination that a test can change without its manifests. */
 export interface Place {
   readonly name: string;
   readonly env: Record<string, string>;
@@ -42,14 +42,14 @@ export interface Place {
   read(key: string): Promise<Buffer | undefined>;
   write(key: string, bytes: Buffer): Promise<void>;
   remove(key: string): Promise<void>;
-  /** What lies there, to be compared. */
+  /** Everything that is stored. */
   all(): Promise<Map<string, Buffer>>;
-  /** As the export left it. */
+  /** Brings it back to the state after the export. */
   restore(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Lands the hours in a new place by a real export, once. */
+/** Lands the hours in two new places by real exports. */
 export async function landedPlaces(format: 'json' | 'gzip' = 'json'): Promise<Place[]> {
   const simulator = await startSimulator(TRAFFIC);
   simulator.faults.push(
@@ -135,7 +135,7 @@ export interface Answer extends Ended {
   readonly said: ReconcileReport;
 }
 
-/** The folder that a person has, and what stands beside it. */
+/** The folder to reconcile, and what is beside it. */
 export class Local {
   readonly top: string;
   readonly dir: string;
@@ -166,7 +166,7 @@ export class Local {
 
   files = () => filesOf(this.dir);
 
-  /** Without the reasons, which are told apart. */
+  /** The files of failed_uploads/ without the reasons. */
   async movedFiles(): Promise<Map<string, Buffer>> {
     const files = await filesOf(this.failed);
     files.delete('reasons.jsonl');
