@@ -1,7 +1,7 @@
-# A tag, or a tag and its digest: --build-arg NODE_IMAGE=node:24-bookworm-slim@sha256:…
+# To pin it: --build-arg NODE_IMAGE=node:24-bookworm-slim@sha256:…
 ARG NODE_IMAGE=node:24-bookworm-slim
 
-# Install scripts stay off in both stages: the only one fetches a Node.js, and the image has the right one.
+# No install scripts: the only one fetches a Node.js, and the image has the right one.
 FROM ${NODE_IMAGE} AS modules
 WORKDIR /build
 COPY package.json package-lock.json ./
@@ -13,7 +13,7 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json LICENSE ./
 COPY src ./src
-# What comes from the checkout keeps its mode there, which may be closed to the user of the image.
+# The files keep their modes from the checkout, which may not let the user of the image read them.
 RUN npm run build && chmod -R a+rX package.json LICENSE dist
 
 FROM ${NODE_IMAGE}
@@ -38,9 +38,9 @@ LABEL org.opencontainers.image.title="${TITLE}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}"
 
-# By number: an orchestrator that asks for a user other than root can see it without reading the image.
+# By number, so that an orchestrator sees that it is not root.
 USER 1000:1000
 WORKDIR /data
-# The program prints commands that can be copied: this is the name that they run.
+# The program prints commands to copy. They run this name.
 ENV AMPLITUDE_TO_S3_IMAGE=${TITLE}
 ENTRYPOINT ["/usr/local/bin/node", "/app/dist/main.js"]

@@ -1,21 +1,21 @@
--- 1. Who may do what, the warehouse of the load, and the database. Run as a person who has USERADMIN and SYSADMIN.
+-- 1. Roles, the loading user, the warehouse and the database. Run as a user with USERADMIN and SYSADMIN.
 --    snow sql -f 01_roles.sql -D database=ANALYTICS -D warehouse=AMPLITUDE_LOAD -D public_key="$(…)"
 
 USE ROLE USERADMIN;
 
--- Owns the objects and nothing else runs as it, so that what runs every hour can neither drop nor redirect anything.
+-- Owns the objects. Nothing else runs as it, so the hourly load can neither drop nor redirect anything.
 CREATE ROLE IF NOT EXISTS amplitude_owner;
--- The load: reads the stages, writes rows.
+-- For the load: reads the stages, writes rows.
 CREATE ROLE IF NOT EXISTS amplitude_loader;
--- Analysts: the typed events and the reconciliation.
+-- For analysts: reads the typed events and the reconciliation.
 CREATE ROLE IF NOT EXISTS amplitude_reader;
 
--- Else nobody could administer what these roles own.
+-- Without this, nobody could administer what these roles own.
 GRANT ROLE amplitude_owner TO ROLE SYSADMIN;
 GRANT ROLE amplitude_loader TO ROLE SYSADMIN;
 GRANT ROLE amplitude_reader TO ROLE SYSADMIN;
 
--- TYPE = SERVICE has no password and no login by browser: a key pair is the only way in.
+-- TYPE = SERVICE has no password and no browser login: a key pair is the only way in.
 CREATE USER IF NOT EXISTS amplitude_kestra
     TYPE = SERVICE
     DEFAULT_ROLE = amplitude_loader
@@ -24,7 +24,7 @@ GRANT ROLE amplitude_loader TO USER amplitude_kestra;
 
 USE ROLE SYSADMIN;
 
--- Billed by the second after the first minute: it sleeps as soon as an hourly run is over.
+-- Billed by the second after the first minute. It sleeps soon after an hourly run.
 CREATE WAREHOUSE IF NOT EXISTS <% warehouse %>
 WAREHOUSE_SIZE = XSMALL
 AUTO_SUSPEND = 60
@@ -34,7 +34,7 @@ STATEMENT_TIMEOUT_IN_SECONDS = 3600;
 GRANT USAGE ON WAREHOUSE <% warehouse %> TO ROLE amplitude_owner;
 GRANT USAGE ON WAREHOUSE <% warehouse %> TO ROLE amplitude_loader;
 
--- An existing database will do; the project keeps to one schema in it.
+-- An existing database works too: the project uses one schema in it.
 CREATE DATABASE IF NOT EXISTS <% database %>;
 GRANT USAGE, CREATE SCHEMA ON DATABASE <% database %> TO ROLE amplitude_owner;
 GRANT USAGE ON DATABASE <% database %> TO ROLE amplitude_loader;

@@ -1,21 +1,21 @@
--- 4. The tables. An hour is written as in logs and flows: 2026-11-20T05, UTC, the hour of server_upload_time.
+-- 4. The tables. An hour is written as in logs and flows: 2026-11-20T05, the UTC hour of server_upload_time.
 --    snow sql -f 04_tables.sql -D database=… -D schema=AMPLITUDE
--- No cluster keys: hours are loaded in their order, so a filter on hour prunes well already, and reclustering costs credits.
+-- No cluster keys: hours load in their order, so a filter on hour prunes well, and reclustering costs credits.
 
 USE ROLE amplitude_owner;
 USE SCHEMA <% database %>.<% schema %>;
 
--- Manifests as they are in the bucket, as of the last refresh.
+-- The manifests in the bucket, as of the last refresh.
 CREATE TABLE IF NOT EXISTS manifests (
     hour VARCHAR(13) NOT NULL,
-    -- 1 with the first manifest of an hour, one more with each swap.
+    -- 1 with the first manifest of an hour, one more with each new manifest.
     generation NUMBER(38, 0) NOT NULL,
     status VARCHAR NOT NULL,
     project VARCHAR,
     events NUMBER(38, 0) NOT NULL,
     quarantined NUMBER(38, 0) NOT NULL,
     objects NUMBER(38, 0) NOT NULL,
-    -- What the objects are, by their keys and checksums: equal for an hour that was sealed again unchanged.
+    -- Hash of the objects' keys and checksums. Equal for an hour that was sealed again unchanged.
     content VARCHAR NOT NULL,
     sealed_at TIMESTAMP_NTZ,
     refreshed_at TIMESTAMP_NTZ NOT NULL
@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS manifest_objects (
     events NUMBER(38, 0) NOT NULL
 );
 
--- Raw events: what arrived, one row a line.
+-- Raw events, one row a line.
 CREATE TABLE IF NOT EXISTS landing (
     event VARIANT NOT NULL,
     hour VARCHAR(13) NOT NULL,
@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS landing (
     loaded_at TIMESTAMP_NTZ NOT NULL
 );
 
--- Lines that are no JSON to Snowflake (that includes an object with one key twice), word by word.
+-- Lines that are no JSON to Snowflake, unchanged. An object with one key twice is one of them.
 CREATE TABLE IF NOT EXISTS rejects (
     line VARCHAR NOT NULL,
     hour VARCHAR(13) NOT NULL,
@@ -49,7 +49,7 @@ CREATE TABLE IF NOT EXISTS rejects (
     loaded_at TIMESTAMP_NTZ NOT NULL
 );
 
--- What was loaded of an hour; written last in the hour's transaction.
+-- The loaded hours. Written last in the transaction of an hour.
 CREATE TABLE IF NOT EXISTS loads (
     hour VARCHAR(13) NOT NULL,
     content VARCHAR NOT NULL,
@@ -57,13 +57,13 @@ CREATE TABLE IF NOT EXISTS loads (
     loaded_at TIMESTAMP_NTZ NOT NULL
 );
 
--- Loads that began and did not end. Such an hour comes last in the next run, so that it keeps no other hour waiting.
+-- Loads that started and did not end. Such an hour comes last in the next run, so that no other hour waits for it.
 CREATE TABLE IF NOT EXISTS attempts (
     hour VARCHAR(13) NOT NULL,
     attempted_at TIMESTAMP_NTZ NOT NULL
 );
 
--- Filled and emptied within each load. Transient: there is nothing in them to go back to, and nothing to pay for it.
+-- Filled and emptied within each load. Transient, because nobody needs their history or wants to pay for it.
 CREATE TRANSIENT TABLE IF NOT EXISTS lines (
     line VARCHAR,
     file_name VARCHAR,
@@ -75,9 +75,9 @@ CREATE TRANSIENT TABLE IF NOT EXISTS manifest_files (
     file_name VARCHAR
 ) DATA_RETENTION_TIME_IN_DAYS = 0;
 
--- The events, typed. What does not fit its type is null here and still there in landing. Times are UTC.
--- Properties stay VARIANT: their shape is the product's, and changes. amplitude_attribution_ids is a text or an array,
--- paying a boolean or a text, by Amplitude's own pages.
+-- The typed events. A value that does not fit its type is null here and stays in landing. Times are UTC.
+-- Properties stay VARIANT: their shape changes with the product. By Amplitude's own pages, amplitude_attribution_ids is a
+-- text or an array, and paying a boolean or a text.
 CREATE TABLE IF NOT EXISTS events (
     hour VARCHAR(13) NOT NULL,
     uuid VARCHAR,

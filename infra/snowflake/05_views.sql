@@ -1,11 +1,11 @@
--- 5. What is due, whether the counts agree, and what analysts read.
+-- 5. Views: due hours, the comparison of counts, and events without duplicates.
 --    snow sql -f 05_views.sql -D database=… -D schema=AMPLITUDE
 
 USE ROLE amplitude_owner;
 USE SCHEMA <% database %>.<% schema %>;
 
--- Hours whose manifest says other objects than were loaded. An hour that was sealed again unchanged has another generation
--- and the same objects: not due. files is the list that COPY takes, below the stage.
+-- Hours whose manifest names other objects than were loaded. An hour that was sealed again unchanged has the same objects,
+-- so it is not due. files is the list for COPY, relative to the stage.
 CREATE OR REPLACE VIEW due_hours COPY GRANTS AS
 SELECT
     m.hour,
@@ -27,8 +27,8 @@ LEFT JOIN (
 ) AS o ON m.hour = o.hour
 WHERE l.content IS DISTINCT FROM m.content;
 
--- An hour agrees when what its manifest counts is there: parsed or rejected, and every parsed row typed.
--- distinct_uuids is told and not judged: Amplitude delivers true duplicates.
+-- An hour agrees if every event that its manifest counts is parsed or rejected, and every parsed row is typed.
+-- distinct_uuids does not matter for that: Amplitude delivers true duplicates.
 CREATE OR REPLACE VIEW reconciliation COPY GRANTS AS
 WITH landed AS (
     SELECT
@@ -112,8 +112,8 @@ SELECT
     loaded_at
 FROM counted;
 
--- One row for each uuid, from the newest landing. Never by $insert_id, which is the sender's and often null; a row without
--- a uuid is nobody's duplicate and stays, and has a partition of its own so that they do not all pile up in one.
+-- One row for each uuid, from the newest landing. Not by $insert_id: the sender sets it, and it is often null. A row without
+-- a uuid stays. It has its own partition, so that such rows do not pile up in one.
 CREATE OR REPLACE VIEW events_deduplicated COPY GRANTS AS
 SELECT *
 FROM events

@@ -1,7 +1,7 @@
--- 7. The manifests of some dates, as they are in the bucket now; one that is gone there goes here too.
---    snow sql -f 07_refresh_manifests.sql -D 'dates=2026-11-2[0-9]'     (a regular expression of dates; .* is all of them)
--- A year has 8,760 manifests, so an hourly run names the last days only. FORCE: COPY remembers what it loaded into
--- manifest_files, and would pass over every manifest that has not changed since.
+-- 7. Reads the manifests of some dates from the bucket, and removes those that are gone there.
+--    snow sql -f 07_refresh_manifests.sql -D 'dates=2026-11-2[0-9]'     (a regular expression of dates; .* is all)
+-- A year has 8,760 manifests, so an hourly run reads only the last days. FORCE: COPY remembers what it loaded into
+-- manifest_files, and would skip every manifest that has not changed since.
 
 BEGIN;
 
@@ -25,7 +25,7 @@ SELECT
     o.value:events::NUMBER(38, 0)
 FROM manifest_files AS f, LATERAL FLATTEN(INPUT => f.manifest:objects) AS o;
 
--- A manifest that lies under the key of another hour gets no hour here, and the refresh fails.
+-- A manifest under the key of another hour gets no hour here, so the refresh fails.
 INSERT INTO manifests (hour, generation, status, project, events, quarantined, objects, content, sealed_at, refreshed_at)
 SELECT
     IFF(ENDSWITH(f.file_name, '/date=' || REPLACE(f.hour, 'T', '/hour=') || '.json'), f.hour, NULL),

@@ -1,4 +1,4 @@
--- 8. Due hours without objects: no rows, and that is what was loaded. All of them at once, for there is nothing to copy.
+-- 8. Records due hours without objects as loaded, all at once: there is nothing to copy.
 --    snow sql -f 08_load_empty_hours.sql
 
 BEGIN;

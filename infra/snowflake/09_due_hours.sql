@@ -1,4 +1,4 @@
--- 9. What there is to load, at most so many hours: first what has not been tried, oldest first, then what failed.
+-- 9. The due hours, at most so many: first the hours that were not tried, oldest first, then the hours that failed.
 --    snow sql -f 09_due_hours.sql -D hours=200
 
 SELECT

@@ -1,8 +1,8 @@
--- 10. One due hour: all of it or nothing. hour, content and files are what 09 gives:
+-- 10. Loads one due hour, all of it or nothing. hour, content and files come from 09:
 --     snow sql -f 10_load_hour.sql -D hour=2026-11-20T05 -D content=… \
 --       -D "files='date=2026-11-20/hour=05/100011471_2026-11-20T05_0.1.9f1c22ab.json'"
 
--- In a transaction of its own, so that it outlives a load that fails; the load's last act takes it back.
+-- In its own transaction, so that it survives a load that fails. The load removes it at its end.
 BEGIN;
 DELETE FROM attempts WHERE hour = '<% hour %>';
 INSERT INTO attempts (hour, attempted_at) SELECT '<% hour %>', SYSDATE();
@@ -12,9 +12,9 @@ BEGIN;
 
 DELETE FROM lines;
 
--- Exactly the manifest's objects (COPY takes 1,000 names), and nothing that lies beside them. An object that is not there
--- fails the statement, and with it the hour. FORCE: COPY remembers what it loaded into lines, though lines is emptied each
--- time. It would pass over the objects that a replaced hour keeps, and over all objects of an hour that is loaded again.
+-- Exactly the manifest's objects (COPY takes 1,000 names), and nothing else from events/. A missing object fails the
+-- statement, and with it the hour. FORCE: COPY remembers what it loaded into lines, though lines is emptied each time. It
+-- would skip the objects that a replaced hour keeps, and all objects of an hour that is loaded again.
 COPY INTO lines (line, file_name, row_number)
 FROM (SELECT $1, METADATA$FILENAME, METADATA$FILE_ROW_NUMBER FROM @events_stage)
 FILES = (<% files %>)
@@ -26,7 +26,7 @@ DELETE FROM landing WHERE hour = '<% hour %>';
 DELETE FROM rejects WHERE hour = '<% hour %>';
 DELETE FROM events WHERE hour = '<% hour %>';
 
--- The hour comes from the key, by way of the manifest that names it.
+-- The hour comes from the manifest that names the key.
 INSERT INTO landing (event, hour, file_name, row_number, file_content, loaded_at)
 SELECT
     TRY_PARSE_JSON(l.line),
@@ -42,7 +42,7 @@ INNER JOIN manifest_objects AS o
         || '/' || SPLIT_PART(l.file_name, '/', -2) || '/' || SPLIT_PART(l.file_name, '/', -1)
 WHERE o.hour = '<% hour %>' AND TRY_PARSE_JSON(l.line) IS NOT NULL;
 
--- Blank lines are no events, and no manifest counts them.
+-- Blank lines are no events. No manifest counts them.
 INSERT INTO rejects (line, hour, file_name, row_number, file_content, loaded_at)
 SELECT
     l.line,
@@ -58,7 +58,7 @@ INNER JOIN manifest_objects AS o
         || '/' || SPLIT_PART(l.file_name, '/', -2) || '/' || SPLIT_PART(l.file_name, '/', -1)
 WHERE o.hour = '<% hour %>' AND TRY_PARSE_JSON(l.line) IS NULL AND REGEXP_REPLACE(l.line, '[ \t\r]', '') <> '';
 
--- By way of text: TRY_CAST takes nothing else, and a number of 19 digits stays what it is.
+-- Casts from text, because TRY_CAST takes nothing else. A number of 19 digits keeps all its digits.
 INSERT INTO events (
     hour, uuid, event_type, event_time, client_event_time, client_upload_time, server_received_time, server_upload_time,
     processed_time, app, amplitude_id, user_id, device_id, session_id, event_id, insert_id, event_properties,
@@ -114,8 +114,8 @@ SELECT
 FROM landing
 WHERE hour = '<% hour %>';
 
--- The manifest may have changed since 09 gave the files. Then there is no content here, which loads refuses: the hour fails,
--- keeps the rows that it had, and stays due.
+-- If the manifest has changed since 09, content is null here and the insert fails. So the hour keeps its old rows and stays
+-- due.
 DELETE FROM loads WHERE hour = '<% hour %>';
 INSERT INTO loads (hour, content, sealed_at, loaded_at)
 SELECT

@@ -1,4 +1,4 @@
--- 11. Whether it agrees, hour by hour: the last days, and whatever does not agree, however old it is.
+-- 11. Compares rows with manifests, hour by hour: the last days, and every older hour that does not agree.
 --     snow sql -f 11_reconciliation.sql -D since=2026-11-13T00
 
 SELECT

@@ -27,7 +27,7 @@ interface Flow extends Node {
   readonly triggers: readonly Node[];
 }
 
-/** Every text in a flow with the path that leads to it: `tasks.0.tasks.1.url`. */
+/** Every text in a flow with its path: `tasks.0.tasks.1.url`. */
 function* textsOf(node: unknown, path: readonly string[] = []): Generator<{ path: string; key: string; text: string }> {
   if (typeof node === 'string') yield { path: path.join('.'), key: path.at(-1) ?? '', text: node };
   else if (typeof node === 'object' && node !== null) {
@@ -35,7 +35,7 @@ function* textsOf(node: unknown, path: readonly string[] = []): Generator<{ path
   }
 }
 
-/** Every property name in a flow with its path; those of `env` and of `variables` are names of the flow's own. */
+/** Every property name in a flow with its path. Names in `env` and `variables` are the flow's own. */
 function* propertiesOf(node: unknown, path: readonly string[] = []): Generator<{ path: string; key: string }> {
   if (typeof node !== 'object' || node === null) return;
   for (const [key, value] of Object.entries(node)) {
@@ -63,7 +63,7 @@ interface Running {
   readonly own: readonly string[];
   readonly files: readonly string[];
 }
-/** A container gets no more of its worker's network than the flow hands in. */
+/** A container knows of its worker's network only what the flow hands in. */
 const NETWORK = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY', 'AWS_CA_BUNDLE'];
 const EXPORTING: Running = {
   required: ['AMP_API_KEY', 'AMP_SECRET_KEY', 'AWS_ACCESS_KEY', 'AWS_SECRET_KEY', 'BUCKET_NAME'],
@@ -79,14 +79,14 @@ const EXPORTING: Running = {
   own: [],
   files: ['run-report.json'],
 };
-/** It asks nothing of Amplitude and writes nothing, so it gets no keys for that. */
+/** It asks nothing of Amplitude, so it needs no Amplitude keys. */
 const LOOKING: Running = {
   required: ['AWS_ACCESS_KEY', 'AWS_SECRET_KEY', 'BUCKET_NAME'],
   settings: ['AWS_ENDPOINT_URL_S3', 'AWS_REGION', 'S3_ADDRESSING', ...NETWORK],
   own: ['DAYS', 'TOLERATED'],
   files: ['status.html', 'status.json'],
 };
-/** By file; undefined: it runs SQL. */
+/** By file; undefined for a flow that runs SQL. */
 const FLOWS: Readonly<Record<string, Running | undefined>> = {
   'amplitude_export.yaml': EXPORTING,
   'amplitude_export_image.yaml': EXPORTING,
@@ -101,7 +101,7 @@ const readFlow = (name: string): Flow => {
   return document.toJS() as Flow;
 };
 
-/** `<% name %>` in infra/snowflake, and what the flow puts there. */
+/** What the flow has in place of `<% name %>` in infra/snowflake. */
 const PARAMETERS: Readonly<Record<string, string>> = {
   dates: '{{ render(vars.dates) }}',
   hours: '{{ vars.hours_at_once }}',
@@ -112,12 +112,12 @@ const PARAMETERS: Readonly<Record<string, string>> = {
 };
 
 describe('the flows', () => {
-  it('are there, and nothing else', () => {
+  it('are all in the folder, which holds nothing else', () => {
     expect(FILES).to.have.members(Object.keys(FLOWS));
     expect(readdirSync(FOLDER).filter((name) => !/\.(?:yaml|md)$/.test(name))).to.deep.equal([]);
   });
 
-  it('load by the very statements of infra/snowflake', () => {
+  it('load with the statements of infra/snowflake', () => {
     const words = (sql: string) =>
       sql
         .replace(/^\s*--.*$/gm, '')
@@ -138,7 +138,7 @@ describe('the flows', () => {
     }
   });
 
-  it("leave the API's five requests at once for all of them together", () => {
+  it("together stay within the API's five requests at once", () => {
     const together = FILES.map(readFlow).reduce((sum, flow) => {
       const { limit } = flow.concurrency as { limit: number };
       const { REQUEST_CONCURRENCY = '0' } = (programOf(flow)?.env ?? {}) as Record<string, string>;
@@ -157,7 +157,7 @@ describe('the flows', () => {
         texts = [...textsOf(flow)];
       });
 
-      it('has the id that its file is named by, and the namespace of them all', () => {
+      it('has the name of its file as id, and the common namespace', () => {
         expect([`${flow.id}.yaml`, flow.namespace]).to.deep.equal([name, 'des.amplitude']);
       });
 
@@ -169,14 +169,14 @@ describe('the flows', () => {
         expect(new Set(ids).size).to.equal(ids.length);
       });
 
-      it('has labels, and a description of itself, every task, input and trigger', () => {
+      it('has labels, and describes itself and every task, input and trigger', () => {
         expect(flow).to.include.keys('labels', 'description');
         for (const described of [...tasksOf(flow), ...flow.inputs, ...flow.triggers]) {
           expect(described.description, String(described.id)).to.be.a('string').that.matches(/\.$/);
         }
       });
 
-      it('has no property and no type that Kestra 1.3 or 2.0 rejects', () => {
+      it('has no property or type that Kestra 1.3 or 2.0 rejects', () => {
         const gone = [
           'pluginDefaults',
           'taskDefaults',
@@ -195,13 +195,13 @@ describe('the flows', () => {
         for (const input of flow.inputs) {
           expect(input).not.to.have.property('name');
           expect(['STRING', 'BOOL', 'SELECT', 'INT']).to.include(input.type);
-          // Both together are rejected; neither is, since a schedule gives no inputs.
+          // Kestra rejects both together. Without either, a schedule, which gives no inputs, fails.
           expect('defaults' in input, String(input.id)).to.equal(input.required !== false);
         }
         for (const trigger of flow.triggers) expect(trigger).not.to.have.property('inputs');
       });
 
-      it('has no function that Kestra 1.3 or 2.0 rejects, and no kv() that fails where there is none', () => {
+      it('has no function that Kestra 1.3 or 2.0 rejects, and no kv() that fails without a pair', () => {
         for (const { path, text } of texts) {
           expect(text, path).not.to.match(/\|\s*json\b|\bjson\(/);
           for (const [call] of text.matchAll(/\bkv\([^)]*\)/g)) {
@@ -213,7 +213,7 @@ describe('the flows', () => {
         }
       });
 
-      it("asks for secrets in env and in a task's own secret property only, by the names that people have", () => {
+      it('asks for secrets only in env and in secret properties of tasks, by their usual names', () => {
         const own = ['username', 'password', 'privateKey', 'url', 'runIf'];
         for (const { path, key, text } of texts) {
           if (path === 'description' || !SECRETS.test(text)) continue;
@@ -229,7 +229,7 @@ describe('the flows', () => {
         expect(new Set(asked)).to.deep.equal(new Set(wanted));
       });
 
-      it('takes what is required from a KV pair or a secret, and leaves empty what is not set', () => {
+      it('takes required keys from a KV pair or a secret, and leaves unset settings empty', () => {
         for (const { privateKey } of tasksOf(flow).filter(({ type }) => type.startsWith(SQL))) {
           expect(privateKey).to.equal(
             "{{ kv('SNOWFLAKE_PRIVATE_KEY', errorOnMissing=false) ?? secret('SNOWFLAKE_PRIVATE_KEY') }}",
@@ -245,7 +245,7 @@ describe('the flows', () => {
         }
       });
 
-      it('sets variables that the program knows', () => {
+      it('sets only variables that the program knows', () => {
         const known = (Object.entries(VARIABLES) as [string, Variable][]).flatMap(([variable, { aliases = [] }]) => [
           variable,
           ...aliases,
@@ -254,7 +254,7 @@ describe('the flows', () => {
         for (const variable of named) expect([...known, ...(running?.own ?? [])]).to.include(variable);
       });
 
-      it('puts no text of a person into a statement, but one that is checked', () => {
+      it('puts only validated input into a statement', () => {
         for (const { path, text } of texts.filter(({ key }) => key === 'sql'))
           expect(text, path).not.to.match(/inputs\./);
         for (const { id, validator } of flow.inputs.filter(() => texts.some(({ key }) => key === 'sql'))) {
@@ -266,7 +266,7 @@ describe('the flows', () => {
         }
       });
 
-      it('puts no text of a person into a command', () => {
+      it('puts no input into a command', () => {
         for (const { path, text } of texts.filter((at) => /\.(?:before)?[cC]ommands\./.test(at.path))) {
           const expressions = [...text.matchAll(/\{\{(.*?)\}\}/g)].map(([, expression = '']) => expression.trim());
           for (const expression of expressions) {
@@ -275,7 +275,7 @@ describe('the flows', () => {
         }
       });
 
-      it('clones, builds and runs anew in every attempt, and lets one execution wait for another', () => {
+      it('clones, builds and runs again in every attempt, and queues executions', () => {
         expect(flow.retry).to.include({ behavior: 'CREATE_NEW_EXECUTION', maxAttempts: 3 });
         expect(flow.concurrency).to.include({ behavior: 'QUEUE' });
         // On 1.3, a killed execution of a flow that has it never gives its place in the queue back.
@@ -284,7 +284,7 @@ describe('the flows', () => {
         expect(flow.tasks.map(({ type }) => type)).to.deep.equal(['io.kestra.plugin.core.flow.WorkingDirectory']);
       });
 
-      it('ends every task some time, and leaves the program time to end cleanly', () => {
+      it('limits the time of every task, and leaves the program time to end cleanly', () => {
         for (const task of tasksOf(flow)) {
           if (/WorkingDirectory$|Log$|Fail$/.test(task.type)) continue;
           expect(task.timeout, task.id).to.match(/^PT\d+[HM]$/);

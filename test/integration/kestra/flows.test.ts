@@ -203,7 +203,7 @@ describe('on Kestra', function () {
       const before = of.landed().size;
       const attempts = await of.run(inputsOf({ start: TODAY + 10 * DAY_HOURS, end: TODAY + 11 * DAY_HOURS }));
       expect(states(attempts)).to.deep.equal(['RETRIED', 'RETRIED', 'FAILED']);
-      for (const attempt of attempts) expect((await errorsOf(of, attempt)).join()).to.include('lies in the future');
+      for (const attempt of attempts) expect((await errorsOf(of, attempt)).join()).to.include('is in the future');
       expect(await of.alerts()).to.have.length(1);
       expect(of.landed().size).to.equal(before);
     });
