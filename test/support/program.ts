@@ -4,6 +4,7 @@ import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DryRunReport, ExportReport } from '../../src/export/report.ts';
 import type { Manifest } from '../../src/landing/manifest.ts';
+import { COMPILED } from './build.ts';
 
 export const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
@@ -18,8 +19,8 @@ export interface Ended {
   report<T = ExportReport>(): T;
 }
 
-/** The program starts hundreds of times: what Node.js has compiled once it need not compile again. */
-const COMPILED = { NODE_COMPILE_CACHE: fileURLToPath(new URL('../../node_modules/.cache/compiled', import.meta.url)) };
+/** A program of a few hundred milliseconds gains nothing from V8's threads, and hundreds run here. */
+const FLAGS = '--v8-pool-size=0';
 
 /** Runs the built program with nothing else in its environment but what is given. */
 export function runProgram(
@@ -27,8 +28,8 @@ export function runProgram(
   env: Readonly<Record<string, string>>,
   main = MAIN,
 ): Promise<Ended> {
-  const child = spawn(process.execPath, [main, ...args], {
-    env: { ...COMPILED, ...env },
+  const child = spawn(process.execPath, [FLAGS, main, ...args], {
+    env: { NODE_COMPILE_CACHE: COMPILED, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';

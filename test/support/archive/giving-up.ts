@@ -28,9 +28,9 @@ function randomLines(count: number): Buffer {
 
 const ROUNDS = Number(process.argv[2] ?? 100);
 const AT_ONCE = 8;
-const EVENTS = 15_000;
+const EVENTS = 6_000;
 
-/** The last one compresses to megabytes: such memory is unmapped at once when it goes, and who reads there crashes. */
+/** The last one compresses to a megabyte: such memory is unmapped at once when it goes, and who reads there crashes. */
 const contents = [noisyLines(EVENTS, 1), noisyLines(EVENTS, 2), randomLines(EVENTS)];
 const members = contents.map((json, part) => ({ name: `100011471/100011471_2026-11-20_5#${part}.json.gz`, json }));
 const done = { read: 0, givenUp: 0, landed: 0, failed: 0 };
