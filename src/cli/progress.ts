@@ -1,4 +1,5 @@
-import { MultiBar, Presets } from 'cli-progress';
+import { createRequire } from 'node:module';
+import type { MultiBar } from 'cli-progress';
 import { size } from '../format.ts';
 
 /** What a run counts while it goes on; `done` are hours. */
@@ -25,6 +26,8 @@ export class Progress {
   /** Shows `counts` as they grow. */
   start(hours: number, counts: Counts): void {
     if (hours === 0) return;
+    // Only a person at a terminal waits for its twenty files.
+    const { MultiBar, Presets }: typeof import('cli-progress') = createRequire(import.meta.url)('cli-progress');
     this.#bars = new MultiBar({ stream: this.#stream, ...LOOK }, Presets.shades_classic);
     const started = performance.now();
     const shown = () => ({
