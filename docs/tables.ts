@@ -27,17 +27,17 @@ const PARTS: Readonly<Record<string, string>> = {
 /** What the page adds to the words in errors.ts: details and links. */
 const MORE: Partial<Record<ErrorCode, string>> = {
   CONFIG: '[Settings](settings.md).',
-  AMPLITUDE_REFUSED_WINDOW: 'It was one hour, or both halves of a window.',
+  AMPLITUDE_REFUSED_WINDOW: 'The run had halved the window before: down to one hour, or until both halves failed.',
   AMPLITUDE_RATE_LIMIT: '[How long a run waits](completeness.md#what-a-run-does-about-failures).',
   AMPLITUDE_TIMEOUT:
     '`EXPORT_FIRST_BYTE_TIMEOUT_S`, `EXPORT_IDLE_TIMEOUT_S` and `EXPORT_MIN_BYTES_PER_S` set the limits.',
-  NOT_AMPLITUDE: 'It was a web page, other JSON, or the words of a gateway.',
+  NOT_AMPLITUDE: 'Such an answer is a web page, other JSON, or the words of a gateway.',
   PROXY: '[Proxies](operating.md#proxies).',
   CERTIFICATE: '[Certificates](operating.md#certificates).',
   ARCHIVE_REFUSED:
-    'A name cannot be read, leaves its folder, comes twice, or is of another project. Or no name is of the window; that is tried again first.',
+    'The message says which: a name cannot be read, leaves its folder, occurs twice or belongs to another project. Or no name belongs to the window; the run asks for that one again first.',
   MANIFEST_NEWER: '`--force` and `--repair` do not change it either.',
-  NOT_S3: 'It was a page, JSON, plain text, or a success without what S3 sends. [Stores](stores.md).',
+  NOT_S3: 'Such an answer is a page, JSON, plain text, or a success without what S3 sends. [Stores](stores.md).',
   ACCESS_DENIED: '[Rights in AWS](operating.md#rights-in-aws).',
   AWS_CREDENTIALS: '[AWS keys](settings.md#aws-keys).',
   DISK_FULL: 'The message names `WORK_DIR` or the destination folder.',
@@ -47,7 +47,7 @@ const MORE: Partial<Record<ErrorCode, string>> = {
 const NEEDED: Readonly<Record<string, string>> = {
   AMPLITUDE_API_KEY: 'Required.',
   AMPLITUDE_SECRET_KEY: 'Required.',
-  DESTINATION: 'Required, or S3_BUCKET.',
+  DESTINATION: 'Required, unless S3_BUCKET is set.',
 };
 
 function code(text: string): string {
@@ -119,7 +119,7 @@ function markdown([head = [], ...rows]: Rows): string {
 /** Comments out all but the required settings, and shows the default or an example. */
 function envExample(): string {
   const head = [
-    '# The settings of amplitude-to-s3. Copy this file to .env and fill in the lines without a # before them.',
+    '# The settings of amplitude-to-s3. Copy this file to .env. Fill in the lines without a #. To set another one, remove its #.',
     '# npm start and docker run --env-file read it. Use no quotes: docker makes them part of the value.',
     '# A # starts a comment only at the start of a line. For a secret that contains a #, use a file: NAME_FILE.',
     '# Lines with a # show the default, or an example.',

@@ -128,7 +128,11 @@ export const VARIABLES = {
     description: 'The time zone of days: of a bare date and of --yesterday.',
     example: 'Europe/Berlin',
   }),
-  SETTLE_HOURS: whole([0, 8760], 24, 'Ask for an hour once more when it is this many hours old. 0: never.'),
+  SETTLE_HOURS: whole(
+    [0, 8760],
+    24,
+    'Ask once more for an hour that landed before it was this many hours old. 0: never.',
+  ),
   REQUEST_HOURS: whole([1, LONGEST_REQUEST_HOURS], 24, 'The most hours to ask for in one request.'),
   REQUEST_CONCURRENCY: whole([1, 5], 4, 'Requests at once. Amplitude allows a project 5, over all its REST APIs.'),
   EXPORT_MAX_ATTEMPTS: whole([1, 20], 5, 'The most attempts for one request.'),

@@ -75,7 +75,7 @@ export class Scene {
     const simulator = await startSimulator({ eventsPerHour: 40, ...options });
     const snowflake = await Snowflake.open(url);
     await snowflake.query('SELECT 1 AS "$probe"').catch((cause: unknown) => {
-      const hint = 'start it with test/snowflake/stand-in in PYTHONPATH (infra/snowflake/README.md, Tests)';
+      const hint = 'start it with test/integration/snowflake/stand-in in PYTHONPATH (infra/snowflake/README.md, Tests)';
       throw new Error(`The stand-in at ${url} is a plain fakesnow, which has no text lines: ${hint}.`, { cause });
     });
     const scene = new Scene(url, bucket, simulator, s3, snowflake);
