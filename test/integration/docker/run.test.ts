@@ -111,7 +111,7 @@ describe('a container', function () {
     const told = await run(there, ['status', '--html', '/data/status.html', '--fail-on-gaps']);
     succeeded(told);
     expect(told.stdout).to.include('No gaps.');
-    expect(await shell('grep -c "<canvas" /data/status.html', data)).not.to.equal('0');
+    expect(await shell('grep -c "<svg" /data/status.html', data)).not.to.equal('0');
     succeeded(await run(there, ['verify', '--deep']));
   });
 
