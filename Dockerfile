@@ -42,5 +42,6 @@ LABEL org.opencontainers.image.title="${TITLE}" \
 USER 1000:1000
 WORKDIR /data
 # The program prints commands to copy. They run this name.
-ENV AMPLITUDE_TO_S3_IMAGE=${TITLE}
+ARG IMAGE=amplitude-to-s3
+ENV AMPLITUDE_TO_S3_IMAGE=${IMAGE}
 ENTRYPOINT ["/usr/local/bin/node", "/app/dist/main.js"]

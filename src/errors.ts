@@ -49,19 +49,19 @@ export const ERRORS = {
   NOT_EVENTS:
     'A member of the archive holds no event at all, at every attempt. Run again later. If the error stays, report the hours to Amplitude.',
   MANIFEST_UNREADABLE:
-    'The file in the place of a manifest is no manifest. Look at it. `verify --repair`, or `export --force` for that hour, replaces it.',
+    'The manifest is damaged, or another file has its name. Look at it. `verify --repair`, or `export --force` for that hour, replaces it.',
   MANIFEST_NEWER: 'A newer version of this program wrote the manifest, so its hour stays as it is. Use that version.',
   MANIFEST_FOREIGN:
     'A manifest under the prefix belongs to another project. Give each project a prefix of its own, and move the files of that hour there.',
   REPAIR_SHRUNK:
     'Amplitude returns less for an hour than has landed, so `verify --repair` leaves it. To take less, use `export --force` for that hour, or `--force=empty` for no data.',
   NOT_S3:
-    "An answer is not S3's. It counts for nothing. Check `AWS_ENDPOINT_URL_S3`, and the proxies between here and the store.",
+    "An answer is not S3's, so it proves nothing. Check `AWS_ENDPOINT_URL_S3`, and the proxies between here and the store.",
   BUCKET_MISSING: 'The bucket does not exist. Create it, or correct `S3_BUCKET` or `DESTINATION`.',
   ACCESS_DENIED:
-    'S3 or the file system does not allow the action in the message. Allow it. In the image, the user is 1000.',
+    'S3 or the file system does not allow the action in the message. Allow it. The image runs as user 1000.',
   AWS_CREDENTIALS:
-    'AWS refused the credentials, or the AWS SDK found none. Check the AWS keys in the settings, or the role of the machine and whom it trusts.',
+    'AWS refused the credentials, or the AWS SDK found none. Check the AWS keys in the settings, or the role of the machine and its trust policy.',
   KMS_KEY: 'S3 cannot use the KMS key. Check `S3_KMS_KEY_ID`. Allow `kms:GenerateDataKey` and `kms:Decrypt`.',
   CLOCK_SKEW:
     "This machine's clock is more than 5 minutes off Amplitude's or S3's. Set the clock. A container uses the clock of its host.",
@@ -72,14 +72,14 @@ export const ERRORS = {
   DISK_FULL:
     'No space is left, or the quota of the store is used up. Free some space, raise the quota, or point the variable in the message elsewhere.',
   DESTINATION:
-    'The destination failed in another way. The message quotes it. Run again. `LOG_LEVEL=debug` shows the whole error.',
+    'The destination failed for another reason. The message quotes it. Run again. `LOG_LEVEL=debug` shows the whole error.',
   DESTINATION_UNREACHABLE:
     'There is no connection to S3, or every attempt got a 5xx. Check the network, `AWS_REGION` and `AWS_ENDPOINT_URL_S3`.',
   DESTINATION_LOCKED:
     'Another run is writing to the folder. Wait for it, then run again. The lock ends with its process: there is nothing to delete.',
   HOUR_CONTESTED:
     'Other runs sealed the hour five times while this one tried to. Let only one run at a time work on a range. Run again.',
-  NOT_ATTEMPTED: 'The run ended before it came to this hour. The message says why. Mend that, then run again.',
+  NOT_ATTEMPTED: 'The run ended before it came to this hour. The message says why. Fix that, then run again.',
   INTERRUPTED: 'SIGINT (exit code 130) or SIGTERM (143) stopped the run. Run again.',
   INTERNAL:
     'The program met an error that it does not know. This is a defect. Run with `LOG_LEVEL=debug` and report what it says.',

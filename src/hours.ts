@@ -151,7 +151,7 @@ export function readTime(text: string, zone: string, what: string): Hour {
     return midnight;
   }
   if (!/^\d{4}-\d{2}-\d{2}T\d{2}:?\d{2}(:?\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)$/.test(text)) {
-    throw refuse('it is not one of the forms of a time');
+    throw refuse('it is not a time that the program knows');
   }
   const instant = DateTime.fromISO(text);
   if (!instant.isValid) throw refuse('there is no such instant');

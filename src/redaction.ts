@@ -70,7 +70,8 @@ function wholeSecrets({ text, starts }: View, forms: readonly string[]) {
 }
 
 /** An escape that is cut: `%`, `&am`, `\u00`; or the torn end of a longer character. */
-const TORN_ESCAPE = /(?:(?:%(?:25)*[c-f]\w)?(?:%(?:25)*[89ab]\w){0,2}%\w{0,7}|&[\w;#]{0,16}|\\+\w{0,5}|\uFFFD{1,3})$/iu;
+const TORN_ESCAPE =
+  /(?:(?:%(?:25)*[c-f]\w)?(?:%(?:25)*[89ab]\w){0,2}%\w{0,7}|&[\w;#]{0,16}|(?<!\\)\\+\w{0,5}|\uFFFD{1,3})$/iu;
 
 /** Where the end of the text begins that is the beginning of a secret. */
 function begunSecret({ text, starts }: View, forms: readonly string[]): number | undefined {
@@ -102,10 +103,13 @@ const ENTITY = /&(?:#(\d{1,7})|#X([0-9A-F]{1,6})|(AMP|LT|GT|QUOT|APOS));/g;
 const CONTROLS: Readonly<Record<string, string>> = { B: '\b', F: '\f', N: '\n', R: '\r', T: '\t' };
 const NAMED: Readonly<Record<string, string>> = { AMP: '&', LT: '<', GT: '>', QUOT: '"', APOS: "'" };
 
-/** All escapes of a folded view, until none is left. */
+/** Nobody escapes a text more often. Without a bound, a hostile answer takes a round for each of its characters. */
+const MOST_ROUNDS = 8;
+
+/** A folded view without its escapes, and theirs. */
 function decoded(given: View): View {
   let view = given;
-  for (let before = ''; before !== view.text; ) {
+  for (let round = 0, before = ''; round < MOST_ROUNDS && before !== view.text; round++) {
     before = view.text;
     view = replaced(view, PERCENT, ([bytes]) => Buffer.from(bytes.replaceAll('%', ''), 'hex').toString());
     view = replaced(view, BACKSLASH, ([, unit, sign = '']) =>

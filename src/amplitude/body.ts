@@ -45,7 +45,7 @@ export async function* atPace(
   for (;;) {
     const started = performance.now();
     const next = await within(idleMs, chunks.next());
-    if (next === undefined) throw stalled(`the answer stood still for ${idleMs / 1000} s`);
+    if (next === undefined) throw stalled(`no data came for ${idleMs / 1000} s`);
     if (next.done === true) return;
     waitedMs += performance.now() - started;
     bytes += next.value.length;

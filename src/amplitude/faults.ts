@@ -28,7 +28,7 @@ export type Fault = keyof typeof FAULTS;
 
 const AGAIN = `${RUN_AGAIN}.`;
 const CONNECTION = 'Check the network, proxies and AMPLITUDE_BASE_URL; then run the same command again.';
-const NOT_LANDED = `Nothing of it was landed. ${AGAIN} If it stays so, report the hours to Amplitude.`;
+const NOT_LANDED = `None of it has landed. ${AGAIN} If it stays so, report the hours to Amplitude.`;
 
 /** The others need no more than to run again. */
 const HINTS: Readonly<Partial<Record<Fault, string>>> = {
@@ -36,8 +36,8 @@ const HINTS: Readonly<Partial<Record<Fault, string>>> = {
     'Check AMPLITUDE_API_KEY and AMPLITUDE_SECRET_KEY (both of this one project) and AMPLITUDE_REGION: the host of one region refuses the projects of the other.',
   parameter: 'This is a defect of amplitude-to-s3: please report it with this message.',
   'too-large':
-    "The Export API serves no single hour above 4 GB. Set up Amplitude's own Amazon S3 export for this project.",
-  refused: 'Run the same command again later. If it stays so, ask Amplitude with the quoted answer.',
+    "The Export API cannot return an hour above 4 GB. Set up Amplitude's own Amazon S3 export for this project.",
+  refused: 'Run the same command again later. If it keeps failing, send Amplitude the quoted answer.',
   'rate-limit': `Look for other programs that ask the APIs of this project, with any of its keys: they all share one limit. ${AGAIN} Do so later, perhaps with a lower REQUEST_CONCURRENCY; EXPORT_RATE_LIMIT_WAIT_S sets how long a run waits.`,
   unreachable: CONNECTION,
   'no-connection': CONNECTION,
@@ -46,7 +46,7 @@ const HINTS: Readonly<Partial<Record<Fault, string>>> = {
   'not-events': NOT_LANDED,
   'refused-archive': NOT_LANDED,
   'not-amplitude':
-    'Nothing was sealed by it. Check AMPLITUDE_BASE_URL, and the proxies and gateways between here and Amplitude: one of them answers in its place.',
+    'It sealed nothing. Check AMPLITUDE_BASE_URL, and the proxies and gateways between here and Amplitude: one of them answers instead.',
   redirect:
     'Check AMPLITUDE_BASE_URL and AMPLITUDE_REGION. Redirects are not followed, since the keys go to the configured host only.',
   unexpected: 'Check AMPLITUDE_BASE_URL: the quoted answer is not an answer of the Export API.',

@@ -162,7 +162,7 @@ function connectionFault(error: unknown, window: Window, firstByteTimeoutMs: num
   const fault = (kind: Fault, why: string) => new RequestFault(kind, window, why, { cause: error });
   if (error instanceof TimeoutError) {
     return error.event === 'response'
-      ? fault('stall', `no answer began within ${firstByteTimeoutMs / 1000} s`)
+      ? fault('stall', `no answer within ${firstByteTimeoutMs / 1000} s`)
       : fault('unreachable', `connecting took too long (${error.message})`);
   }
   if (!(error instanceof RequestError)) return undefined;

@@ -25,7 +25,7 @@ export interface Archive {
 export function broken(why: string, cause?: unknown): JobError {
   return new JobError('ARCHIVE_BROKEN', `Amplitude's archive is broken: ${why}.`, {
     cause,
-    hint: 'Nothing of it was sealed. Run again later; if it stays so, report the hours to Amplitude.',
+    hint: 'It sealed nothing. Run again later; if it keeps failing, report the hours to Amplitude.',
   });
 }
 
@@ -33,14 +33,14 @@ export function broken(why: string, cause?: unknown): JobError {
 export function refused(why: string, { retry = false } = {}): JobError {
   return new JobError('ARCHIVE_REFUSED', `The archive was refused: ${why}.`, {
     retry,
-    hint: 'Nothing of it was landed. Check the project of the keys and the prefix; if both are right, report it to Amplitude.',
+    hint: 'None of it has landed. Check the project of the keys and the prefix; if both are right, report it to Amplitude.',
   });
 }
 
 /** A member without an event is a broken answer: Amplitude leaves members of zero events out. */
 export function notEvents(name: string): JobError {
-  return new JobError('NOT_EVENTS', `${name} holds not one line that is an event.`, {
-    hint: 'Nothing of it was landed. Run again later; if it stays so, report the hour to Amplitude.',
+  return new JobError('NOT_EVENTS', `${name} contains no line that is an event.`, {
+    hint: 'None of it has landed. Run again later; if it keeps failing, report the hour to Amplitude.',
   });
 }
 

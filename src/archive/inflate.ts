@@ -30,7 +30,7 @@ export async function* inflate(member: GzipFile, onCompressed?: (chunk: Buffer) 
   for await (const chunk of member.open()) {
     const dropped = chunk.subarray(Math.max(0, left));
     if (dropped.some((byte) => byte !== 0)) {
-      throw broken(`${member.name} holds more after the padding of its gzip stream`);
+      throw broken(`${member.name} has data after the padding of its gzip stream`);
     }
     left -= chunk.length;
   }
@@ -64,7 +64,7 @@ export async function examine(member: Member, { strict }: { strict: boolean }): 
   for await (const chunk of chunks) {
     scanner.push(chunk);
     if (scanner.bad.length > MOST_BAD_LINES) {
-      throw broken(`more than ${MOST_BAD_LINES} lines of ${member.name} are no JSON objects`);
+      throw broken(`more than ${MOST_BAD_LINES} lines of ${member.name} are not JSON objects`);
     }
   }
   scanner.end();

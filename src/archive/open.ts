@@ -45,7 +45,7 @@ async function mustBeginAsZip(spool: Spool, redact: Redact): Promise<void> {
   const text = redact(head.toString(), head.length < spool.bytes)
     .replace(/\s+/g, ' ')
     .trim();
-  throw broken(`the answer is no zip archive but begins with "${text.slice(0, QUOTED)}"`);
+  throw broken(`the answer is not a zip archive; it begins with "${text.slice(0, QUOTED)}"`);
 }
 
 async function headOf(spool: Spool): Promise<Buffer> {

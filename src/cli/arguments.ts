@@ -114,5 +114,5 @@ function didYouMean(given: string, known: readonly string[], mark = ''): string 
     return leven(name, other);
   };
   const [nearest = ''] = [...known].sort((a, b) => distance(a) - distance(b));
-  return distance(nearest) > Math.min(2, name.length / 2) ? '' : ` Did you mean ${mark}${nearest}?`;
+  return name === '' || distance(nearest) > Math.min(2, name.length / 2) ? '' : ` Did you mean ${mark}${nearest}?`;
 }

@@ -53,7 +53,7 @@ function commandHelp(command: Command): string {
   const { usage, help, flags } = describeCommand(command);
   const width = Math.max(...flags.map(({ flag }) => flag.length));
   const lines = flags.flatMap((row) => {
-    const text = row.default === '' ? row.description : `${row.description} (${row.default})`;
+    const text = row.default === '' ? row.description : `${row.description} (default ${row.default})`;
     const wrapped = wrap(text, COLUMNS - width - 4);
     return wrapped.map((line, index) => `  ${(index === 0 ? row.flag : '').padEnd(width)}  ${line}`);
   });

@@ -31,7 +31,7 @@ export const verifyCommand = defineCommand({
     end: { type: 'text', value: 'T', help: 'as for export' },
     checksums: { type: 'boolean', help: 'also the checksum that the store keeps of each object' },
     deep: { type: 'boolean', help: 'read every object back: its checksum and lines' },
-    repair: { type: 'boolean', help: 'land the hours that differ again; never makes an hour less' },
+    repair: { type: 'boolean', help: 'land again the hours that differ; never makes an hour less' },
     sweep: { type: 'boolean', help: 'delete what no manifest names, once it is a day old' },
     json: { type: 'boolean', help: 'one JSON document on stdout' },
   },

@@ -20,7 +20,8 @@ export function localPath(text: string, platform: string = process.platform): st
   if (text.startsWith('~')) {
     throw new PathError('begins with the name of a user, and only ~ is known: write the whole path');
   }
-  if (/^\$[\w{]/.test(text)) throw new PathError('begins with a variable, which nothing expands: write the whole path');
+  if (/^\$[\w{]/.test(text))
+    throw new PathError('begins with a variable, which the program does not expand: write the whole path');
   return text;
 }
 

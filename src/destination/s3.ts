@@ -9,6 +9,7 @@ import {
   type PutObjectCommandInput,
   S3ServiceException,
 } from '@aws-sdk/client-s3';
+import { JobError } from '../errors.ts';
 import {
   type Content,
   contentOf,
@@ -104,7 +105,7 @@ export class S3Destination implements Destination {
 
   async look(key: string) {
     this.requests.looks++;
-    return await this.#head(key);
+    return await this.#head(key, { ChecksumMode: 'ENABLED' });
   }
 
   async put(key: string, content: Content): Promise<void> {
@@ -120,7 +121,9 @@ export class S3Destination implements Destination {
         return 'swapped';
       } catch (error) {
         const refused = isConditionFailed(error);
-        if (!refused && !isTransient(error)) throw error;
+        // The look that proves a put explains its own failure.
+        const cause = error instanceof JobError ? error.cause : error;
+        if (!refused && !isTransient(cause)) throw error;
         // The refusal may be of a repetition, and an answer that was lost may have been a success.
         const now = await this.standing(key);
         if (now?.content.equals(content) === true) return 'swapped';
@@ -155,8 +158,9 @@ export class S3Destination implements Destination {
     }
   }
 
-  async #head(key: string) {
-    const command = new HeadObjectCommand({ ...this.#bucket.target(key), ChecksumMode: 'ENABLED' });
+  /** Some stores refuse to be asked for a checksum. */
+  async #head(key: string, mode: { ChecksumMode?: 'ENABLED' } = {}) {
+    const command = new HeadObjectCommand({ ...this.#bucket.target(key), ...mode });
     const head = await this.#bucket.request('HeadObject', key, () =>
       proved(this.#bucket.send(command), isObject).catch(ifAbsent),
     );
@@ -182,7 +186,7 @@ export class S3Destination implements Destination {
     if (ChecksumCRC32 !== undefined) return;
     // The store did not send the checksum back, as S3 does: the object has to be there.
     const bytes = (await this.#head(key))?.bytes;
-    if (bytes === undefined) throw new NotS3('it confirms an object that is not there');
+    if (bytes === undefined) throw new NotS3('it confirms an object that does not exist');
     if (bytes !== content.bytes) throw new NotS3(`it confirms ${content.bytes} bytes, and ${bytes} are there`);
   }
 
@@ -208,7 +212,7 @@ export class S3Destination implements Destination {
     const Objects = keys.map((key) => ({ Key: this.#bucket.target(key).Key }));
     const command = new DeleteObjectsCommand({ Bucket, Delete: { Objects } });
     const isComplete = ({ Deleted = [], Errors = [] }: DeleteObjectsCommandOutput) =>
-      Deleted.length + Errors.length < keys.length ? 'it does not name what it deleted' : undefined;
+      Deleted.length + Errors.length < keys.length ? 'it does not list the deleted keys' : undefined;
     const { Errors = [] } = await proved(this.#bucket.send(command), isComplete);
     for (const { Code: name = 'Error', Message } of Errors) {
       const error = { name, message: `${name}, "${Message}"`, $fault: 'client', $metadata: {} } as const;

@@ -12,7 +12,7 @@ import { type Check, ok, warned } from './check.ts';
 
 /** The settings that a run would use, and each name that looks misspelt. */
 export function settingsChecks(settings: Settings, env: Environment): Check[] {
-  const hint = 'Correct the name, or remove it from the environment.';
+  const hint = 'Correct the setting, or remove it from the environment.';
   return [ok('settings', used(settings, env)), ...settings.warnings.map((text) => warned('settings', text, hint))];
 }
 

@@ -82,13 +82,13 @@ function membersByHour(
       throw refused(`"${member.name}" is of another project than ${owner}, ${where}`);
     }
     const part = `${name.hour}#${name.part}`;
-    if (parts.has(part)) throw refused(`"${member.name}" is the same part of the same hour as another member`);
+    if (parts.has(part)) throw refused(`"${member.name}" has the same hour and part as another member`);
     parts.add(part);
     if (name.hour >= window.start && name.hour < window.end) landing.push({ member, name });
     else log.warn(`Ignored ${member.name}: it is outside the requested window ${formatWindow(window)}.`);
   }
   if (landing.length === 0) {
-    throw refused(`it holds no member of the requested window ${formatWindow(window)}`, { retry: true });
+    throw refused(`it has no member of the requested window ${formatWindow(window)}`, { retry: true });
   }
   if (owner !== undefined) project.claim(owner);
   landing.sort((a, b) => a.name.part - b.name.part);

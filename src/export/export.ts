@@ -135,7 +135,7 @@ async function sweepDays({ range, hours }: Plan, destination: Destination): Prom
 /** Names the planned hours that were neither sealed nor tried to the end. */
 function nameTheRest(plan: Plan, tally: Tally, ended: JobError): void {
   if (ended.code === 'INTERRUPTED') return;
-  const error = new JobError('NOT_ATTEMPTED', `Not attempted: the run ended before (${ended.code}).`);
+  const error = new JobError('NOT_ATTEMPTED', `Not attempted: the run ended first (${ended.code}).`);
   for (const hour of plan.hours.keys()) {
     if (!tally.failed.has(hour)) tally.fail(hour, error);
   }

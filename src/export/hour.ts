@@ -66,7 +66,7 @@ export class HourLanding {
     else this.#examined = await this.#examine();
   }
 
-  /** Throws a JobError where the hour cannot be sealed. Then the manifest that stood before still stands. */
+  /** Throws a JobError where the hour cannot be sealed. An error before the swap leaves the old manifest in place. */
   async seal(): Promise<void> {
     const { destination, log, tally } = this.#options;
     for (let swap = 1; swap <= SWAPS; swap++) {
@@ -91,7 +91,7 @@ export class HourLanding {
       this.#examined ??= await this.#examine();
     }
     throw new JobError('HOUR_CONTESTED', `Other runs sealed ${this.#name} ${SWAPS} times while this run tried to.`, {
-      hint: 'What they sealed stands. Let one run at a time work on a range, then run the same command again.',
+      hint: 'Their result stays. Let one run at a time work on a range, then run the same command again.',
     });
   }
 
@@ -178,7 +178,7 @@ export class HourLanding {
       await destination.delete(unnamed);
     } catch (error) {
       if (!(error instanceof JobError) || error.code === 'INTERRUPTED') throw error;
-      const what = `Objects of ${this.#name} that no manifest names any more could not be deleted: ${error.message}`;
+      const what = `Objects of ${this.#name} that no manifest names now could not be deleted: ${error.message}`;
       const sweep = `\`${command('verify --sweep')}\` deletes them once they are a day old.`;
       log.warn([what, error.hint, sweep].filter((part) => part !== undefined).join(' '), { hour: this.#name });
     }

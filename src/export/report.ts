@@ -112,7 +112,7 @@ export function summary(report: ExportReport): string {
   const { hours, range, events, bytes, quarantined, retries } = report;
   const { sealed, empty, unchanged, shrunk, skipped, pending, failed } = hours;
   const asBefore = agreeing(unchanged.length, 'it was', 'they were');
-  const noEvents = agreeing(quarantined, 'is no event', 'are no events');
+  const noEvents = agreeing(quarantined, 'is not an event', 'are not events');
   const retried = retries === 0 ? '' : `, ${count(retries, 'retry', 'retries')}`;
   const took = `${size(report.downloadedBytes)} downloaded in ${report.seconds.toFixed(1)} s`;
   const rows: [name: string, isShown: boolean, text: string][] = [
@@ -140,7 +140,7 @@ const WHY = {
   gap: 'not landed yet',
   unsettled: 'sealed before it could settle',
   forced: '--force',
-  differs: 'what is stored differs',
+  differs: 'stored objects differ from the manifest',
 } as const;
 
 /** The plan for people, as `--dry-run` prints it. */

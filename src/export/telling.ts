@@ -36,7 +36,7 @@ export function tellSealed(
     if (old === undefined) log.debug(`Sealed ${name}: ${manifest.status}, ${count(events, 'event')}.`, fields);
     else log.info(`Replaced ${name}: ${count(events, 'event')}, ${number(old.events)} before.`, fields);
     if (quarantined === 0) return;
-    const are = agreeing(quarantined, 'is no event. It is', 'are no events. They are');
+    const are = agreeing(quarantined, 'is not an event. It is', 'are not events. They are');
     const folder = `quarantine/${hourFolder(hour)}/`;
     const lines = count(quarantined, 'line');
     log.warn(`${name} has ${lines} that ${are} in ${folder}; the rest has landed.`, { hour: name });

@@ -143,7 +143,7 @@ export class WindowRunner {
     if (quote === undefined || this.#hasQuotedNotFound) return;
     this.#hasQuotedNotFound = true;
     this.#options.log.warn(
-      `Amplitude's answer for ${formatWindow(window)} was HTTP 404, "${quote}", and not its usual "Raw data files were not found." This run takes it for no data. If it comes from something else, check AMPLITUDE_BASE_URL and proxies, and export these hours again with --force.`,
+      `Amplitude's answer for ${formatWindow(window)} was HTTP 404, "${quote}", and not its usual "Raw data files were not found." This run treats it as no data. If it comes from something else, check AMPLITUDE_BASE_URL and proxies, and export these hours again with --force.`,
     );
   }
 

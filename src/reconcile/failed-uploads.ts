@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { cp, type FileHandle, link, lstat, mkdir, open, rename, rm, unlink } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { type FileHandle, link, lstat, mkdir, open, rename, rm, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { systemCode } from '../errors.ts';
 import { printableJson } from '../format.ts';
@@ -96,9 +97,7 @@ export class FailedUploads {
     const partial = join(folder, `.${randomBytes(6).toString('hex')}.partial`);
     try {
       const before = await snapshot(source);
-      await cp(source, partial, { preserveTimestamps: true });
-      await sync(partial);
-      this.#signal.throwIfAborted();
+      await copyFile(source, partial, this.#signal);
       if (!isUnchanged(before, await snapshot(source))) throw new ChangedMeanwhile();
       const to = await this.#link(partial, file).catch(async () => {
         // A disk without hard links. A rename cannot tell whether another run has just taken the name.
@@ -135,7 +134,24 @@ async function openReasons(path: string): Promise<FileHandle> {
   return handle;
 }
 
-/** Makes what was written survive a power cut, where the system supports that. */
+/** A copy that is on the disk when this ends, with the mode and times of its source. */
+async function copyFile(source: string, target: string, signal: AbortSignal): Promise<void> {
+  const handle = await open(target, 'wx');
+  try {
+    for await (const chunk of createReadStream(source)) {
+      signal.throwIfAborted();
+      await handle.appendFile(chunk);
+    }
+    const { mode, atime, mtime } = await lstat(source);
+    await handle.chmod(mode);
+    await handle.utimes(atime, mtime);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Makes the names in a folder survive a power cut, where the system supports that. */
 async function sync(path: string): Promise<void> {
   const handle = await open(path, 'r').catch(() => undefined);
   await handle?.sync().catch(() => undefined);

@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { DestinationAddress } from '../config/settings.ts';
 import type { Destination } from '../destination/destination.ts';
+import { JobError, systemCode } from '../errors.ts';
 import { formatHour } from '../hours.ts';
 import { type LocalName, readLocalName } from '../landing/local-name.ts';
 import { readRecord } from '../landing/records.ts';
-import { compareObject, lookAt, type Named, namedIn, readBack } from '../landing/stored.ts';
+import { compareObject, lookAt, type Named, namedIn, readBack, type Seen } from '../landing/stored.ts';
 import { compareContent, findLanded, keep, move, type Verdict } from './judge.ts';
 import { isSameFile, isUnchanged, readJson, snapshot } from './local-file.ts';
 
@@ -52,9 +53,7 @@ async function inspectNamed(path: string, name: LocalName, options: InspectOptio
   // Last, since reading a large file takes long and the answer must hold when the file is deleted.
   const objects = namedIn({ objects: [landed.object], quarantine: landed.quarantine });
   for (const named of objects) {
-    const kept = await lookAt(named, destination);
-    const seen = kept?.crc32 === null ? await readBack(named, destination) : kept;
-    const mismatch = compareObject(named, seen);
+    const mismatch = compareObject(named, await storedNow(named, destination));
     if (mismatch?.kind === 'missing') return move(hour, 'STORED_MISSING', mismatch.message);
     if (mismatch !== undefined) return move(hour, 'STORED_DIFFERS', mismatch.message);
   }
@@ -64,6 +63,22 @@ async function inspectNamed(path: string, name: LocalName, options: InspectOptio
   const itself = await storedItself(path, objects, options.address);
   if (itself === undefined) return { kind: 'delete', hour, landed };
   return keep('STORED_ITSELF', `it is the stored object ${itself} itself, or a link to it`);
+}
+
+/** Throws a JobError, also for a stored object that the system cannot read: the local file is not to blame for it. */
+async function storedNow(named: Named, destination: Destination): Promise<Seen | undefined> {
+  try {
+    const kept = await lookAt(named, destination);
+    return kept?.crc32 === null ? await readBack(named, destination) : kept;
+  } catch (cause) {
+    const code = systemCode(cause);
+    if (cause instanceof JobError || code === undefined) throw cause;
+    const hint = 'Look at it there; then run the same command again.';
+    throw new JobError('DESTINATION', `${named.key} cannot be read from ${destination.name} (${code}).`, {
+      cause,
+      hint,
+    });
+  }
 }
 
 /** The key of the stored object that a file is, by a link or a second mount: deleting one would delete both. */

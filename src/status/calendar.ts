@@ -19,7 +19,7 @@ const LOOKS: Readonly<Record<HourState, { sign: string; colour: string; shaded?:
 const HOURS = Array.from({ length: 24 }, (_, hour) => String(hour).padStart(2, '0'));
 
 /**
- * Days down, hours across (UTC), in 74 columns. An hour that has landed is shaded by its events against the fullest hour,
+ * Days down, hours across (UTC). An hour that has landed is shaded by its events against the fullest hour,
  * by its bytes where events are not known.
  */
 export function calendar({ hours, totals }: StatusReport, color: boolean): string {

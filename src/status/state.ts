@@ -10,7 +10,7 @@ export const MEANING: Readonly<Record<HourState, string>> = {
   empty: 'Amplitude had no data',
   missing: 'not landed, see below',
   pending: 'not ready at Amplitude yet',
-  unsettled: 'sealed early, export asks once more',
+  unsettled: 'sealed early; export asks once more',
   shrunk: 'Amplitude held less when asked again; the larger landing stays',
   unreadable: 'the manifest proves nothing, see below',
 };

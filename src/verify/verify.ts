@@ -99,7 +99,7 @@ async function listManifests(range: Window | undefined, destination: Destination
     if (hour === undefined) foreign.push(object);
     else sealed.push(hour);
   }
-  return { sealed, foreign };
+  return { sealed: sealed.sort((a, b) => a - b), foreign };
 }
 
 /** Compares single hours, as they are now. */

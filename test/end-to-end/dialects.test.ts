@@ -4,7 +4,7 @@ import type { S3Settings } from '../../src/config/settings.ts';
 import { contentOf, type DestinationOptions, Miscounted } from '../../src/destination/destination.ts';
 import { NoCredentials } from '../../src/destination/s3/errors.ts';
 import { explain } from '../../src/destination/s3/explain.ts';
-import type { JobError } from '../../src/errors.ts';
+import { JobError } from '../../src/errors.ts';
 import { failure } from '../support/destination-contract.ts';
 import { openBucket } from '../support/destinations.ts';
 import { runProgram } from '../support/program.ts';
@@ -97,6 +97,23 @@ describe('a store that speaks a dialect', () => {
       expect(stored('manifests/b.json')?.toString()).to.equal('{}');
     });
   }
+
+  it('fails a swap that is refused once without a reason, and takes that for no lack', async () => {
+    const destination = open();
+    await destination.put('events/a.json', small);
+    server.faults.push({ fault: 'vague', operation: 'PutObject', times: 1 });
+    const swap = (text: string) => destination.swap('manifests/a.json', Buffer.from(text), undefined);
+    expect(await failure(swap('{}'))).to.be.instanceOf(JobError);
+    expect([await swap('{}'), await swap('{ }')]).to.deep.equal(['swapped', 'lost']);
+    expect([...destination.lacks]).to.deep.equal([]);
+  });
+
+  it('asks for no checksum where it only looks whether an object is there', async () => {
+    server.faults.push({ fault: 'vague', operation: 'HeadObject', header: /^x-amz-checksum-mode$/ });
+    server.faults.push({ fault: 'no-checksum', operation: 'PutObject', header: /^x-amz-checksum-crc32$/ });
+    await open().put('events/a.json', small);
+    expect(stored('events/a.json')?.toString()).to.equal('{"a":1}\n');
+  });
 
   it('that ignores conditions is found out, and the run reads before it swaps from then on', async () => {
     server.faults.push({ fault: 'ignored-condition', operation: 'PutObject' });

@@ -269,14 +269,14 @@ describe('export', function () {
       ['gateway-timeout', 'AMPLITUDE_SERVER', 'HTTP 504'],
       ['too-large', 'AMPLITUDE_TOO_LARGE', "Amplitude's own Amazon S3 export"],
       ['truncated-length', 'ARCHIVE_TRUNCATED', 'broke off'],
-      ['html', 'ARCHIVE_BROKEN', 'no zip archive but begins with'],
+      ['html', 'ARCHIVE_BROKEN', 'not a zip archive; it begins with'],
       ['flipped-byte', 'ARCHIVE_BROKEN', `${day}_9#0.json.gz does not inflate`],
       ['half-gzip', 'ARCHIVE_BROKEN', `${day}_9#0.json.gz does not inflate`],
-      ['json-array', 'NOT_EVENTS', 'not one line that is an event'],
-      ['utf16', 'NOT_EVENTS', 'not one line that is an event'],
-      ['gzip-in-gzip', 'NOT_EVENTS', 'not one line that is an event'],
-      ['empty-member', 'NOT_EVENTS', 'not one line that is an event'],
-      ['zero-bytes-member', 'NOT_EVENTS', 'not one line that is an event'],
+      ['json-array', 'NOT_EVENTS', 'no line that is an event'],
+      ['utf16', 'NOT_EVENTS', 'no line that is an event'],
+      ['gzip-in-gzip', 'NOT_EVENTS', 'no line that is an event'],
+      ['empty-member', 'NOT_EVENTS', 'no line that is an event'],
+      ['zero-bytes-member', 'NOT_EVENTS', 'no line that is an event'],
     ] as const) {
       it(`halves down to it and lands the others: ${spec}`, async () => {
         faults(`${spec}@${TARGET}`);
@@ -493,7 +493,7 @@ describe('export', function () {
         const { code, report } = await run(['--force'], { EXPORT_MAX_ATTEMPTS: '2' });
         expect([code, report().requests]).to.deep.equal([1, 2]);
         expect(report().hours.failed[0]).to.include({ code: 'ARCHIVE_REFUSED' });
-        expect(report().hours.failed[0]?.message).to.include('holds no member of');
+        expect(report().hours.failed[0]?.message).to.include('has no member of');
         await expectWhole();
       });
     }

@@ -321,7 +321,7 @@ describe('what is said', () => {
     expect(report().hours.failed[1]).to.deep.equal({
       hour: '2026-03-04T07',
       code: 'NOT_ATTEMPTED',
-      message: 'Not attempted: the run ended before (AMPLITUDE_CREDENTIALS).',
+      message: 'Not attempted: the run ended first (AMPLITUDE_CREDENTIALS).',
     });
   });
 

@@ -99,7 +99,7 @@ describe('a success that S3 did not give', () => {
     await open().put(KEY, small);
     expect(String(server.objects.get(STORED)?.body)).to.equal('{"a":1}\n');
     server.faults.push({ fault: 'etag', operation: 'PutObject' });
-    await expectNotS3(open().put('events/b.json', small), 'not there');
+    await expectNotS3(open().put('events/b.json', small), 'does not exist');
   });
 
   it('many pages in place of objects use up no connections', async () => {
@@ -121,7 +121,7 @@ describe('a success that S3 did not give', () => {
     UploadPart: { why: 'no ETag', ask: () => open(parts).put(KEY, inParts), right: undefined },
     CompleteMultipartUpload: { why: 'no ETag', ask: () => open(parts).put(KEY, inParts), right: undefined },
     ListObjectsV2: {
-      why: 'no ListBucketResult',
+      why: 'not a ListBucketResult',
       ask: async () => (await Array.fromAsync(open().list('there/'))).map(({ key }) => key),
       right: ['there/a.json'],
     },

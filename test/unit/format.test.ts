@@ -38,13 +38,13 @@ describe('numbers in sentences', () => {
     expect(exported(1))
       .to.include('landed     1 hour, 1 event, 1 byte\n')
       .and.include('1 hour of these, as it was\n')
-      .and.include('1 line that is no event\n')
+      .and.include('1 line that is not an event\n')
       .and.include('1, 1 retry, 1 byte downloaded')
       .and.include('for this hour, if it is in its range');
     expect(exported(2))
       .to.include('landed     2 hours, 2 events, 2 bytes\n')
       .and.include('2 hours of these, as they were\n')
-      .and.include('2 lines that are no events\n')
+      .and.include('2 lines that are not events\n')
       .and.include('2, 2 retries, 2 bytes downloaded')
       .and.include('for each of these hours that is in its range');
   });

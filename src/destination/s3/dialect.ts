@@ -1,17 +1,20 @@
 import type { Log } from '../../log.ts';
 import type { Lack } from '../destination.ts';
-import { foreignText, isConditionFailed, isTransient, isWrongDigest, statusOf } from './errors.ts';
+import { codeOf, foreignText, isConditionFailed, isTransient, isWrongDigest, statusOf } from './errors.ts';
 
 const FOUND = {
   conditions:
     'This store has no conditional writes (If-Match, If-None-Match). Two runs at once are not safe there: start one at a time.',
   checksums:
-    'This store does not take x-amz-checksum-crc32. The proof of an object is weaker there: its length and, where the ETag is an MD5, that MD5. With AWS_REQUEST_CHECKSUM_CALCULATION=when_required a run does not try the checksum first.',
-  'batch-deletes': 'This store does not take DeleteObjects. Objects are deleted one by one.',
+    'This store does not accept x-amz-checksum-crc32. The proof of an object is weaker there: its length and, where the ETag is an MD5, that MD5. With AWS_REQUEST_CHECKSUM_CALCULATION=when_required a run does not try the checksum first.',
+  'batch-deletes': 'This store does not accept DeleteObjects. Objects are deleted one by one.',
 };
 
 const TOLD =
   'AWS_REQUEST_CHECKSUM_CALCULATION leaves x-amz-checksum-crc32 out. The proof of an object is weaker: its length and, where the ETag is an MD5, that MD5.';
+
+/** Codes of a 400 that says nothing: it may mean the checksum, which comes first. */
+const VAGUE = /^(InvalidArgument|InvalidRequest|BadRequest|ExcessHeaderValues|Unsupported\w*|InvalidHeader\w*)$/;
 
 /** What the store supports, as far as this run knows. Each lack is logged once. */
 export class Dialect {
@@ -27,15 +30,17 @@ export class Dialect {
   }
 
   /**
-   * Sends a request that uses `features`. Where the store refuses it, sends it without each of them, then without all:
-   * the store lacks what was left out of the request that succeeds.
+   * Sends a request that uses `features`. Where a refusal may mean some of them, sends it without each, then without
+   * all: the store lacks what was left out of the request that succeeds.
    */
   async adapt<T>(features: readonly Lack[], send: (uses: ReadonlySet<Lack>) => Promise<T>): Promise<T> {
     const known = features.filter((feature) => !this.lacks.has(feature));
     const open = known.filter((feature) => feature !== 'checksums' || !this.#takesChecksums);
     const attempts = [[], ...open.map((feature) => [feature]), ...(open.length > 1 ? [open] : [])];
+    const suspected = new Set<Lack>();
     let refusal: unknown;
     for (const leftOut of attempts) {
+      if (!leftOut.every((feature) => suspected.has(feature))) continue;
       const uses = new Set(known.filter((feature) => !leftOut.includes(feature)));
       try {
         const answer = await send(uses);
@@ -43,7 +48,9 @@ export class Dialect {
         for (const feature of leftOut) this.#found(feature);
         return answer;
       } catch (error) {
-        if (!this.#mayMeanFeature(error)) throw error;
+        const meant = open.filter((feature) => this.#mayMean(feature, error));
+        if (meant.length === 0) throw error;
+        for (const feature of meant) suspected.add(feature);
         refusal = error;
       }
     }
@@ -72,9 +79,16 @@ export class Dialect {
     this.lacks.add('checksums');
   }
 
-  #mayMeanFeature(error: unknown): boolean {
-    if (this.#isAws || ![400, 405, 411, 501].includes(statusOf(error) ?? 0)) return false;
-    return !isTransient(error) && !isWrongDigest(error) && foreignText(error) === undefined;
+  /** Stores have no code for it: a 501 may mean any feature, a 400 the one that its sentence names. */
+  #mayMean(feature: Lack, error: unknown): boolean {
+    if (this.#isAws || isTransient(error) || isWrongDigest(error) || foreignText(error) !== undefined) return false;
+    const status = statusOf(error) ?? 0;
+    if (feature === 'batch-deletes') return [400, 405, 411, 501].includes(status);
+    if (status !== 400 && status !== 501) return false;
+    const { message } = error as Error;
+    if (/if-(none-)?match/i.test(message)) return feature === 'conditions';
+    if (/checksum|crc-?32/i.test(message)) return feature === 'checksums';
+    return status === 501 || (feature === 'checksums' && VAGUE.test(codeOf(error) ?? 'BadRequest'));
   }
 
   #found(lack: Lack): void {

@@ -62,8 +62,9 @@ export function isTransient(error: unknown): boolean {
 /** The region of the bucket, where S3 says that it is another one than that of the request. */
 export function regionOf(error: unknown): string | undefined {
   if (!isWrongRegion(error)) return undefined;
-  const { $response, Region } = error as ServiceError;
-  return $response?.headers?.['x-amz-bucket-region'] ?? Region;
+  const { $response, Region, message } = error as ServiceError;
+  // Some stores name it in their sentence alone.
+  return $response?.headers?.['x-amz-bucket-region'] ?? Region ?? /expecting '([a-z0-9-]+)'/.exec(message)?.[1];
 }
 
 /** What came in place of S3's XML: a page, JSON, plain text. Undefined where the answer may be S3's. */

@@ -96,22 +96,22 @@ function hintsFor(error: unknown, said: string, { action, settings }: Attempted)
   const addressing =
     settings.endpoint === undefined
       ? ''
-      : ` A store with the other addressing gives the same answer: try S3_ADDRESSING=${other}.`;
+      : ` A store that expects the other addressing answers like this too: try S3_ADDRESSING=${other}.`;
   const encryption = settings.sse === undefined && action === 'PutObject' ? ' or that demands S3_SSE' : '';
   return {
     AWS_CREDENTIALS:
       'Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for temporary keys, AWS_SESSION_TOKEN; or the profile in ~/.aws/config and ~/.aws/credentials; or the role: AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE, its external_id and its trust policy.',
-    NOT_S3: `Check AWS_ENDPOINT_URL_S3 and the proxies between here and the store: one of them answers in its place. ${RUN_AGAIN}.`,
+    NOT_S3: `Check AWS_ENDPOINT_URL_S3 and the proxies between here and the store: one of them answers instead. ${RUN_AGAIN}.`,
     BUCKET_MISSING: `Create the bucket, or correct S3_BUCKET or DESTINATION.${addressing}`,
     KMS_KEY: 'Check S3_KMS_KEY_ID, and allow kms:GenerateDataKey and kms:Decrypt on the key to these AWS credentials.',
     CLOCK_SKEW:
       "This machine's clock is off by more than 15 minutes: set it (NTP). A container has the clock of its host.",
-    WRONG_REGION: `The bucket is not in AWS_REGION=${settings.region ?? 'us-east-1'}. Set AWS_REGION=${regionOf(error) ?? 'REGION'}.`,
+    WRONG_REGION: `The bucket is in another region than ${settings.region === undefined ? 'the request' : `AWS_REGION=${settings.region}`}. Set AWS_REGION=${regionOf(error) ?? 'REGION, the region of the bucket'}.`,
     DISK_FULL:
       'The space or the quota of the store is used up: free some or raise it, then run the same command again.',
     // IAM says only in its sentence that a policy denies it.
     ACCESS_DENIED: /explicit deny/i.test(said)
-      ? 'A policy denies it explicitly, and no other one can allow it: look for the Deny in the bucket policy, the IAM policies, the VPC endpoint and the organization.'
+      ? 'A policy denies it explicitly, and no other policy can allow it: look for the Deny in the bucket policy, the IAM policies, the VPC endpoint and the organization.'
       : `Allow s3:${RIGHTS.get(action) ?? action} to these AWS credentials, and look for a bucket policy that denies it${encryption}.${addressing}`,
     BAD_DIGEST:
       error instanceof WrongBytes

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
-import { isTransient, NotS3, statusOf, WrongBytes, WrongDigest } from './errors.ts';
+import { NotS3, statusOf, WrongBytes, WrongDigest } from './errors.ts';
 
 /** What an answer lacks to be S3's, as a part of a sentence; undefined where it lacks nothing. */
 type Proof<T> = (answer: T) => string | undefined;
@@ -52,10 +52,10 @@ export function lackOfArrival(answer: Told, { crc32, md5 }: { crc32?: string | u
 
 export const isListing: Proof<ListObjectsV2CommandOutput> = (page) => {
   if (page.Name === undefined && page.KeyCount === undefined && page.IsTruncated === undefined) {
-    return 'it is no ListBucketResult';
+    return 'it is not a ListBucketResult';
   }
   const endless = page.IsTruncated === true && page.NextContinuationToken === undefined;
-  return endless ? 'it is a part of a listing and does not say how to go on' : undefined;
+  return endless ? 'it is a partial listing without a continuation token' : undefined;
 };
 
 /** The bytes of a body. Throws NotS3 where their number is not the announced one, and WrongBytes. */
@@ -67,8 +67,9 @@ export async function* whole(body: AsyncIterable<Buffer>, announced: number | un
       yield chunk;
     }
   } catch (error) {
-    // The SDK compares checksums as it reads. Nothing else fails here but the network.
-    throw isTransient(error) ? error : new WrongBytes('the checksum differs', { cause: error });
+    // The SDK compares checksums as it reads, and has neither a type nor a code for one that differs.
+    if (!(error instanceof Error) || !/^Checksum mismatch/.test(error.message)) throw error;
+    throw new WrongBytes('the checksum differs', { cause: error });
   }
   if (bytes !== (announced ?? bytes)) throw new NotS3(`it has ${bytes} bytes and announces ${announced}`);
 }

@@ -32,7 +32,7 @@ interface Upload {
   readonly multipart?: typeof MULTIPART;
 }
 
-/** Uploads once; again is for the caller. Throws ContentFailure where the content fails, or is not what it announced. */
+/** Uploads once; the caller repeats it. Throws ContentFailure where the content fails, or is not what it announced. */
 export async function upload(given: Upload): Promise<Told> {
   const { content, multipart = MULTIPART } = given;
   try {

@@ -9,7 +9,8 @@ import { lineChart } from './line.ts';
 import { dayTable, gapList, problemList } from './lists.ts';
 import { command, html, Markup, outside } from './markup.ts';
 
-const STYLE = readFileSync(new URL('page.css', import.meta.url), 'utf8');
+// A browser computes the hash with these ends of lines.
+const STYLE = readFileSync(new URL('page.css', import.meta.url), 'utf8').replace(/\r\n?/g, '\n');
 const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64');
 const POLICY = `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; base-uri 'none'; form-action 'none'`;
 
