@@ -84,8 +84,11 @@ export function createLog(options: LogOptions): Log {
       const [first = '', ...rest] = wrapped(`${code}: ${message}`);
       const next = hint === undefined ? [] : wrapped(`→ ${hint}`).map((line) => paint(COLORS.info, line));
       write(pretty('error', [paint('1', code) + first.slice(code.length), ...rest, ...next]));
+    } else if (format === 'kestra') {
+      error(`${code}: ${describe(cause)}`, { code });
     } else {
-      error(format === 'kestra' ? `${code}: ${describe(cause)}` : describe(cause), { code });
+      // A log viewer shows no ends of lines within a message.
+      error(describe(cause).replace(/\n\s*(?:- )?/g, ' '), { code });
     }
     debug(stackOf(cause), { code });
   };

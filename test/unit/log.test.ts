@@ -105,6 +105,12 @@ describe('log', () => {
     });
   }
 
+  it('joins the lines of a failure in JSON, since a log viewer shows none', () => {
+    const error = new JobError('CONFIG', 'Wrong:\n  - A.\n  - B.', { hint: 'Correct them.' });
+    const [json = ''] = lines({}, (log) => log.failure(error));
+    expect(JSON.parse(json).msg).to.equal('Wrong: A. B. Correct them.');
+  });
+
   it('calls an unknown error a defect', () => {
     expect(told(new TypeError('x is undefined')))
       .to.include('TypeError: x is undefined')
