@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { COMMANDS } from '../../src/commands/all.ts';
 import { contentOf, type Destination } from '../../src/destination/destination.ts';
 import { formatHour, hourFolder, hoursOf, readHour, type Window } from '../../src/hours.ts';
 import { eventsKey } from '../../src/landing/keys.ts';
@@ -10,6 +11,7 @@ import { expectedHour, parseFault, type Simulator, startSimulator } from '../../
 import type { StatusReport } from '../../src/status/report.ts';
 import type { VerifyReport } from '../../src/verify/report.ts';
 import { sweep } from '../../src/verify/sweep.ts';
+import { runInProcess } from './in-process.ts';
 import { runProgram, STARTED } from './program.ts';
 
 /** An empty destination: the settings that lead the program there, and access without the program. */
@@ -71,13 +73,13 @@ export function completenessContract(
   };
   /** Without Amplitude keys, which status does not need. */
   const status = async (...args: string[]) => {
-    const ended = await runProgram(['status', '--json', ...RANGE, ...args], { ...place.env });
-    return { ...ended, status: JSON.parse(ended.stdout) as StatusReport };
+    const ended = await runInProcess<StatusReport>(await COMMANDS.status(), [...RANGE, ...args], place.env);
+    return { ...ended, status: ended.report };
   };
   const verify = async (...args: string[]) => {
-    const repair = args.includes('--repair');
-    const ended = await runProgram(['verify', '--json', ...args], repair ? withKeys() : { ...place.env });
-    return { ...ended, verify: JSON.parse(ended.stdout) as VerifyReport };
+    const env = args.includes('--repair') ? withKeys() : place.env;
+    const ended = await runInProcess<VerifyReport>(await COMMANDS.verify(), args, env);
+    return { ...ended, verify: ended.report };
   };
   const expected = (hour: number) => expectedHour({ eventsPerHour: EVENTS_PER_HOUR }, hour);
   const windows = () => simulator.requests.map(({ start, end }) => `${start?.slice(9)}-${end?.slice(9)}`);

@@ -17,7 +17,7 @@ describe('an hour that other runs seal again and again', () => {
       async swap(key, content, from) {
         swaps++;
         if (swaps <= times) {
-          const old = JSON.parse(String(place.lying().get(MANIFEST))) as Manifest;
+          const old = JSON.parse(String(place.contents().get(MANIFEST))) as Manifest;
           const other = { ...old, generation: old.generation + 1, tool: `other ${swaps}` };
           await base.swap(MANIFEST, writeManifest(other), (await base.standing(MANIFEST))?.version);
         }
@@ -25,9 +25,9 @@ describe('an hour that other runs seal again and again', () => {
       },
     };
     const tally = await runOnce(destination, ANSWERS.grown, 'export');
-    const lying = place.lying();
-    const manifest = readManifest(lying.get(MANIFEST) ?? Buffer.alloc(0), HOUR);
-    return { tally, swaps, manifest, keys: [...lying.keys()].filter((key) => key !== MANIFEST) };
+    const contents = place.contents();
+    const manifest = readManifest(contents.get(MANIFEST) ?? Buffer.alloc(0), HOUR);
+    return { tally, swaps, manifest, keys: [...contents.keys()].filter((key) => key !== MANIFEST) };
   }
 
   it('lands at the fifth swap, and leaves no object of the four lost ones', async () => {

@@ -36,7 +36,7 @@ export function problemList({ problems }: StatusReport): Markup {
 }
 
 function problemItem({ hour, code, message, hint }: StatusReport['problems'][number]): Markup {
-  // Only this one may be written anew: the others are manifests of a newer program or another project.
+  // Only this one may be written again: the others are manifests of a newer program or another project.
   const again =
     code === 'MANIFEST_UNREADABLE'
       ? html`<p>Look at it. This command lands the hour again:</p>${command(`${fillCommand(hour, formatHour(readHour(hour) + 1))} --force`)}`

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'chai';
 import { Random } from '../../../src/simulator/random.ts';
 import { brokenSeals, expectAlike, manifestsIn, strays } from './landed.ts';
-import { folderPlace, type Lying, type Place, s3Place } from './places.ts';
+import { type Contents, folderPlace, type Place, s3Place } from './places.ts';
 import { type Kind, Scene } from './scene.ts';
 
 const ROUNDS = Number(process.env.KILL_ROUNDS ?? 20);
@@ -80,8 +80,8 @@ describe(`killed and run again: ${ROUNDS} rounds, KILL_SEED=${SEED}`, function (
   }
 });
 
-function note(left: Lying, before: Lying, after: Lying, ended: boolean): void {
-  const same = (one: Lying, other: Lying) =>
+function note(left: Contents, before: Contents, after: Contents, ended: boolean): void {
+  const same = (one: Contents, other: Contents) =>
     one.size === other.size && [...one].every(([key, bytes]) => other.get(key)?.equals(bytes) === true);
   const sealed = manifestsIn(left).length;
   const partial = [...left.keys()].some((key) => key.endsWith('.partial'));
@@ -94,6 +94,6 @@ function note(left: Lying, before: Lying, after: Lying, ended: boolean): void {
   if (strays(left).some((key) => !key.endsWith('.partial'))) hits.halfLanded++;
 }
 
-function sealedHours(lying: Lying): string[] {
-  return manifestsIn(lying).map(({ date, hour }) => `${date}T${hour}`);
+function sealedHours(contents: Contents): string[] {
+  return manifestsIn(contents).map(({ date, hour }) => `${date}T${hour}`);
 }

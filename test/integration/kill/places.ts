@@ -17,7 +17,7 @@ import { hourOfManifestKey } from '../../../src/landing/manifest.ts';
 import { type S3Server, startS3Server } from '../../support/s3-server/server.ts';
 
 /** Everything that lies in a destination, by key; partial files too. */
-export type Lying = ReadonlyMap<string, Buffer>;
+export type Contents = ReadonlyMap<string, Buffer>;
 
 /** A destination of the program under test, looked at from outside. */
 export interface Place {
@@ -26,13 +26,13 @@ export interface Place {
   readonly env: NodeJS.ProcessEnv;
   /** What makes sealed hours be asked for again once they were laid here. */
   readonly flags: readonly string[];
-  read(): Promise<Lying>;
-  /** Makes this all that lies there, with manifests so old that their hours were sealed before they could settle. */
-  lay(lying: Lying): Promise<void>;
+  read(): Promise<Contents>;
+  /** Makes this all that is there, with manifests so old that their hours were sealed before they could settle. */
+  lay(contents: Contents): Promise<void>;
   close(): Promise<void>;
 }
 
-const NOTHING: Lying = new Map();
+const NOTHING: Contents = new Map();
 
 /** An hour that is sealed as soon as it is ready is to be asked for again a day later. */
 const SEALED_AFTER_MS = 3 * 3_600_000;
@@ -49,7 +49,7 @@ export function folderPlace(): Place {
     env: { DESTINATION: folder },
     flags: [],
     async read() {
-      const lying = new Map<string, Buffer>();
+      const contents = new Map<string, Buffer>();
       for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
         const file = join(entry.parentPath, entry.name);
         if (entry.isDirectory()) continue;
@@ -57,14 +57,14 @@ export function folderPlace(): Place {
           // A run that goes on meanwhile may rename it.
           if (error.code !== 'ENOENT') throw error;
         });
-        if (bytes !== undefined) lying.set(relative(folder, file).split(sep).join('/'), bytes);
+        if (bytes !== undefined) contents.set(relative(folder, file).split(sep).join('/'), bytes);
       }
-      return lying;
+      return contents;
     },
-    async lay(lying) {
+    async lay(contents) {
       await rm(folder, { recursive: true });
       await mkdir(folder);
-      for (const [key, bytes] of lying) {
+      for (const [key, bytes] of contents) {
         const file = join(folder, ...key.split('/'));
         await mkdir(dirname(file), { recursive: true });
         await writeFile(file, bytes);
@@ -97,14 +97,14 @@ async function ownS3(): Promise<Place & { readonly server: S3Server }> {
     },
     flags: [],
     async read() {
-      const lying = [...server.objects].map(([key, { body }]) => [key.slice(folder.length), body] as const);
+      const contents = [...server.objects].map(([key, { body }]) => [key.slice(folder.length), body] as const);
       const unfinished = [...server.uploads.keys()].map((id) => [`unfinished upload ${id}`, Buffer.alloc(0)] as const);
-      return new Map([...lying, ...unfinished]);
+      return new Map([...contents, ...unfinished]);
     },
-    async lay(lying) {
+    async lay(contents) {
       server.objects.clear();
       server.requests.length = 0;
-      for (const [key, body] of lying) {
+      for (const [key, body] of contents) {
         const modifiedAt = ageOf(key) ?? new Date();
         server.objects.set(folder + key, { body, size: body.length, etag: `"${key}"`, headers: {}, modifiedAt });
       }
@@ -133,13 +133,13 @@ async function givenS3(endpoint: string): Promise<Place> {
       if (page.IsTruncated !== true) return found;
     }
   }
-  const lay = async (lying: Lying) => {
+  const lay = async (contents: Contents) => {
     const there = await keys();
     if (there.length > 0) {
       const Objects = there.map((Key) => ({ Key }));
       await client.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } }));
     }
-    for (const [key, Body] of lying) await client.send(new PutObjectCommand({ Bucket, Key: folder + key, Body }));
+    for (const [key, Body] of contents) await client.send(new PutObjectCommand({ Bucket, Key: folder + key, Body }));
   };
   return {
     name: `S3 at ${endpoint}`,
@@ -152,12 +152,12 @@ async function givenS3(endpoint: string): Promise<Place> {
     },
     flags: ['--force'],
     async read() {
-      const lying = new Map<string, Buffer>();
+      const contents = new Map<string, Buffer>();
       for (const Key of await keys()) {
         const { Body } = await client.send(new GetObjectCommand({ Bucket, Key }));
-        lying.set(Key.slice(folder.length), Buffer.from((await Body?.transformToByteArray()) ?? []));
+        contents.set(Key.slice(folder.length), Buffer.from((await Body?.transformToByteArray()) ?? []));
       }
-      return lying;
+      return contents;
     },
     lay,
     async close() {

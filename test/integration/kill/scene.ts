@@ -6,7 +6,7 @@ import {
   type Simulator,
   startSimulator,
 } from '../../../src/simulator/simulator.ts';
-import type { Lying, Place } from './places.ts';
+import type { Contents, Place } from './places.ts';
 import { Program } from './program.ts';
 
 const SEED = 1;
@@ -33,8 +33,8 @@ export type Kind = 'first' | 'again';
 export type Format = 'json' | 'gzip';
 
 interface Undisturbed {
-  readonly before: Lying;
-  readonly after: Lying;
+  readonly before: Contents;
+  readonly after: Contents;
   readonly took: { ms: number };
 }
 
@@ -95,7 +95,7 @@ export class Scene {
   }
 
   async #run(place: Place, kind: Kind, format: Format): Promise<Undisturbed> {
-    const before: Lying = kind === 'first' ? new Map() : (await this.prepare(place, 'first', format)).after;
+    const before: Contents = kind === 'first' ? new Map() : (await this.prepare(place, 'first', format)).after;
     this.answers(this.#faults[kind]);
     await place.lay(before);
     const { ms } = await this.program.finish(place, { env: { OUTPUT_FORMAT: format } });

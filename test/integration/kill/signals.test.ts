@@ -68,14 +68,14 @@ describe('told to stop', function () {
     return ended;
   }
 
-  /** What the run says it sealed lies there, and is whole. */
+  /** What the run says it sealed is there, and is whole. */
   async function sealedAsSaid(place: Place, { stdout, stderr }: Ended): Promise<string[]> {
     const { hours, exitCode } = JSON.parse(stdout) as ExportReport;
     const said = [...hours.sealed, ...hours.empty].sort();
-    const lying = await place.read();
-    const there = manifestsIn(lying).map(({ date, hour }) => `${date}T${hour}`);
+    const contents = await place.read();
+    const there = manifestsIn(contents).map(({ date, hour }) => `${date}T${hour}`);
     expect(there).to.include.members(said);
-    expect(brokenSeals(lying)).to.deep.equal([]);
+    expect(brokenSeals(contents)).to.deep.equal([]);
     expect(hours.failed).to.deep.equal([]);
     const summary = stderr.split('\n').find((line) => line.includes('"exitCode"')) ?? '{}';
     expect(JSON.parse(summary)).to.include({ sealed: hours.sealed.length, empty: hours.empty.length, exitCode });
@@ -92,8 +92,10 @@ describe('told to stop', function () {
           const run = scene.program.start(place, { env });
           // Two windows of three hours may be between a manifest's landing and its answer: of nine, the run knows three.
           await until('nine hours are sealed', async () => {
-            const lying = await place.read();
-            return [...lying].filter(([key, bytes]) => key.startsWith('manifests/') && changed(key, bytes)).length >= 9;
+            const contents = await place.read();
+            return (
+              [...contents].filter(([key, bytes]) => key.startsWith('manifests/') && changed(key, bytes)).length >= 9
+            );
           });
           const ended = await stop(run, signal);
           expect(await sealedAsSaid(place, ended))
@@ -169,7 +171,7 @@ describe('told to stop', function () {
     const said = await sealedAsSaid(folder, await stop(run, 'SIGTERM'));
     expect(said).to.have.length.of.at.least(11).and.at.most(12);
     scene.answers(answers);
-    // Its large members are sealed and not to be had again, so the whole is landed anew.
+    // Its large members are sealed and not to be had again, so the run lands all of it again.
     await scene.program.finish(folder, { args: ['--force'], env });
     expectAlike(await folder.read(), after, 'run again');
   });

@@ -45,9 +45,9 @@ describe(`two runs at once, KILL_SEED=${SEED}`, function () {
           }
           expect(runs.map(({ code }) => code)).to.include(0);
           await scene.program.leavesNothing();
-          const lying = await place.read();
-          expectAlike(lying, after, `time ${time}`);
-          expect(strays(lying), `time ${time}`).to.deep.equal([]);
+          const contents = await place.read();
+          expectAlike(contents, after, `time ${time}`);
+          expect(strays(contents), `time ${time}`).to.deep.equal([]);
         }
       });
     }

@@ -92,7 +92,7 @@ describe(`load into the Snowflake at ${process.env.SNOWFLAKE_URL ?? 'SNOWFLAKE_U
     );
   });
 
-  it('replaces an hour that was landed anew with fewer events and parts, and with more', async () => {
+  it('replaces an hour that landed again with fewer events and parts, and with more', async () => {
     const { events } = await scene.export(START, END);
     await scene.load();
     const before = countOf(HOUR);

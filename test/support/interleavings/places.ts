@@ -5,7 +5,7 @@ import type { Destination, StoredObject } from '../../../src/destination/destina
 import { FileDestination } from '../../../src/destination/file.ts';
 import { S3Destination } from '../../../src/destination/s3.ts';
 import { JobError } from '../../../src/errors.ts';
-import type { Lying } from '../../integration/kill/places.ts';
+import type { Contents } from '../../integration/kill/places.ts';
 import { startS3Server } from '../s3-server/server.ts';
 import { hearingLog, s3Settings } from '../settings.ts';
 
@@ -21,7 +21,7 @@ export interface Weather {
 export interface WeatheredPlace {
   /** Every request waits for the schedule. `look` is called after it. */
   open(weather: Weather, look: () => void): Destination;
-  lying(): Lying;
+  contents(): Contents;
   date(key: string, at: Date): void;
   clear(): void;
   close(): Promise<void>;
@@ -68,7 +68,7 @@ export function folderPlace(): WeatheredPlace {
   return {
     open: (weather, look) =>
       weathered(new FileDestination(folder, { signal: never, log: hearingLog() }), weather, look, () => undefined),
-    lying: () =>
+    contents: () =>
       new Map(
         readdirSync(folder, { recursive: true, withFileTypes: true }).flatMap((entry) => {
           if (!entry.isFile() || entry.name.startsWith('.')) return [];
@@ -94,7 +94,7 @@ export async function bucketPlace(): Promise<WeatheredPlace> {
         if (weather.loses()) server.faults.push({ fault: 'lost-answer', operation: 'PutObject', times: 1 });
       });
     },
-    lying: () => new Map([...server.objects].map(([key, { body }]) => [key.slice('bucket/'.length), body])),
+    contents: () => new Map([...server.objects].map(([key, { body }]) => [key.slice('bucket/'.length), body])),
     date: (key, at) => {
       const object = server.objects.get(`bucket/${key}`);
       if (object !== undefined) server.objects.set(`bucket/${key}`, { ...object, modifiedAt: at });
@@ -162,7 +162,7 @@ export function memoryPlace(): WeatheredPlace {
         },
       };
     },
-    lying: () => new Map([...objects].map(([key, { bytes }]) => [key, bytes])),
+    contents: () => new Map([...objects].map(([key, { bytes }]) => [key, bytes])),
     date: (key, at) => {
       const object = objects.get(key);
       if (object !== undefined) objects.set(key, { ...object, modifiedAt: at });

@@ -14,7 +14,7 @@ import { crcHex, type Manifest, manifestKey, readManifest } from '../../../src/l
 import { PrefixProject } from '../../../src/landing/project.ts';
 import type { Random } from '../../../src/simulator/random.ts';
 import { brokenSeals } from '../../integration/kill/landed.ts';
-import type { Lying } from '../../integration/kill/places.ts';
+import type { Contents } from '../../integration/kill/places.ts';
 import { hearingLog } from '../settings.ts';
 import type { Weather, WeatheredPlace } from './places.ts';
 
@@ -198,10 +198,10 @@ export class Schedule {
 
   /** What a reader sees at this moment. */
   #look(): void {
-    const lying = this.#place.lying();
-    expect(brokenSeals(lying), this.#when).to.deep.equal([]);
-    this.#noteOverwritten(lying);
-    const content = lying.get(MANIFEST);
+    const contents = this.#place.contents();
+    expect(brokenSeals(contents), this.#when).to.deep.equal([]);
+    this.#noteOverwritten(contents);
+    const content = contents.get(MANIFEST);
     if (content === undefined) return;
     const manifest = readManifest(content, HOUR);
     const last = this.manifests.at(-1);
@@ -210,8 +210,8 @@ export class Schedule {
     this.manifests.push(manifest);
   }
 
-  #noteOverwritten(lying: Lying): void {
-    for (const [key, bytes] of lying) {
+  #noteOverwritten(contents: Contents): void {
+    for (const [key, bytes] of contents) {
       if (key === MANIFEST) continue;
       const crc = crcHex(crc32(bytes));
       if ((this.#written.get(key) ?? crc) !== crc) this.overwritten.push(key);
