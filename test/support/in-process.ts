@@ -12,7 +12,6 @@ export async function runInProcess<T>(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
 ) {
-  startedBy(MAIN, env);
   const { values, argument, wrong } = readArguments(args, command);
   const log = hearingLog();
   let document = '';
@@ -24,7 +23,8 @@ export async function runInProcess<T>(
       document = JSON.stringify(report);
     },
   };
-  const code = await command.run(values, {
+  startedBy(MAIN, env);
+  const running = command.run(values, {
     argument,
     out: out as Output,
     log,
@@ -33,5 +33,7 @@ export async function runInProcess<T>(
     now: () => new Date(),
     settings: ({ amplitude, times = {} }) => loadSettings(env, { amplitude, flags: times, wrong }),
   });
+  // Other tests expect the usual name in printed commands.
+  const code = await running.finally(() => startedBy('/bin/amplitude-to-s3', {}));
   return { code, stderr: log.lines.map(({ message }) => message).join('\n'), report: JSON.parse(document) as T };
 }
