@@ -1,4 +1,4 @@
-import { type ErrorCode, EXIT, JobError, RUN_AGAIN } from '../errors.ts';
+import { type ErrorCode, JobError, RUN_AGAIN } from '../errors.ts';
 import { formatWindow, type Window } from '../hours.ts';
 import { PROXY_HINT } from '../network.ts';
 
@@ -72,7 +72,6 @@ export class RequestFault extends JobError {
       cause: details.cause,
       // Every other window would meet the same.
       endsRun: details.endsRun ?? (rule === 'stop-run' || rule === 'retry-then-stop-run'),
-      exitCode: kind === 'credentials' ? EXIT.credentials : EXIT.failed,
     });
     this.kind = kind;
     this.why = why;

@@ -1,6 +1,5 @@
 import { JobError, UsageError } from '../errors.ts';
 import { type Hour, readTime, windowOf } from '../hours.ts';
-import { readFlag, wholeNumber } from './readers.ts';
 
 /** The flags that say which hours a command is about. Each beats the variable of the same meaning. */
 export interface TimeFlags {
@@ -8,7 +7,7 @@ export interface TimeFlags {
   readonly end?: string | undefined;
   readonly yesterday?: boolean | undefined;
   /** A lookback beats a start in the environment. */
-  readonly lookbackDays?: string | number | undefined;
+  readonly lookbackDays?: number | undefined;
 }
 
 /** What the environment says of the range. The times are still text: their meaning depends on the flags. */
@@ -62,9 +61,5 @@ export function readTimes(flags: TimeFlags, settings: RangeSettings, problems: J
   if (start !== undefined && end !== undefined) {
     attempt([startName, endName], () => windowOf(start, end, { start: startName, end: endName }));
   }
-  if (lookbackDays === undefined) return { start, end, lookbackDays: settings.lookbackDays };
-  const days = attempt(['--lookback-days'], () =>
-    readFlag('--lookback-days', String(lookbackDays), wholeNumber(1, 3650), '30'),
-  );
-  return { start, end, lookbackDays: days ?? settings.lookbackDays };
+  return { start, end, lookbackDays: lookbackDays ?? settings.lookbackDays };
 }

@@ -19,7 +19,7 @@ export interface ExportFlags {
   readonly start?: string | undefined;
   readonly end?: string | undefined;
   readonly yesterday?: boolean | undefined;
-  readonly lookbackDays?: string | number | undefined;
+  readonly lookbackDays?: number | undefined;
   /** `empty`: an answer without events may replace those that have landed. */
   readonly force?: boolean | 'empty' | undefined;
   readonly strict?: boolean | undefined;

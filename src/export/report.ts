@@ -130,8 +130,8 @@ export function summary(report: ExportReport): string {
   const shown = rows.filter(([, isShown]) => isShown).map(([name, , text]) => `  ${name.padEnd(10)} ${text}`);
   const lines = [report.destination, ...shown];
   if (failed.length > 0) {
-    const these = agreeing(failed.length, 'this hour, if it is', 'each of these hours that is');
-    lines.push(...failedLines(failed), `  Run the same command again: it asks again for ${these} in its range then.`);
+    const these = agreeing(failed.length, 'this hour if it is', 'these hours as far as they are');
+    lines.push(...failedLines(failed), `  Run the same command again: it requests ${these} still in its range.`);
   }
   return lines.join('\n');
 }

@@ -21,10 +21,21 @@ const SAMPLE = defineCommand({
   },
   run: async () => 0,
 });
+/** What export says of a lookback. */
+const lookback = async (days: string) =>
+  readArguments(['--lookback-days', days], await COMMANDS.export()).wrong.map(({ message }) => message);
 const read = (...given: string[]) => readArguments(given, SAMPLE);
 const problem = (...given: string[]) => read('x', ...given).wrong.map(({ message }) => message);
 
 describe('arguments', () => {
+  it('refuse a lookback that is no number of days, or of nothing', async () => {
+    for (const days of ['week', '0', '3651']) {
+      const message = `--lookback-days is "${days}": it must be a whole number from 1 to 3650, for example --lookback-days 30.`;
+      expect(await lookback(days)).to.deep.equal([message]);
+    }
+    expect(await lookback('1')).to.deep.equal([]);
+  });
+
   it('have the values of their flags, the defaults of those that are not given, and undefined without one', () => {
     expect(read('x').argument).to.equal('x');
     expect(read('x').values).to.deep.equal({

@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect } from 'chai';
+import { readArguments } from '../../src/cli/arguments.ts';
+import { COMMANDS } from '../../src/commands/all.ts';
 import { isLostWithContainer, readDestination } from '../../src/config/address.ts';
 import { logSettings } from '../../src/config/environment.ts';
 import { localPath, PathError } from '../../src/config/path.ts';
@@ -511,11 +513,14 @@ describe('settings', () => {
       ]);
     });
 
-    it('are reported together with wrong flags', () => {
+    it('are reported together with wrong flags', async () => {
       const needs = {
         amplitude: true,
-        flags: { start: '2026-02-30', end: 'tomorrow', lookbackDays: 'week' },
-        wrong: [new UsageError('--force=x is not known.', 'Write --force.')],
+        flags: { start: '2026-02-30', end: 'tomorrow', lookbackDays: 3 },
+        wrong: [
+          new UsageError('--force=x is not known.', 'Write --force.'),
+          ...readArguments(['--lookback-days', 'week'], await COMMANDS.export()).wrong,
+        ],
       };
       const error = refusal({ ...BASE, AMPLITUDE_API_KEY: '', EXPORT_TIMEZONE: 'Berlin' }, needs);
       expect(error).to.include({ code: 'CONFIG', exitCode: 2 });
@@ -559,7 +564,7 @@ describe('settings', () => {
         loadSettings(wrong, { amplitude: true, flags: { start: '2026-11-20', end: '2026-11-21' } }),
       ).not.to.throw();
       expect(() => loadSettings(wrong, { amplitude: true, flags: { yesterday: true } })).not.to.throw();
-      expect(refusal(wrong, { amplitude: true, flags: { lookbackDays: '3' } }).message).to.not.include('EXPORT_START');
+      expect(refusal(wrong, { amplitude: true, flags: { lookbackDays: 3 } }).message).to.not.include('EXPORT_START');
     });
 
     it('are a USAGE error if only flags are wrong', () => {

@@ -40,13 +40,13 @@ describe('numbers in sentences', () => {
       .and.include('1 hour of these, as it was\n')
       .and.include('1 line that is not an event\n')
       .and.include('1, 1 retry, 1 byte downloaded')
-      .and.include('for this hour, if it is in its range');
+      .and.include('requests this hour if it is still in its range');
     expect(exported(2))
       .to.include('landed     2 hours, 2 events, 2 bytes\n')
       .and.include('2 hours of these, as they were\n')
       .and.include('2 lines that are not events\n')
       .and.include('2, 2 retries, 2 bytes downloaded')
-      .and.include('for each of these hours that is in its range');
+      .and.include('requests these hours as far as they are still in its range');
   });
 
   it('agree in the summary of a status', () => {
