@@ -50,7 +50,7 @@ export function kestraReport({ checks, exitCode }: DoctorReport) {
   const having = (status: Check['status']) => checks.filter((check) => check.status === status);
   const failed = having('failed');
   const counts = { failed: failed.length, warnings: having('warn').length, skipped: having('skipped').length };
-  const metrics = Object.entries(counts).map(([name, value]) => ({ name, type: 'gauge', value }));
+  const metrics = Object.entries(counts).map(([name, value]) => ({ name: `doctor.${name}`, type: 'gauge', value }));
   return {
     outputs: { checks: checks.length, ...counts, failedChecks: failed.map(({ check }) => check).join(', '), exitCode },
     metrics,

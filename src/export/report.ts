@@ -86,6 +86,7 @@ export function kestraReport(report: ExportReport) {
     hoursEmpty: hours.empty.length,
     hoursFailed: hours.failed.length,
     hoursPending: hours.pending.length,
+    hoursReady: hours.sealed.length + hours.empty.length + hours.failed.length + hours.skipped,
     hoursSkipped: hours.skipped,
     failedHours: joinedHours(hours.failed.map(({ hour }) => hour)),
     events,

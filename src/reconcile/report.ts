@@ -102,6 +102,6 @@ function repairLines(code: MoveCode, files: Outcome['moved']): string[] {
 export function kestraReport({ deleted, moved, kept, gaps, pending, failedUploads, exitCode }: ReconcileReport) {
   const counts = { deleted: deleted.length, moved: moved.length, kept: kept.length, gaps: gaps.length };
   const fill = gaps.length === 0 ? '' : fillAll(gaps);
-  const metrics = Object.entries(counts).map(([name, value]) => ({ name, type: 'gauge', value }));
+  const metrics = Object.entries(counts).map(([name, value]) => ({ name: `reconcile.${name}`, type: 'gauge', value }));
   return { outputs: { ...counts, fill, pending: pending.length, failedUploads, exitCode }, metrics };
 }

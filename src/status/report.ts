@@ -135,12 +135,13 @@ export function kestraReport(report: StatusReport) {
     fill: gaps.length === 0 ? '' : fillAll(gaps),
     exitCode: report.exitCode,
   };
-  const gauge = (name: string, value: number) => ({ name, type: 'gauge', value });
+  // A dashboard adds up what has one name. These are not the export's.
+  const gauge = (name: string, value: number) => ({ name: `status.${name}`, type: 'gauge', value });
   const metrics = [
     ...STATES.map((state) => gauge(`hours.${state}`, totals[state])),
     gauge('events', totals.events ?? 0),
     gauge('bytes', totals.bytes),
-    { name: 'seconds', type: 'timer', value: report.seconds },
+    { name: 'status.seconds', type: 'timer', value: report.seconds },
   ];
   return { outputs, metrics };
 }

@@ -140,7 +140,9 @@ export function kestraReport(report: VerifyReport) {
     repaired: report.repair?.repaired.length ?? 0,
     exitCode,
   };
-  const gauge = (name: string, value: number) => ({ name, type: 'gauge', value });
-  const metrics = [gauge('differences', differences.length), { name: 'seconds', type: 'timer', value: seconds }];
+  const metrics = [
+    { name: 'verify.differences', type: 'gauge', value: differences.length },
+    { name: 'verify.seconds', type: 'timer', value: seconds },
+  ];
   return { outputs, metrics };
 }

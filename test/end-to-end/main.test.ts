@@ -299,6 +299,8 @@ describe('what is said', () => {
       for (const { name, type, value } of metrics) {
         expect([typeof name, typeof value]).to.deep.equal(['string', 'number']);
         expect(type).to.be.oneOf(['counter', 'timer', 'gauge']);
+        // A dashboard adds up what has one name.
+        expect(name.startsWith(`${args[0]}.`), name).to.equal(args[0] !== 'export');
       }
     });
   }

@@ -6,9 +6,10 @@ export interface Execution {
   readonly state: { readonly current: string; readonly histories: readonly { state: string; date: string }[] };
   readonly trigger?: { readonly id: string; readonly variables?: Readonly<Record<string, unknown>> };
   readonly taskRunList?: readonly {
+    readonly id: string;
     readonly taskId: string;
     readonly state: { readonly current: string };
-    readonly outputs?: Readonly<Record<string, unknown>>;
+    readonly outputs?: Readonly<Record<string, unknown>> | null;
   }[];
 }
 
@@ -25,13 +26,22 @@ export interface Metric {
   readonly value: number;
 }
 
+/** By task. Those of a Subflow are the execution that it started, and what that declares. */
 export type TaskOutputs = Readonly<
-  Record<string, { vars?: Record<string, unknown>; outputFiles?: Record<string, string> } | undefined>
+  Record<
+    string,
+    | {
+        readonly executionId?: string;
+        readonly outputs?: { readonly report?: Record<string, unknown>; readonly files?: Record<string, string> };
+        readonly rows?: unknown;
+      }
+    | undefined
+  >
 >;
 
 const ENDED = ['SUCCESS', 'WARNING', 'FAILED', 'KILLED', 'CANCELLED', 'SKIPPED', 'RETRIED'];
 
-/** The part of Kestra's API that the tests need, with the paths that 1.3 and 2.0 have in common. */
+/** The part of Kestra's API that the tests need. Where 1.3 and 2.0 differ, it tries the one form, then the other. */
 export class Kestra {
   readonly #url: string;
   readonly #headers: Record<string, string>;
@@ -69,7 +79,12 @@ export class Kestra {
 
   /** Creates the flow, or replaces it. */
   async deploy(source: string): Promise<void> {
-    await this.#call('POST', '/flows', source, 'application/x-yaml');
+    const created = await this.#fetch('POST', '/flows', source, 'application/x-yaml');
+    if (created.ok) return;
+    // A flow that is there already: 422 on 1.3, 409 on 2.0.
+    if (created.status !== 422 && created.status !== 409) throw new Error(`${created.status} ${await created.text()}`);
+    const nameOf = (key: string) => new RegExp(`^${key}: *(\\S+)`, 'm').exec(source)?.[1];
+    await this.#call('PUT', `/flows/${nameOf('namespace')}/${nameOf('id')}`, source, 'application/x-yaml');
   }
 
   async setKv(namespace: string, pairs: Readonly<Record<string, string>>): Promise<void> {
@@ -95,20 +110,28 @@ export class Kestra {
   }
 
   async kill(id: string): Promise<void> {
-    await this.#call('DELETE', `/executions/${id}/kill`);
+    await this.#either('DELETE', [`/executions/${id}/actions/kill`, `/executions/${id}/kill`]);
   }
 
   async backfill(namespace: string, flowId: string, triggerId: string, start: string, end: string): Promise<void> {
     const body = JSON.stringify({ namespace, flowId, triggerId, backfill: { start, end } });
-    await this.#call('PUT', '/triggers/backfill/create', body, 'application/json');
+    await this.#either('PUT', ['/triggers/backfill/create', '/triggers'], body);
   }
 
-  /** Every execution of a flow, the oldest first. */
+  /** Calls the path of 2.0, and that of 1.3 where there is no such path. */
+  async #either(method: string, [path, older]: readonly [string, string], body?: string): Promise<void> {
+    const type = body === undefined ? undefined : 'application/json';
+    const response = await this.#fetch(method, path, body, type);
+    if (!response.ok) await this.#call(method, older, body, type);
+  }
+
+  /** Every execution of a flow, the oldest first. 2.0's list has no task runs, so each is asked for by itself. */
   async executions(namespace: string, flowId: string): Promise<Execution[]> {
     const query = new URLSearchParams({ namespace, flowId, size: '100' }).toString();
-    const found = results(await this.#json<Results<Execution>>('GET', `/executions?${query}`));
+    const listed = results(await this.#json<Results<{ id: string }>>('GET', `/executions?${query}`));
+    const found = await Promise.all(listed.map(({ id }) => this.execution(id)));
     const startOf = ({ state }: Execution) => state.histories[0]?.date ?? '';
-    return found.sort((a, b) => (startOf(a) < startOf(b) ? -1 : 1));
+    return found.filter((one) => one !== undefined).sort((a, b) => (startOf(a) < startOf(b) ? -1 : 1));
   }
 
   /** Undefined while it is on its way from the queue into the repository. */
@@ -118,15 +141,23 @@ export class Kestra {
     return (await response.json()) as Execution;
   }
 
-  /** The attempts of a started execution, once the last one has ended; the first one first. */
-  async attempts(namespace: string, flow: string, id: string, seconds = 240): Promise<Execution[]> {
-    return await this.until(seconds, `the end of ${flow} ${id}`, async () => {
+  /** The execution, once it has ended. */
+  async ended(id: string, seconds = 240): Promise<Execution> {
+    const execution = await this.until(seconds, `the end of ${id}`, async () => {
+      const one = await this.execution(id);
+      return one !== undefined && ENDED.includes(one.state.current) ? one : undefined;
+    });
+    // What an execution leaves behind (logs, alerts) comes shortly after its end.
+    await pause(1000);
+    return (await this.execution(id)) ?? execution;
+  }
+
+  /** The attempts of an execution that its flow itself retries, once the last one has ended; the first one first. */
+  async attempts(namespace: string, flow: string, id: string): Promise<Execution[]> {
+    return await this.until(240, `the end of ${flow} ${id}`, async () => {
       const all = (await this.executions(namespace, flow)).filter((one) => one.id === id || one.originalId === id);
-      const last = all.at(-1);
-      const over = last !== undefined && ENDED.includes(last.state.current) && last.state.current !== 'RETRIED';
-      // What an execution leaves behind (logs, alerts) comes shortly after its end.
-      if (over) await pause(1000);
-      return over ? all : undefined;
+      const state = all.at(-1)?.state.current ?? '';
+      return ENDED.includes(state) && state !== 'RETRIED' ? all : undefined;
     });
   }
 
@@ -149,8 +180,16 @@ export class Kestra {
     return results(await this.#json<Results<Metric>>('GET', `/metrics/${id}`));
   }
 
+  /** 1.3 has them in the task runs. */
   async outputs(id: string): Promise<TaskOutputs> {
-    return await this.#json<TaskOutputs>('GET', `/outputs/tasks/${id}`);
+    const outputs: Record<string, TaskOutputs[string]> = {};
+    for (const run of (await this.execution(id))?.taskRunList ?? []) {
+      outputs[run.taskId] = run.outputs ?? undefined;
+      if (Object.keys(run.outputs ?? {}).length > 0) continue;
+      const response = await this.#fetch('GET', `/outputs/tasks/${id}/${run.id}`);
+      if (response.ok) outputs[run.taskId] = (await response.json()) as TaskOutputs[string];
+    }
+    return outputs;
   }
 
   async file(id: string, uri: string): Promise<string> {

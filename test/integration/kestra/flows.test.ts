@@ -7,12 +7,12 @@ import { parseFault } from '../../../src/simulator/simulator.ts';
 import { needs } from '../../support/needs.ts';
 import { runProgram } from '../../support/program.ts';
 import type { Execution } from './engine.ts';
-import { extended } from './extensions.ts';
+import { blockText, extended } from './extensions.ts';
 import {
   busyHour,
+  type Caller,
   expectedOf,
   FLOW_IDS,
-  type FlowId,
   inputsOf,
   openStage,
   Scene,
@@ -28,7 +28,8 @@ const TODAY = hourOf(new Date()) - (hourOf(new Date()) % DAY_HOURS);
 /** Long settled, whenever the test runs. */
 const FIRST = busyHour(TODAY - 5 * DAY_HOURS);
 const RANGE: Window = { start: FIRST, end: FIRST + 4 };
-const BUCKETS = ['landing', 'killed', 'ticking', 'image', 'secrets', 'extended', 'days', 'refused', 'looked'];
+const BUCKETS = ['landing', 'killed', 'stuck', 'ticking', 'image', 'secrets', 'extended', 'days', 'refused', 'looked'];
+BUCKETS.push('future', 'projects', 'cached', 'range', 'fresh');
 
 const states = (executions: readonly Execution[]) => executions.map(({ state }) => state.current);
 
@@ -51,7 +52,7 @@ describe('on Kestra', function () {
     await stage?.close();
   });
 
-  async function open(...[flow, bucket, options]: [FlowId, string, SceneOptions?]) {
+  async function open(...[flow, bucket, options]: [Caller, string, SceneOptions?]) {
     scene = await Scene.open(stage, flow, bucket, options);
     return scene;
   }
@@ -82,54 +83,66 @@ describe('on Kestra', function () {
     });
   }
 
+  /** What an execution says, but for the commands that Kestra logs at DEBUG. */
+  const saidIn = async (of: Scene, execution: Execution | undefined) => {
+    const lines = execution === undefined ? [] : await of.logs(execution);
+    const said = lines.filter(({ level }) => level !== 'DEBUG' && level !== 'TRACE');
+    return said.map(({ message }) => message).join('\n');
+  };
+
   it('lands a range from a private repository; where a first attempt fails, the next one lands the rest', async () => {
     const of = await open('amplitude_export', 'landing');
     const failing = formatHour(FIRST);
     of.simulator.faults.push(parseFault(`too-large@${failing}`));
-    const id = await of.start({ ...inputsOf(RANGE), git_ref: 'v1' });
-    await stage.kestra.until(240, 'the end of the first attempt', async () => {
-      const execution = await stage.kestra.execution(id);
-      return ['RETRIED', 'FAILED', 'SUCCESS'].includes(execution?.state.current ?? '') ? execution : undefined;
-    });
+    const id = await of.start(inputsOf(RANGE));
+    await stage.kestra.until(240, 'the end of the first attempt', async () =>
+      (await of.executions('amplitude_run')).find(({ state }) => state.current === 'FAILED'),
+    );
     of.simulator.faults.length = 0;
-    const attempts = await of.attempts(id);
-    expect(states(attempts)).to.deep.equal(['RETRIED', 'SUCCESS']);
-    const [first, last] = attempts as [Execution, Execution];
+    const { execution, state, runs, report, files } = await of.ended(id);
+    expect([state, ...states(runs)]).to.deep.equal(['SUCCESS', 'FAILED', 'SUCCESS']);
+    const [first, last] = runs as [Execution, Execution];
     expectLanded(of, RANGE);
     expect(stage.git.admitted).not.to.have.length(0);
-
-    const failed = await stage.kestra.outputs(first.id);
-    expect(failed.export?.vars).to.include({ failedHours: failing, hoursFailed: 1, exitCode: 3 });
     expect((await errorsOf(of, first)).join('\n')).to.include(failing);
+    expect(await saidIn(of, last)).to.include('The cache has this build.');
 
-    const said = await of.logs(last);
-    const levels = said.filter(({ level }) => level === 'ERROR' || level === 'WARN');
+    const levels = (await of.logs(last)).filter(({ level }) => level === 'ERROR' || level === 'WARN');
     expect(levels.map(({ level, message }) => `${level} ${message}`)).to.deep.equal([]);
-    const byTask = (task: string) => said.filter(({ taskId }) => taskId === task).map(({ message }) => message);
-    expect(byTask('announce').join()).to.include(formatHour(RANGE.start)).and.include('v1');
-    expect(byTask('landed').join()).to.include('Hours landed: 1').and.include('s3://landing/amplitude/manifests/');
+    expect(await saidIn(of, last))
+      .to.include('Running export with')
+      .and.include('at main');
 
-    const { export: made } = await stage.kestra.outputs(last.id);
-    const { vars = {}, outputFiles = {} } = made ?? {};
-    expect(vars).to.include({
-      start: formatHour(RANGE.start),
-      end: formatHour(RANGE.end),
-      hoursFailed: 0,
-      exitCode: 0,
-    });
-    expect(vars).to.include({ manifests: 's3://landing/amplitude/manifests/', hoursSkipped: 3 });
-    const report = JSON.parse(await stage.kestra.file(last.id, outputFiles['run-report.json'] ?? '')) as ExportReport;
-    expect(report).to.deep.include({ exitCode: 0, events: vars.events, bytes: vars.bytes });
-    expect(report.hours.sealed).to.deep.equal([failing]);
+    const [start, end] = [formatHour(RANGE.start), formatHour(RANGE.end)];
+    expect(report).to.include({ start, end, hoursSealed: 1, hoursSkipped: 3, hoursFailed: 0, exitCode: 0 });
+    expect(report.manifests).to.equal('s3://landing/amplitude/manifests/');
+    const written = JSON.parse(await stage.kestra.file(last.id, files['run-report.json'] ?? '')) as ExportReport;
+    expect(written).to.deep.include({ exitCode: 0, events: report.events, bytes: report.bytes });
+    expect(written.hours.sealed).to.deep.equal([failing]);
 
     const metrics = await stage.kestra.metrics(last.id);
     const names = metrics.map(({ name, type }) => `${name} ${type}`);
     const counters = ['events', 'bytes', 'requests', 'retries', 'hours.sealed', 'hours.failed'];
     expect(names).to.include.members([...counters.map((name) => `${name} counter`), 'seconds timer']);
-    expect(metrics.find(({ name }) => name === 'events')?.value).to.equal(vars.events);
+    expect(metrics.find(({ name }) => name === 'events')?.value).to.equal(report.events);
 
     expect(of.slack.messages).to.deep.equal([]);
-    await expectNoSecret(of, attempts);
+    await expectNoSecret(of, [execution, ...runs]);
+  });
+
+  it('builds once for the same files, and again for another lockfile', async () => {
+    const of = await open('amplitude_export', 'cached');
+    const built = async (git_ref: string) => {
+      const { execution, state } = await of.run({ ...inputsOf(RANGE), git_ref }, 'amplitude_run');
+      expect(state).to.equal('SUCCESS');
+      return !(await saidIn(of, execution)).includes('The cache has this build.');
+    };
+    expect([await built('main'), await built('v1'), await built('next'), await built('next')]).to.deep.equal([
+      true,
+      false,
+      true,
+      false,
+    ]);
   });
 
   it('lets a second execution wait; a kill seals nothing by halves, and the second one lands it all', async () => {
@@ -141,13 +154,24 @@ describe('on Kestra', function () {
     await pause(2000);
     expect((await stage.kestra.execution(second))?.state.current).to.equal('QUEUED');
     await stage.kestra.kill(killed);
-    const [first] = await of.attempts(killed);
-    expect(first?.state.current).to.equal('KILLED');
-    expect(states(await of.attempts(second))).to.deep.equal(['SUCCESS']);
+    const { state, runs } = await of.ended(killed);
+    expect([state, ...states(runs)]).to.deep.equal(['KILLED', 'KILLED']);
+    expect((await of.ended(second)).state).to.equal('SUCCESS');
     expectLanded(of, RANGE);
-    expect((await of.logs(first as Execution)).map(({ message }) => message).join('\n')).to.include('SIGTERM');
+    expect(await saidIn(of, runs[0])).to.include('SIGTERM');
     expect(await of.alerts()).to.deep.equal([]);
     expect(await of.executions()).to.have.length(2);
+  });
+
+  it('ends an execution that takes too long, and its run; the next one lands it all', async () => {
+    const of = await open('amplitude_export', 'stuck');
+    await of.deploy({ changes: [[/PT3H/, 'PT40S']] });
+    of.simulator.faults.push(parseFault('stall-first-byte*1'));
+    const { execution, state, runs } = await of.run(inputsOf(RANGE));
+    expect([state, ...states(runs)]).to.deep.equal(['FAILED', 'KILLED']);
+    expect((await errorsOf(of, execution)).join()).to.include('three_hours');
+    expect((await of.run(inputsOf(RANGE))).state).to.equal('SUCCESS');
+    expectLanded(of, RANGE);
   });
 
   it('lands what is missing of the last seven days at a tick of its schedule', async () => {
@@ -159,12 +183,21 @@ describe('on Kestra', function () {
     // No further tick.
     await of.deploy();
     expect(ticked?.trigger?.id).to.equal('hourly');
-    const attempts = await of.attempts(ticked?.id ?? '');
-    expect(states(attempts)).to.deep.equal(['SUCCESS']);
-    const { export: made } = await stage.kestra.outputs(ticked?.id ?? '');
-    expect(made?.vars).to.include({ hoursFailed: 0, hoursPending: 0 });
+    const { state, report } = await of.ended(ticked?.id ?? '');
+    expect(state).to.equal('SUCCESS');
+    expect(report).to.include({ hoursFailed: 0, hoursPending: 0 });
     const keys = [...of.landed().keys()].filter((key) => key.startsWith('manifests/'));
     expect(keys).to.have.length(7 * DAY_HOURS);
+  });
+
+  it('fails at once, with one alert, where all of the range is in the future', async () => {
+    const of = await open('amplitude_export', 'future');
+    const future = { start: TODAY + 10 * DAY_HOURS, end: TODAY + 11 * DAY_HOURS };
+    const { execution, state, runs } = await of.run(inputsOf(future));
+    expect([state, ...states(runs)]).to.deep.equal(['FAILED', 'SUCCESS']);
+    expect((await errorsOf(of, execution)).join()).to.include('No hour of the range is ready');
+    expect(await of.alerts()).to.have.length(1);
+    expect(of.landed().size).to.equal(0);
   });
 
   describe('amplitude_export_image', () => {
@@ -178,50 +211,50 @@ describe('on Kestra', function () {
       await of?.close();
     });
 
-    it('lands a range, and writes its report', async () => {
-      const attempts = await of.run(inputsOf(RANGE));
-      expect(states(attempts)).to.deep.equal(['SUCCESS']);
+    it('builds the image, lands a range, and writes its report', async () => {
+      const { execution, state, runs, files } = await of.run(inputsOf(RANGE));
+      expect(state).to.equal('SUCCESS');
       expectLanded(of, RANGE);
-      const id = attempts[0]?.id ?? '';
-      const { export: made } = await stage.kestra.outputs(id);
-      const uri = made?.outputFiles?.['run-report.json'] ?? '';
-      const report = JSON.parse(await stage.kestra.file(id, uri)) as ExportReport;
-      expect(report.events).to.equal(expectedOf(RANGE).count);
-      await expectNoSecret(of, attempts);
+      const report = await stage.kestra.file(runs[0]?.id ?? '', files['run-report.json'] ?? '');
+      expect((JSON.parse(report) as ExportReport).events).to.equal(expectedOf(RANGE).count);
+      await expectNoSecret(of, [execution, ...runs]);
+    });
+
+    it('runs a ready image without a clone or a build', async () => {
+      await of.deploy({ changes: [[/^( {2}image:) Dockerfile$/m, '$1 amplitude-to-s3:kestra']] });
+      const cloned = stage.git.admitted.length;
+      const { state, runs, report } = await of.run(inputsOf(RANGE));
+      expect(state).to.equal('SUCCESS');
+      expect(report).to.include({ hoursSkipped: 4 });
+      expect(stage.git.admitted).to.have.length(cloned);
+      const skipped = runs[0]?.taskRunList?.filter((run) => run.state.current === 'SKIPPED');
+      expect(skipped?.map(({ taskId }) => taskId)).to.deep.equal(['clone', 'build', 'build_image']);
     });
 
     it('says which requests a dry run would make, and makes none', async () => {
       const asked = of.simulator.requests.length;
-      const attempts = await of.run({ ...inputsOf(RANGE), force: 'true', dry_run: 'true' });
-      expect(states(attempts)).to.deep.equal(['SUCCESS']);
-      const said = (await of.logs(attempts[0] as Execution)).map(({ message }) => message).join('\n');
-      expect(said).to.include('Nothing was requested or written').and.include('--force');
+      const { state, runs } = await of.run({ ...inputsOf(RANGE), force: 'true', dry_run: 'true' });
+      expect(state).to.equal('SUCCESS');
+      expect(await saidIn(of, runs[0]))
+        .to.include('Nothing was requested or written')
+        .and.include('--force');
       expect(of.simulator.requests).to.have.length(asked);
     });
 
-    it('ends with one clear error in each attempt and one alert where all of the range is in the future', async () => {
-      const before = of.landed().size;
-      const attempts = await of.run(inputsOf({ start: TODAY + 10 * DAY_HOURS, end: TODAY + 11 * DAY_HOURS }));
-      expect(states(attempts)).to.deep.equal(['RETRIED', 'RETRIED', 'FAILED']);
-      for (const attempt of attempts) expect((await errorsOf(of, attempt)).join()).to.include('is in the future');
-      expect(await of.alerts()).to.have.length(1);
-      expect(of.landed().size).to.equal(before);
-    });
-
     it('ends with one clear error in each attempt and one alert where the end is before the start', async () => {
-      const attempts = await of.run({ start: '2026-03-05', end: '2026-03-04' });
-      expect(states(attempts)).to.deep.equal(['RETRIED', 'RETRIED', 'FAILED']);
-      for (const attempt of attempts) expect((await errorsOf(of, attempt)).join()).to.include('is not after the start');
+      const { state, runs } = await of.run({ start: '2026-03-05', end: '2026-03-04' });
+      expect([state, ...states(runs)]).to.deep.equal(['FAILED', 'FAILED', 'FAILED', 'FAILED']);
+      for (const run of runs) expect((await errorsOf(of, run)).join()).to.include('is not after the start');
       expect(await of.alerts()).to.have.length(1);
     });
 
     it('ends with one clear error in each attempt and one alert where Amplitude refuses the secret', async () => {
       const before = of.landed().size;
-      await stage.kestra.setKv(of.namespace, { AMP_SECRET_KEY: 'not-the-secret-key' });
+      await of.setKv({ AMP_SECRET_KEY: 'not-the-secret-key' });
       const range = { start: RANGE.end, end: RANGE.end + 2 };
-      const attempts = await of.run(inputsOf(range));
-      expect(states(attempts)).to.deep.equal(['RETRIED', 'RETRIED', 'FAILED']);
-      for (const attempt of attempts) expect((await errorsOf(of, attempt)).join()).to.match(/HTTP 40[13]/);
+      const { state, runs } = await of.run(inputsOf(range));
+      expect([state, ...states(runs)]).to.deep.equal(['FAILED', 'FAILED', 'FAILED', 'FAILED']);
+      for (const run of runs) expect((await errorsOf(of, run)).join()).to.match(/HTTP 40[13]/);
       const alerts = await of.alerts();
       expect(alerts).to.have.length(1);
       expect(alerts[0]).to.include(formatHour(range.start)).and.not.include('not-the-secret-key');
@@ -231,25 +264,53 @@ describe('on Kestra', function () {
 
   it('takes its keys from secrets where there are no KV pairs of their names', async function () {
     if ((process.env.KESTRA_TEST_SECRETS ?? '') === '') this.skip();
-    const of = await open('amplitude_export_image', 'secrets', { keys: 'secrets' });
-    const attempts = await of.run(inputsOf(RANGE));
-    expect(states(attempts)).to.deep.equal(['SUCCESS']);
+    const of = await open('amplitude_export', 'secrets', { keys: 'secrets' });
+    const { execution, state, runs } = await of.run(inputsOf(RANGE));
+    expect(state).to.equal('SUCCESS');
     expectLanded(of, RANGE);
-    await expectNoSecret(of, attempts);
+    await expectNoSecret(of, [execution, ...runs]);
+  });
+
+  it('lands two projects side by side, each with its own keys and prefix', async () => {
+    const of = await open('amplitude_export', 'projects');
+    await of.deploy({ source: blockText('project') });
+    await of.setKv({ AMP_API_KEY_PROD: 'simulator-key', AMP_SECRET_KEY_PROD: 'the-key-of-another' });
+    const refused = await of.run({}, 'amplitude_export_prod');
+    expect(refused.state).to.equal('FAILED');
+    expect((await errorsOf(of, refused.runs[0] as Execution)).join()).to.match(/HTTP 40[13]/);
+    await of.setKv({ AMP_SECRET_KEY_PROD: 'simulator-secret' });
+    const both = await Promise.all([of.run(), of.run({}, 'amplitude_export_prod')]);
+    expect(both.map(({ state }) => state)).to.deep.equal(['SUCCESS', 'SUCCESS']);
+    expect(both[1].report.manifests).to.equal('s3://projects/amplitude_prod/manifests/');
+    const landed = [of.landed(), of.landed('amplitude_prod')].map((objects) => [...objects.keys()]);
+    expect(landed[0]).to.have.length.above(7 * DAY_HOURS);
+    expect(landed[0]).to.deep.equal(landed[1]);
   });
 
   it('can be extended as its README says', async () => {
-    const of = await open('amplitude_export_image', 'extended');
-    await of.deploy(undefined, undefined, extended);
-    const attempts = await of.run(inputsOf(RANGE));
-    expect(states(attempts)).to.deep.equal(['SUCCESS']);
+    const of = await open('amplitude_export', 'extended');
+    await of.deploy({ source: extended(sourceOf('amplitude_export')) });
+    const { execution, state } = await of.run(inputsOf(RANGE));
+    expect(state).to.equal('SUCCESS');
     expectLanded(of, RANGE);
     expect((await of.alerts()).join()).to.include(`with ${expectedOf(RANGE).count} events`);
-    const tasks = attempts[0]?.taskRunList?.map(({ taskId }) => taskId);
-    expect(tasks).to.include.members(['side_by_side', 'other', 'workspace', 'validate', 'good_news']);
-    await stage.kestra.setKv(of.namespace, { AMPLITUDE_PAUSED: 'yes' });
-    const [paused] = await of.run(inputsOf(RANGE));
-    expect(paused?.taskRunList?.find(({ taskId }) => taskId === 'workspace')?.state.current).to.equal('SKIPPED');
+    const tasks = execution.taskRunList?.map(({ taskId }) => taskId);
+    expect(tasks).to.include.members(['side_by_side', 'other', 'export', 'validate', 'good_news']);
+    await of.setKv({ AMPLITUDE_PAUSED: 'yes' });
+    const paused = await of.run(inputsOf(RANGE));
+    expect(paused.execution.taskRunList?.find(({ taskId }) => taskId === 'export')?.state.current).to.equal('SKIPPED');
+    expect(paused.state).to.equal('SUCCESS');
+  });
+
+  it('asks for two days of a range at once', async () => {
+    const of = await open('amplitude_backfill', 'range');
+    of.simulator.faults.push(parseFault('stall-first-byte*2'));
+    const id = await of.start(inputsOf({ start: TODAY - 5 * DAY_HOURS, end: TODAY - 2 * DAY_HOURS }));
+    await stage.kestra.until(240, 'two requests', () => (of.simulator.requests.length >= 2 ? true : undefined));
+    await pause(1000);
+    expect(of.simulator.requests).to.have.length(2);
+    await stage.kestra.kill(id);
+    expect((await of.ended(id)).state).to.equal('KILLED');
   });
 
   it('lands several days by a backfill: a day an execution, two at once at most, a failed day retried alone', async () => {
@@ -276,17 +337,16 @@ describe('on Kestra', function () {
     const done = await stage.kestra.until(400, 'the end of the backfill', async () => {
       // The tick of today comes after the backfill's and is about another day.
       const all = (await of.executions()).filter(({ trigger }) => !isToday(trigger?.variables?.date));
+      if (states(await of.executions('amplitude_run')).includes('FAILED')) of.simulator.faults.length = 0;
       const reached = (state: string) => all.filter((one) => one.state.current === state).length;
-      if (reached('RETRIED') > 0) of.simulator.faults.length = 0;
       return reached('FAILED') > 0 || reached('SUCCESS') === days ? all : undefined;
     });
-    expect(states(done).sort()).to.deep.equal(['RETRIED', 'SUCCESS', 'SUCCESS', 'SUCCESS']);
+    expect(states(done)).to.deep.equal(['SUCCESS', 'SUCCESS', 'SUCCESS']);
     const dayOfTick = `date=${formatHour(TODAY - DAY_HOURS).slice(0, 10)}/`;
     expectLanded(of, { start: from, end: from + days * DAY_HOURS }, (key) => key.includes(dayOfTick));
-    const retried = done.find(({ state }) => state.current === 'RETRIED') as Execution;
-    expect((await stage.kestra.outputs(retried.id)).export?.vars).to.include({ failedHours: failing });
-    const again = done.find(({ id, originalId }) => id !== retried.id && originalId === retried.id) as Execution;
-    expect((await stage.kestra.outputs(again.id)).export?.vars).to.include({ hoursSealed: 1, hoursSkipped: 23 });
+    const ended = await Promise.all(done.map(({ id }) => of.ended(id)));
+    expect(ended.map(({ runs }) => runs.length).sort()).to.deep.equal([1, 1, 2]);
+    expect(ended.find(({ runs }) => runs.length === 2)?.report).to.include({ hoursSealed: 1, hoursSkipped: 23 });
     const spans = done.map(({ state: { histories } }) => ({
       from: Date.parse(histories.find(({ state }) => state === 'RUNNING')?.date ?? ''),
       to: Date.parse(histories.at(-1)?.date ?? ''),
@@ -299,51 +359,86 @@ describe('on Kestra', function () {
     const of = await open('amplitude_status', 'looked');
     const landed = await runProgram(['export', '--start', formatHour(TODAY - 2 * DAY_HOURS), '--json'], of.env);
     expect(landed.code, landed.stderr).to.equal(0);
-    const [good] = await of.run();
-    expect(good?.state.current).to.equal('SUCCESS');
-    const made = (await stage.kestra.outputs(good?.id ?? '')).status;
-    expect(made?.vars).to.include({ gaps: 0, hoursMissing: 0, exitCode: 0, start: formatHour(TODAY - 2 * DAY_HOURS) });
+    const good = await of.run();
+    expect(good.state).to.equal('SUCCESS');
+    expect(good.report).to.include({ gaps: 0, hoursMissing: 0, exitCode: 0, start: formatHour(TODAY - 2 * DAY_HOURS) });
 
     const gone = TODAY - 2 * DAY_HOURS + 5;
     of.stage.s3.objects.delete(`looked/amplitude/${manifestKey(gone)}`);
-    const attempts = await of.run();
-    expect(states(attempts)).to.deep.equal(['RETRIED', 'RETRIED', 'FAILED']);
-    const last = attempts.at(-1) as Execution;
+    const bad = await of.run();
+    expect([bad.state, ...states(bad.runs)]).to.deep.equal(['FAILED', 'FAILED', 'FAILED', 'FAILED']);
+    const last = bad.runs.at(-1) as Execution;
     expect((await errorsOf(of, last)).join('\n'))
       .to.include(formatHour(gone))
       .and.include('--start');
-    const { vars = {}, outputFiles = {} } = (await stage.kestra.outputs(last.id)).status ?? {};
-    expect(vars).to.include({ gaps: 1, hoursMissing: 1, exitCode: 3 });
-    const page = await stage.kestra.file(last.id, outputFiles['status.html'] ?? '');
+    expect(bad.report).to.include({ gaps: 1, hoursMissing: 1, exitCode: 3 });
+    const page = await stage.kestra.file(last.id, bad.files['status.html'] ?? '');
     expect(page).to.include('<html').and.include(formatHour(gone));
     const alerts = await of.alerts();
     expect(alerts).to.have.length(1);
     expect(alerts[0]).to.include(`--start ${formatHour(gone)}`);
+    const metrics = await stage.kestra.metrics(last.id);
+    expect(metrics.map(({ name }) => name))
+      .to.include('status.hours.missing')
+      .and.not.include('events');
+  });
+
+  it('amplitude_status looks every three hours whether anything lands', async () => {
+    const of = await open('amplitude_status', 'fresh');
+    const end = hourOf(new Date()) - 2;
+    const landed = await runProgram(['export', '--start', formatHour(end - 6), '--end', formatHour(end)], of.env);
+    expect(landed.code, landed.stderr).to.equal(0);
+    await of.deploy({ cron: '* * * * *', changes: [[/^ {2}- id: daily\n(?: {4}.*\n)+/m, '']] });
+    const ended = async (count: number) => {
+      const all = await stage.kestra.until(150, 'a tick', async () => {
+        const over = (await of.executions()).filter(({ state }) => ['SUCCESS', 'FAILED'].includes(state.current));
+        return over.length >= count ? over : undefined;
+      });
+      return await of.ended(all.at(-1)?.id ?? '');
+    };
+    expect((await ended(1)).state).to.equal('SUCCESS');
+    for (const hour of [end - 3, end - 2, end - 1]) {
+      of.stage.s3.objects.delete(`fresh/amplitude/${manifestKey(hour)}`);
+    }
+    const { state, execution } = await ended(2);
+    await of.deploy();
+    expect([state, execution.trigger?.id]).to.deep.equal(['FAILED', 'three_hours']);
   });
 
   it('ends each attempt within a minute and alerts once: wrong branch, wrong token, repository away, secret missing', async () => {
     const of = await open('amplitude_export', 'refused');
-    const cases: [string, RegExp, () => Promise<unknown>, Record<string, string>?][] = [
-      ['a wrong branch', /no-such-branch/, async () => undefined, { git_ref: 'no-such-branch' }],
-      ['a wrong token', /not authorized/, () => stage.kestra.setKv(of.namespace, { github_token: 'wrong' })],
-      ['a repository that is not there', /127\.0\.0\.1:9\b/, () => of.deploy(undefined, 'http://127.0.0.1:9/none.git')],
+    const cases: [string, RegExp, () => Promise<unknown>][] = [
+      [
+        'a wrong branch',
+        /no-such-branch/,
+        () => of.deployRunner(undefined, [[/defaults: main/, 'defaults: no-such-branch']]),
+      ],
+      [
+        'a wrong token',
+        /not authorized/,
+        async () => {
+          await of.deployRunner();
+          await of.setKv({ github_token: 'wrong' });
+        },
+      ],
+      ['a repository that is not there', /127\.0\.0\.1:9\b/, () => of.deployRunner('http://127.0.0.1:9/none.git')],
       [
         'a missing secret',
         /BUCKET_NAME/,
         async () => {
-          await of.deploy();
-          await stage.kestra.setKv(of.namespace, { github_token: stage.git.token });
+          await of.deployRunner();
+          await of.setKv({ github_token: stage.git.token });
           await stage.kestra.removeKv(of.namespace, 'BUCKET_NAME');
         },
       ],
     ];
-    for (const [name, message, prepare, inputs = {}] of cases) {
+    for (const [name, message, prepare] of cases) {
       await prepare();
-      const attempts = await of.run(inputs);
-      expect(states(attempts), name).to.deep.equal(['RETRIED', 'RETRIED', 'FAILED']);
-      for (const attempt of attempts) {
-        expect((await errorsOf(of, attempt)).join('\n'), name).to.match(message);
-        const { histories } = attempt.state;
+      const { state, runs } = await of.run();
+      expect([state, ...states(runs)], name).to.deep.equal(['FAILED', 'FAILED', 'FAILED', 'FAILED']);
+      for (const run of runs) {
+        expect((await errorsOf(of, run)).join('\n'), name).to.match(message);
+        const { histories } = run.state;
         const ms = Date.parse(histories.at(-1)?.date ?? '') - Date.parse(histories[0]?.date ?? '');
         expect(ms, name).to.be.below(60_000);
       }

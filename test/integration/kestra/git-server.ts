@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { appendFile, copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ const ROOT = resolve(import.meta.dirname, '../../..');
 const run = promisify(execFile);
 
 export interface GitServer {
-  /** Of the repository, which has this checkout's files on the branch `main` and as the tag `v1`. */
+  /** Of the repository: this checkout's files on `main` and as the tag `v1`; another lockfile on the branch `next`. */
   readonly url: string;
   readonly user: string;
   readonly token: string;
@@ -67,6 +67,10 @@ async function makeRepository(folder: string): Promise<void> {
   await git('-C', work, 'add', '--all', '--force');
   await git('-C', work, 'commit', '--quiet', '--message', 'as it is');
   await git('-C', work, 'tag', 'v1');
+  await git('-C', work, 'checkout', '--quiet', '-b', 'next');
+  await appendFile(join(work, 'package-lock.json'), '\n');
+  await git('-C', work, 'commit', '--quiet', '--all', '--message', 'another lockfile');
+  await git('-C', work, 'checkout', '--quiet', 'main');
   await git('clone', '--quiet', '--bare', work, join(folder, 'amplitude-to-s3.git'));
   await rm(work, { recursive: true });
 }

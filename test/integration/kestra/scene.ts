@@ -16,13 +16,15 @@ import { type GitServer, startGitServer } from './git-server.ts';
 
 const FLOWS = resolve(import.meta.dirname, '../../../kestra');
 
-export const FLOW_IDS = [
+const RUNNER = 'amplitude_run';
+export const CALLERS = [
   'amplitude_export',
   'amplitude_export_image',
   'amplitude_backfill',
   'amplitude_status',
 ] as const;
-export type FlowId = (typeof FLOW_IDS)[number];
+export const FLOW_IDS = [RUNNER, ...CALLERS];
+export type Caller = (typeof CALLERS)[number];
 
 /** Once a year, which is never. */
 const NEVER = '0 0 1 1 *';
@@ -58,7 +60,16 @@ export async function startSlack(): Promise<Slack> {
   };
 }
 
-export const sourceOf = (id: FlowId) => readFileSync(`${FLOWS}/${id}.yaml`, 'utf8');
+export const sourceOf = (id: string) => readFileSync(`${FLOWS}/${id}.yaml`, 'utf8');
+
+/** What came of a caller: its attempts are runs, the last one's report and files are its own. */
+export interface Ended {
+  readonly execution: Execution;
+  readonly state: string;
+  readonly runs: readonly Execution[];
+  readonly report: Readonly<Record<string, unknown>>;
+  readonly files: Readonly<Record<string, string>>;
+}
 
 /** What every scene shares: Kestra, a private repository and an S3 server. */
 export interface Stage {
@@ -83,22 +94,30 @@ export async function openStage(url: string, buckets: readonly string[]): Promis
   };
 }
 
+type Change = readonly [from: RegExp, to: string];
+
+export interface Deployment {
+  readonly cron?: string;
+  readonly source?: string;
+  readonly changes?: readonly Change[];
+}
+
 export interface SceneOptions {
   readonly cron?: string;
   /** Whether keys and the repository's user and token are KV pairs, or secrets that Kestra has already. */
   readonly keys?: 'pairs' | 'secrets';
 }
 
-/** A flow in a namespace, with an Amplitude, a bucket and an alert channel that are its alone. */
+/** A caller and the runner in a namespace, with an Amplitude, a bucket and an alert channel that are its alone. */
 export class Scene {
   readonly stage: Stage;
-  readonly flow: FlowId;
+  readonly flow: Caller;
   readonly bucket: string;
   readonly namespace: string;
   readonly simulator: Simulator;
   readonly slack: Slack;
 
-  private constructor(stage: Stage, flow: FlowId, bucket: string, simulator: Simulator, slack: Slack) {
+  private constructor(stage: Stage, flow: Caller, bucket: string, simulator: Simulator, slack: Slack) {
     this.stage = stage;
     this.flow = flow;
     this.bucket = bucket;
@@ -109,37 +128,47 @@ export class Scene {
 
   static async open(
     stage: Stage,
-    flow: FlowId,
+    flow: Caller,
     bucket: string,
     { cron = NEVER, keys = 'pairs' }: SceneOptions = {},
   ): Promise<Scene> {
     const simulator = await startSimulator({ eventsPerHour: EVENTS_PER_HOUR });
     const scene = new Scene(stage, flow, bucket, simulator, await startSlack());
-    const announced = (source: string) =>
-      source.replace(/^( {2}optional_secrets:) .*$/m, '$1 github_user github_token');
-    await scene.deploy(cron, stage.git.url, keys === 'secrets' ? announced : undefined);
-    await stage.kestra.setKv(scene.namespace, {
+    await scene.deployRunner();
+    await scene.deploy({ cron });
+    await scene.setKv({
       BUCKET_NAME: bucket,
       AMPLITUDE_BASE_URL: simulator.url,
       AWS_ENDPOINT_URL_S3: stage.s3.url,
       SLACK_WEBHOOK_URL: scene.slack.url,
-      ...(keys === 'secrets' ? {} : { ...KEYS, github_user: stage.git.user, github_token: stage.git.token }),
+      ...(keys === 'secrets'
+        ? { optional_secrets: 'github_user github_token' }
+        : { ...KEYS, github_user: stage.git.user, github_token: stage.git.token }),
     });
     return scene;
   }
 
-  /** The flow as it is, but for intervals, schedule, URL and namespace; and `extended`, where that is the test. */
-  async deploy(cron = NEVER, repository = this.stage.git.url, extended = (source: string) => source): Promise<void> {
-    const replace = (source: string, from: RegExp, to: string) => {
-      if (!from.test(source)) throw new Error(`${this.flow} has nothing like ${from}`);
-      return source.replace(from, to);
-    };
-    let source = extended(sourceOf(this.flow));
-    source = replace(source, /^namespace: .*$/m, `namespace: ${this.namespace}`);
-    source = replace(source, /^( {2}interval:) .*$/m, '$1 PT1S');
-    source = replace(source, /^( {4}cron:) .*$/m, `$1 "${cron}"`);
-    source = replace(source, /^( {2}repository:) .*$/m, `$1 ${repository}`);
-    await this.stage.kestra.deploy(source);
+  /** The runner as it is, but for its namespace and URL. */
+  async deployRunner(repository = this.stage.git.url, changes: readonly Change[] = []): Promise<void> {
+    await this.#deploy(sourceOf(RUNNER), [[/^( {2}repository:) .*$/m, `$1 ${repository}`], ...changes]);
+  }
+
+  /** A caller as it is, but for intervals, schedule and namespace; and for what is the test. */
+  async deploy({ cron = NEVER, source = sourceOf(this.flow), changes = [] }: Deployment = {}): Promise<void> {
+    await this.#deploy(source, [[/\bPT5M\b/, 'PT1S'], [/^( {4}cron:) .*$/gm, `$1 "${cron}"`], ...changes]);
+  }
+
+  async #deploy(source: string, changes: readonly Change[]): Promise<void> {
+    const all: readonly Change[] = [[/^namespace: .*$/m, `namespace: ${this.namespace}`], ...changes];
+    const changed = all.reduce((text, [from, to]) => {
+      if (text.search(from) < 0) throw new Error(`the flow has nothing like ${from}`);
+      return text.replace(from, to);
+    }, source);
+    await this.stage.kestra.deploy(changed);
+  }
+
+  async setKv(pairs: Readonly<Record<string, string>>): Promise<void> {
+    await this.stage.kestra.setKv(this.namespace, pairs);
   }
 
   /** What the built program needs to work on the same bucket from outside of Kestra. */
@@ -153,21 +182,26 @@ export class Scene {
     };
   }
 
-  async start(inputs: Readonly<Record<string, string>> = {}): Promise<string> {
-    return await this.stage.kestra.start(this.namespace, this.flow, inputs);
+  async start(inputs: Readonly<Record<string, string>> = {}, flow: string = this.flow): Promise<string> {
+    return await this.stage.kestra.start(this.namespace, flow, inputs);
   }
 
-  async attempts(id: string): Promise<Execution[]> {
-    return await this.stage.kestra.attempts(this.namespace, this.flow, id);
+  /** Starts the flow and waits for its end. */
+  async run(inputs: Readonly<Record<string, string>> = {}, flow: string = this.flow): Promise<Ended> {
+    return await this.ended(await this.start(inputs, flow));
   }
 
-  /** Starts the flow and waits for the end of its last attempt. */
-  async run(inputs: Readonly<Record<string, string>> = {}): Promise<Execution[]> {
-    return await this.attempts(await this.start(inputs));
+  /** An execution of a caller after its end, with the runs that it made. */
+  async ended(id: string): Promise<Ended> {
+    const execution = await this.stage.kestra.ended(id);
+    const runs = (await this.executions(RUNNER)).filter(({ trigger }) => trigger?.variables?.executionId === id);
+    const outputs = await this.stage.kestra.outputs(id);
+    const { outputs: { report = {}, files = {} } = {} } = outputs.export ?? outputs.status ?? {};
+    return { execution, state: execution.state.current, runs, report, files };
   }
 
-  async executions(): Promise<Execution[]> {
-    return await this.stage.kestra.executions(this.namespace, this.flow);
+  async executions(flow: string = this.flow): Promise<Execution[]> {
+    return await this.stage.kestra.executions(this.namespace, flow);
   }
 
   /** The alerts since the last look, once there is one, or none came. */
@@ -182,8 +216,8 @@ export class Scene {
   }
 
   /** Keys in the bucket below the prefix, `events/…` and `manifests/…`, with their bytes. */
-  landed(): Map<string, Buffer> {
-    const prefix = `${this.bucket}/amplitude/`;
+  landed(folder = 'amplitude'): Map<string, Buffer> {
+    const prefix = `${this.bucket}/${folder}/`;
     const entries = [...this.stage.s3.objects].filter(([key]) => key.startsWith(prefix));
     return new Map(entries.map(([key, { body }]) => [key.slice(prefix.length), body] as const).sort());
   }
