@@ -36,7 +36,7 @@ export async function spool(body: AsyncIterable<Buffer>, options: SpoolOptions):
       if (file === undefined) {
         file = await openNameless(workDir);
         await file.writeFile(memory.content);
-        memory.drop();
+        memory.giveBack();
       }
       await file.writeFile(chunk);
     } catch (error) {
@@ -52,7 +52,7 @@ export async function spool(body: AsyncIterable<Buffer>, options: SpoolOptions):
       giveBack(chunk);
     }
   } catch (error) {
-    memory.drop();
+    memory.giveBack();
     await file?.close();
     throw error;
   }
@@ -90,6 +90,16 @@ class SpoolMemory {
     return true;
   }
 
+  /**
+   * Only while the one reader has been a write that is over. Left to the garbage collector, what three of four archives
+   * held before they moved to files stood beside the 64 MiB of the fourth: a peak of up to 267 MiB, not 214.
+   */
+  giveBack(): void {
+    giveBack(this.#buffer);
+    this.drop();
+  }
+
+  /** Readers of the archive may have to be waited for: the collector does that. */
   drop(): void {
     this.#budget.give(this.#taken);
     this.#taken = 0;
