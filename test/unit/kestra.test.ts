@@ -1,13 +1,16 @@
+import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect } from 'chai';
 import { parseDocument } from 'yaml';
 import { VARIABLES, type Variable } from '../../src/config/variables.ts';
+import { VERSION } from '../../src/version.ts';
 
 const FOLDER = resolve(import.meta.dirname, '../../kestra');
 const SQL = 'io.kestra.plugin.jdbc.snowflake.';
 const SQL_FOLDER = resolve(import.meta.dirname, '../../infra/snowflake');
-const FILES = readdirSync(FOLDER).filter((name) => name.endsWith('.yaml'));
+const DASHBOARD = 'amplitude_dashboard.yaml';
+const FILES = readdirSync(FOLDER).filter((name) => name.endsWith('.yaml') && name !== DASHBOARD);
 
 type Node = Readonly<Record<string, unknown>>;
 
@@ -21,10 +24,10 @@ interface Flow extends Node {
   readonly id: string;
   readonly namespace: string;
   readonly inputs: readonly Node[];
-  readonly variables: Node;
   readonly tasks: readonly Task[];
-  readonly errors: readonly Task[];
-  readonly triggers: readonly Node[];
+  /** Not in the runner. */
+  readonly errors?: readonly Task[];
+  readonly triggers?: readonly Node[];
 }
 
 /** Every text in a flow with its path: `tasks.0.tasks.1.url`. */
@@ -46,108 +49,142 @@ function* propertiesOf(node: unknown, path: readonly string[] = []): Generator<{
 
 const tasksOf = (flow: Flow): Task[] => {
   const below = (task: Task): Task[] => [task, ...(task.tasks ?? []).flatMap(below)];
-  return [...flow.tasks, ...flow.errors].flatMap(below);
+  return [...flow.tasks, ...(flow.errors ?? [])].flatMap(below);
 };
 
 const SECRETS = /\b(?:kv|secret)\(/;
-/** The task that runs the program, in the flows that have one. */
-const programOf = (flow: Flow) => tasksOf(flow).find(({ env }) => env !== undefined);
-
-const OPTIONAL = ['github_user', 'github_token', 'SLACK_WEBHOOK_URL'];
-
-/** What a flow that runs the program asks for. */
-interface Running {
-  readonly required: readonly string[];
-  readonly settings: readonly string[];
-  /** Variables of the flow's own command, which are no settings. */
-  readonly own: readonly string[];
-  readonly files: readonly string[];
-}
-/** A container knows of its worker's network only what the flow hands in. */
-const NETWORK = ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY', 'AWS_CA_BUNDLE'];
-const EXPORTING: Running = {
-  required: ['AMP_API_KEY', 'AMP_SECRET_KEY', 'AWS_ACCESS_KEY', 'AWS_SECRET_KEY', 'BUCKET_NAME'],
-  settings: [
-    'AMPLITUDE_BASE_URL',
-    'AWS_ENDPOINT_URL_S3',
-    'AWS_REGION',
-    'S3_KMS_KEY_ID',
-    'S3_SSE',
-    'S3_ADDRESSING',
-    ...NETWORK,
-  ],
-  own: [],
-  files: ['run-report.json'],
-};
-/** It asks nothing of Amplitude, so it needs no Amplitude keys. */
-const LOOKING: Running = {
-  required: ['AWS_ACCESS_KEY', 'AWS_SECRET_KEY', 'BUCKET_NAME'],
-  settings: ['AWS_ENDPOINT_URL_S3', 'AWS_REGION', 'S3_ADDRESSING', ...NETWORK],
-  own: ['DAYS', 'TOLERATED'],
-  files: ['status.html', 'status.json'],
-};
-/** By file; undefined for a flow that runs SQL. */
-const FLOWS: Readonly<Record<string, Running | undefined>> = {
-  'amplitude_export.yaml': EXPORTING,
-  'amplitude_export_image.yaml': EXPORTING,
-  'amplitude_backfill.yaml': EXPORTING,
-  'amplitude_status.yaml': LOOKING,
-  'amplitude_load_snowflake.yaml': undefined,
-};
+const SUBFLOW = 'io.kestra.plugin.core.flow.Subflow';
+const RUNNER = 'amplitude_run.yaml';
+const LOAD = 'amplitude_load_snowflake.yaml';
+const CALLERS = [
+  'amplitude_export.yaml',
+  'amplitude_export_image.yaml',
+  'amplitude_backfill.yaml',
+  'amplitude_status.yaml',
+];
+const MOST_LINES: Readonly<Record<string, number>> = { [RUNNER]: 120, [LOAD]: 150 };
 
 const readFlow = (name: string): Flow => {
   const document = parseDocument(readFileSync(join(FOLDER, name), 'utf8'), { uniqueKeys: true });
   expect([...document.errors, ...document.warnings], name).to.deep.equal([]);
   return document.toJS() as Flow;
 };
+const taskOf = (flow: Flow, id: string) => tasksOf(flow).find((task) => task.id === id);
+const envOf = (id: string) => taskOf(readFlow(RUNNER), id)?.env as Readonly<Record<string, string>>;
 
-/** What the flow has in place of `<% name %>` in infra/snowflake. */
-const PARAMETERS: Readonly<Record<string, string>> = {
-  dates: '{{ render(vars.dates) }}',
-  hours: '{{ vars.hours_at_once }}',
-  hour: '{{ row.HOUR }}',
-  content: '{{ row.CONTENT }}',
-  files: '{{ row.FILES }}',
-  since: "{{ execution.startDate | dateAdd(-8, 'DAYS') | date('yyyy-MM-dd', timeZone='UTC') }}T00",
-};
+const pair = (name: string) => `{{ kv('${name}', errorOnMissing=false) ?? '' }}`;
+const key = (name: string) => `{{ kv('${name}', errorOnMissing=false) ?? secret('${name}') }}`;
+const ofProject = (name: string, otherwise: string) =>
+  `{{ kv('${name}' ~ render(vars.suffix), errorOnMissing=false) ?? ${otherwise} }}`;
+/** A container knows of its worker's network only what the flow hands in. */
+const NETWORK = { HTTPS_PROXY: pair('HTTPS_PROXY'), HTTP_PROXY: pair('HTTP_PROXY'), NO_PROXY: pair('NO_PROXY') };
 
 describe('the flows', () => {
-  it('are all in the folder, which holds nothing else', () => {
-    expect(FILES).to.have.members(Object.keys(FLOWS));
+  it('are all in the folder, which holds a dashboard and pages besides', () => {
+    expect(FILES).to.have.members([RUNNER, ...CALLERS, LOAD]);
     expect(readdirSync(FOLDER).filter((name) => !/\.(?:yaml|md)$/.test(name))).to.deep.equal([]);
   });
 
-  it('load with the statements of infra/snowflake', () => {
-    const words = (sql: string) =>
-      sql
-        .replace(/^\s*--.*$/gm, '')
-        .split(/\s+/)
-        .filter((word) => word !== '')
-        .join(' ');
-    const asked = tasksOf(readFlow('amplitude_load_snowflake.yaml')).filter(({ type }) => type.startsWith(SQL));
+  it('build without keys, and run with them: from a KV pair or a secret, a project with its own', () => {
+    expect(envOf('build')).to.deep.equal(NETWORK);
+    const project = (name: string) => ofProject(name, `secret('${name}' ~ render(vars.suffix))`);
+    expect(envOf('run')).to.deep.equal({
+      ...NETWORK,
+      AMP_API_KEY: project('AMP_API_KEY'),
+      AMP_SECRET_KEY: project('AMP_SECRET_KEY'),
+      AMP_DATA_REGION: ofProject('AMP_DATA_REGION', "''"),
+      BUCKET_NAME: ofProject('BUCKET_NAME', key('BUCKET_NAME').slice(3, -3)),
+      S3_PREFIX: ofProject('S3_PREFIX', "'amplitude' ~ (render(vars.suffix) | lower)"),
+      AWS_ACCESS_KEY: key('AWS_ACCESS_KEY'),
+      AWS_SECRET_KEY: key('AWS_SECRET_KEY'),
+      ...Object.fromEntries(
+        [
+          'AWS_REGION',
+          'AWS_ENDPOINT_URL_S3',
+          'AMPLITUDE_BASE_URL',
+          'S3_KMS_KEY_ID',
+          'S3_SSE',
+          'S3_ADDRESSING',
+          'AWS_CA_BUNDLE',
+        ].map((name) => [name, pair(name)]),
+      ),
+      EXPORT_START: "{{ inputs.start ?? '' }}",
+      EXPORT_END: "{{ inputs.end ?? '' }}",
+      OUTPUT_FORMAT: '{{ inputs.output_format }}',
+      REQUEST_CONCURRENCY: '{{ inputs.requests }}',
+      COMMAND: "{{ inputs.command }}{{ inputs.force ? ' --force' : '' }}{{ inputs.dry_run ? ' --dry-run' : '' }}",
+      REPORT_FILE: 'run-report.json',
+      LOG_FORMAT: 'kestra',
+    });
+  });
+
+  it('set only variables that the program knows, and COMMAND', () => {
+    const known = (Object.entries(VARIABLES) as [string, Variable][]).flatMap(([variable, { aliases = [] }]) => [
+      variable,
+      ...aliases,
+    ]);
+    for (const variable of Object.keys(envOf('run'))) expect([...known, 'COMMAND']).to.include(variable);
+  });
+
+  it('run a command that the shell cannot take for more than words', () => {
+    const { validator } = readFlow(RUNNER).inputs.find(({ id }) => id === 'command') ?? {};
+    const allowed = new RegExp(String(validator));
+    for (const command of ['export', 'verify --checksums', 'status --html status.html --fail-on-gaps=3h']) {
+      expect(allowed.test(command), command).to.equal(true);
+    }
+    for (const text of ['; env', ' $(env)', ' `env`', ' | env', ' > x', ' "x', " 'x", ' *', '\nenv', '  x', ' &']) {
+      expect(allowed.test(`export${text}`), text).to.equal(false);
+    }
+  });
+
+  it('end a program cleanly: its container passes the signal on and waits', () => {
+    const run = taskOf(readFlow(RUNNER), 'run');
+    expect(run?.taskRunner).to.include({ killGracePeriod: 'PT30S' });
+    expect(run?.commands).to.include('exec node /app/dist/main.js $COMMAND');
+    expect(run?.outputFiles).to.include(envOf('run').REPORT_FILE);
+  });
+
+  it('show what npm says: in commands, since Kestra 2 logs beforeCommands at DEBUG', () => {
+    expect(taskOf(readFlow(RUNNER), 'build')?.commands).to.be.an('array');
+    for (const flow of FILES.map(readFlow)) {
+      for (const task of tasksOf(flow)) expect(task, task.id).not.to.have.property('beforeCommands');
+    }
+  });
+
+  it('build the newest tag, or the one that the next commit gets; main while there is none', () => {
+    const [newest = 'main'] = spawnSync('git', ['-C', FOLDER, 'tag', '--list', 'v*', '--sort=-version:refname'], {
+      encoding: 'utf8',
+    }).stdout.split('\n');
+    const { defaults } = readFlow(RUNNER).inputs.find(({ id }) => id === 'git_ref') ?? {};
+    expect([newest === '' ? 'main' : newest, `v${VERSION}`]).to.include(defaults);
+  });
+
+  it('load with every statement of infra/snowflake that a load needs, and fill in its placeholders', () => {
+    const asked = tasksOf(readFlow(LOAD)).filter(({ type }) => type.startsWith(SQL));
     const files = readdirSync(SQL_FOLDER).filter((name) => /^(?:0[7-9]|1\d)_/.test(name));
     expect(asked).to.have.length(files.length);
     // With transaction: false the plugin commits after every statement, also between BEGIN and COMMIT.
     for (const task of asked) expect(task, task.id).not.to.have.property('transaction');
     for (const [at, name] of files.sort().entries()) {
-      const file = readFileSync(join(SQL_FOLDER, name), 'utf8').replace(
-        /<% (\w+) %>/g,
-        (_, key) => PARAMETERS[key] ?? key,
-      );
-      expect(words(String(asked[at]?.sql).replace(/\{% (?:for .*?|endfor) %\}/g, '')), name).to.equal(words(file));
+      const sql = String(asked[at]?.sql);
+      expect(sql).to.include(`read('snowflake/${name}')`);
+      const placeholders = readFileSync(join(SQL_FOLDER, name), 'utf8').match(/<% \w+ %>/g) ?? [];
+      expect(new Set(sql.match(/<% \w+ %>/g)), name).to.deep.equal(new Set(placeholders));
     }
   });
 
   it("together stay within the API's five requests at once", () => {
-    const together = FILES.map(readFlow).reduce((sum, flow) => {
-      const { limit } = flow.concurrency as { limit: number };
-      const { REQUEST_CONCURRENCY = '0' } = (programOf(flow)?.env ?? {}) as Record<string, string>;
-      return sum + limit * Number(REQUEST_CONCURRENCY);
-    }, 0);
-    expect(together).to.equal(5);
+    const limits = CALLERS.map((name) => {
+      const flow = readFlow(name);
+      const { inputs = {} } = (tasksOf(flow).find(({ type }) => type === SUBFLOW) ?? {}) as { inputs?: Node };
+      // Status asks nothing, and the image flow takes the place of the export.
+      if (inputs.command !== undefined || inputs.image !== undefined) return 0;
+      return (flow.concurrency as { limit: number }).limit * Number(inputs.requests ?? 1);
+    });
+    expect(limits.reduce((sum, limit) => sum + limit, 0)).to.equal(5);
   });
 
-  for (const [name, running] of Object.entries(FLOWS)) {
+  for (const name of FILES) {
     describe(name, () => {
       let flow: Flow;
       let texts: { path: string; key: string; text: string }[];
@@ -161,6 +198,11 @@ describe('the flows', () => {
         expect([`${flow.id}.yaml`, flow.namespace]).to.deep.equal([name, 'des.amplitude']);
       });
 
+      it('is short', () => {
+        const lines = readFileSync(join(FOLDER, name), 'utf8').trimEnd().split('\n');
+        expect(lines).to.have.length.at.most(MOST_LINES[name] ?? 60);
+      });
+
       it('has ids in snake case, each once', () => {
         const ids = tasksOf(flow).map(({ id }) => id);
         for (const id of [...ids, ...flow.inputs.map((input) => input.id as string)]) {
@@ -171,7 +213,7 @@ describe('the flows', () => {
 
       it('has labels, and describes itself and every task, input and trigger', () => {
         expect(flow).to.include.keys('labels', 'description');
-        for (const described of [...tasksOf(flow), ...flow.inputs, ...flow.triggers]) {
+        for (const described of [...tasksOf(flow), ...flow.inputs, ...(flow.triggers ?? [])]) {
           expect(described.description, String(described.id)).to.be.a('string').that.matches(/\.$/);
         }
       });
@@ -188,9 +230,10 @@ describe('the flows', () => {
         const scripts = ['runner', 'docker', 'outputDir', 'warningOnStdErr', 'assets', 'backfill', 'backfills'];
         for (const { path, key } of propertiesOf(flow)) expect([...gone, ...scripts], path).not.to.include(key);
         for (const task of tasksOf(flow)) {
-          expect(task, task.id).not.to.have.any.keys('when', 'retry');
+          expect(task, task.id).not.to.have.property('when');
           expect(task.type).to.match(/^io\.kestra\.plugin\./);
-          expect(task.type).not.to.match(/ForEach|Each|LocalFiles|docker\.(Build|Run)$/);
+          // Of the two names of the build, older plugins of 1.3 know only docker.Build.
+          expect(task.type).not.to.match(/ForEach|Each|Loop|LocalFiles|docker\.cli\./);
         }
         for (const input of flow.inputs) {
           expect(input).not.to.have.property('name');
@@ -198,14 +241,13 @@ describe('the flows', () => {
           // Kestra rejects both together. Without either, a schedule, which gives no inputs, fails.
           expect('defaults' in input, String(input.id)).to.equal(input.required !== false);
         }
-        for (const trigger of flow.triggers) expect(trigger).not.to.have.property('inputs');
       });
 
       it('has no function that Kestra 1.3 or 2.0 rejects, and no kv() that fails without a pair', () => {
         for (const { path, text } of texts) {
           expect(text, path).not.to.match(/\|\s*json\b|\bjson\(/);
-          for (const [call] of text.matchAll(/\bkv\([^)]*\)/g)) {
-            expect(call, path).to.match(/^kv\('[A-Za-z_0-9]+', errorOnMissing=false\)$/);
+          for (const [call] of text.matchAll(/\bkv\((?:[^()]|\([^()]*\))*\)/g)) {
+            expect(call, path).to.match(/, errorOnMissing=false\)$/);
           }
           if (path.startsWith('description')) continue;
           // Filters bind tighter than ??.
@@ -213,45 +255,12 @@ describe('the flows', () => {
         }
       });
 
-      it('asks for secrets only in env and in secret properties of tasks, by their usual names', () => {
-        const own = ['username', 'password', 'privateKey', 'url', 'runIf'];
-        for (const { path, key, text } of texts) {
+      it('asks for secrets only in env, in secret properties of tasks, and for what exists', () => {
+        const own = ['username', 'password', 'privateKey', 'url', 'runIf', 'optional'];
+        for (const { path, key: property, text } of texts) {
           if (path === 'description' || !SECRETS.test(text)) continue;
-          expect(path.split('.').at(-2) === 'env' || own.includes(key), `${path}: ${text}`).to.equal(true);
+          expect(path.split('.').at(-2) === 'env' || own.includes(property), `${path}: ${text}`).to.equal(true);
         }
-        const asked = texts
-          .filter(({ path }) => path !== 'description')
-          .flatMap(({ text }) => [...text.matchAll(/\b(?:kv|secret)\('([^']+)'/g)].map(([, secret]) => secret));
-        const wanted =
-          running === undefined
-            ? ['SNOWFLAKE_PRIVATE_KEY', 'SLACK_WEBHOOK_URL']
-            : [...running.required, ...OPTIONAL, ...running.settings];
-        expect(new Set(asked)).to.deep.equal(new Set(wanted));
-      });
-
-      it('takes required keys from a KV pair or a secret, and leaves unset settings empty', () => {
-        for (const { privateKey } of tasksOf(flow).filter(({ type }) => type.startsWith(SQL))) {
-          expect(privateKey).to.equal(
-            "{{ kv('SNOWFLAKE_PRIVATE_KEY', errorOnMissing=false) ?? secret('SNOWFLAKE_PRIVATE_KEY') }}",
-          );
-        }
-        const { required = [], settings = [] } = running ?? {};
-        const env = programOf(flow)?.env as Record<string, string>;
-        for (const secret of required) {
-          expect(env[secret]).to.equal(`{{ kv('${secret}', errorOnMissing=false) ?? secret('${secret}') }}`);
-        }
-        for (const setting of settings) {
-          expect(env[setting]).to.equal(`{{ kv('${setting}', errorOnMissing=false) ?? '' }}`);
-        }
-      });
-
-      it('sets only variables that the program knows', () => {
-        const known = (Object.entries(VARIABLES) as [string, Variable][]).flatMap(([variable, { aliases = [] }]) => [
-          variable,
-          ...aliases,
-        ]);
-        const named = tasksOf(flow).flatMap(({ env = {} }) => Object.keys(env as object));
-        for (const variable of named) expect([...known, ...(running?.own ?? [])]).to.include(variable);
       });
 
       it('puts only validated input into a statement', () => {
@@ -266,45 +275,37 @@ describe('the flows', () => {
         }
       });
 
-      it('puts no input into a command', () => {
-        for (const { path, text } of texts.filter((at) => /\.(?:before)?[cC]ommands\./.test(at.path))) {
-          const expressions = [...text.matchAll(/\{\{(.*?)\}\}/g)].map(([, expression = '']) => expression.trim());
-          for (const expression of expressions) {
-            expect(expression, path).to.match(/^inputs\.(?:force|dry_run) \? '--[a-z-]+' : ''$/);
-          }
+      it('puts no expression into a command', () => {
+        for (const { path, text } of texts.filter((at) => /\.commands\./.test(at.path))) {
+          expect(text, path).not.to.match(/\{\{|\{%/);
         }
       });
 
-      it('clones, builds and runs again in every attempt, and queues executions', () => {
-        expect(flow.retry).to.include({ behavior: 'CREATE_NEW_EXECUTION', maxAttempts: 3 });
-        expect(flow.concurrency).to.include({ behavior: 'QUEUE' });
-        // On 1.3, a killed execution of a flow that has it never gives its place in the queue back.
-        expect(flow).not.to.have.any.keys('afterExecution', 'finally');
-        if (running === undefined) return;
-        expect(flow.tasks.map(({ type }) => type)).to.deep.equal(['io.kestra.plugin.core.flow.WorkingDirectory']);
-      });
-
-      it('limits the time of every task, and leaves the program time to end cleanly', () => {
+      it('limits the time of every task', () => {
         for (const task of tasksOf(flow)) {
-          if (/WorkingDirectory$|Log$|Fail$/.test(task.type)) continue;
+          if (/(?:WorkingDirectory|Log|Fail|Subflow)$/.test(task.type)) continue;
           expect(task.timeout, task.id).to.match(/^PT\d+[HM]$/);
         }
-        const task = programOf(flow);
-        if (task === undefined || running === undefined) return;
-        expect(task.taskRunner).to.include({ killGracePeriod: 'PT30S' });
-        const { commands, env, outputFiles } = task as Task & {
-          commands: string[];
-          env: Record<string, string>;
-          outputFiles: string[];
-        };
-        expect(commands.at(-1)).to.match(/^exec node /);
-        expect(outputFiles).to.deep.equal(running.files);
-        expect(outputFiles).to.include(env.REPORT_FILE);
       });
 
-      it('has a schedule in UTC', () => {
-        expect(flow.triggers).to.have.length(1);
-        expect(flow.triggers[0]).to.include({ timezone: 'Etc/UTC' });
+      it('queues executions, and has no block that blocks the queue of Kestra 1.3 after a kill', () => {
+        if (name !== RUNNER) expect(flow.concurrency).to.include({ behavior: 'QUEUE' });
+        expect(flow).not.to.have.any.keys('afterExecution', 'finally');
+      });
+
+      it('is retried as a whole, three times', () => {
+        const retried = tasksOf(flow).filter((task) => 'retry' in task);
+        expect(retried.map(({ type }) => type)).to.deep.equal(CALLERS.includes(name) ? [SUBFLOW] : []);
+        // A flow's own retry ends its caller as SUCCESS after the first attempt, and alerts after each where a Subflow fails.
+        expect('retry' in flow).to.equal(name === LOAD);
+        for (const { retry } of [...retried, ...(name === LOAD ? [flow] : [])]) {
+          expect(retry).to.include({ maxAttempts: 3, interval: 'PT5M' });
+        }
+      });
+
+      it('has schedules in UTC', () => {
+        for (const trigger of flow.triggers ?? []) expect(trigger).to.include({ timezone: 'Etc/UTC' });
+        expect(flow.triggers === undefined).to.equal(name === RUNNER);
       });
     });
   }

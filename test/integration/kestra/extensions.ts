@@ -2,22 +2,23 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parse, stringify } from 'yaml';
 
-const README = readFileSync(resolve(import.meta.dirname, '../../../kestra/README.md'), 'utf8');
+const FOLDER = resolve(import.meta.dirname, '../../../kestra');
+const PAGES = ['README.md', 'extending.md'].map((name) => readFileSync(`${FOLDER}/${name}`, 'utf8')).join('');
 
 interface Flow {
   tasks: object[];
 }
 
-/** The text of the README's block that is marked `# extension: NAME`. */
+/** The text of the block of kestra's pages that is marked `# extension: NAME`. */
 export function blockText(name: string): string {
-  const [, found] = new RegExp(`\`\`\`yaml\\n# extension: ${name}\\n(.*?)\`\`\``, 's').exec(README) ?? [];
-  if (found === undefined) throw new Error(`kestra/README.md has no extension named ${name}`);
+  const [, found] = new RegExp(`\`\`\`yaml\\n# extension: ${name}\\n(.*?)\`\`\``, 's').exec(PAGES) ?? [];
+  if (found === undefined) throw new Error(`kestra/ has no extension named ${name}`);
   return found;
 }
 
 export const block = <T>(name: string) => parse(blockText(name)) as T;
 
-/** A flow with all extensions of the README at the places that it names. */
+/** A flow with all extensions of the page at the places that it names. */
 export function extended(source: string): string {
   const flow = parse(source) as Flow;
   const [first, ...rest] = flow.tasks;
