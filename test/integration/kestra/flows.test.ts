@@ -152,12 +152,7 @@ describe('on Kestra', function () {
       expect(state).to.equal('SUCCESS');
       return !(await saidIn(of, execution)).includes('The cache has this build.');
     };
-    expect([await built('main'), await built('v1'), await built('next'), await built('next')]).to.deep.equal([
-      true,
-      false,
-      true,
-      false,
-    ]);
+    expect([await built('main'), await built('v1'), await built('next')]).to.deep.equal([true, false, true]);
   });
 
   it('lets a second execution wait; a kill seals nothing by halves, and the second one lands it all', async () => {
