@@ -85,6 +85,8 @@ export class Kestra {
     if (created.status !== 422 && created.status !== 409) throw new Error(`${created.status} ${await created.text()}`);
     const nameOf = (key: string) => new RegExp(`^${key}: *(\\S+)`, 'm').exec(source)?.[1];
     await this.#call('PUT', `/flows/${nameOf('namespace')}/${nameOf('id')}`, source, 'application/x-yaml');
+    // Kestra 1.3 starts the old revision of a subflow for a moment.
+    await pause(1000);
   }
 
   async setKv(namespace: string, pairs: Readonly<Record<string, string>>): Promise<void> {

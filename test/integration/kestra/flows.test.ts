@@ -28,8 +28,8 @@ const TODAY = hourOf(new Date()) - (hourOf(new Date()) % DAY_HOURS);
 /** Long settled, whenever the test runs. */
 const FIRST = busyHour(TODAY - 5 * DAY_HOURS);
 const RANGE: Window = { start: FIRST, end: FIRST + 4 };
-const BUCKETS = ['landing', 'killed', 'stuck', 'ticking', 'image', 'secrets', 'extended', 'days', 'refused', 'looked'];
-BUCKETS.push('future', 'projects', 'cached', 'range', 'fresh');
+const BUCKETS =
+  'landing cached broken killed stuck ticking future image secrets projects extended range days looked fresh refused';
 
 /** As the flow is. The other scenes take the image that the first test builds. */
 const BY_NPM = { image: undefined };
@@ -44,7 +44,7 @@ describe('on Kestra', function () {
 
   before(async function () {
     const url = needs(this, 'KESTRA_URL');
-    stage = await openStage(url, BUCKETS);
+    stage = await openStage(url, BUCKETS.split(' '));
     imageScene = await Scene.open(stage, 'amplitude_export_image', 'image');
   });
 
@@ -153,6 +153,14 @@ describe('on Kestra', function () {
       return !(await saidIn(of, execution)).includes('The cache has this build.');
     };
     expect([await built('main'), await built('v1'), await built('next')]).to.deep.equal([true, false, true]);
+  });
+
+  it('shows what npm says where the build fails, and runs nothing', async () => {
+    const of = await open('amplitude_export', 'broken', BY_NPM);
+    const { execution, state } = await of.run({ git_ref: 'broken' }, 'amplitude_run');
+    expect(state).to.equal('FAILED');
+    expect(await saidIn(of, execution)).to.match(/npm error .*npm ci.* package-lock\.json/);
+    expect(execution.taskRunList?.map(({ taskId }) => taskId)).not.to.include('run');
   });
 
   it('lets a second execution wait; a kill seals nothing by halves, and the second one lands it all', async () => {

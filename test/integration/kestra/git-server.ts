@@ -10,7 +10,7 @@ const ROOT = resolve(import.meta.dirname, '../../..');
 const run = promisify(execFile);
 
 export interface GitServer {
-  /** Of the repository: this checkout's files on `main` and as the tag `v1`; another lockfile on the branch `next`. */
+  /** Of the repository: this checkout's files on `main` and as the tag `v1`; another lockfile on `next`, no lockfile on `broken`. */
   readonly url: string;
   readonly user: string;
   readonly token: string;
@@ -70,6 +70,9 @@ async function makeRepository(folder: string): Promise<void> {
   await git('-C', work, 'checkout', '--quiet', '-b', 'next');
   await appendFile(join(work, 'package-lock.json'), '\n');
   await git('-C', work, 'commit', '--quiet', '--all', '--message', 'another lockfile');
+  await git('-C', work, 'checkout', '--quiet', '-b', 'broken');
+  await git('-C', work, 'rm', '--quiet', 'package-lock.json');
+  await git('-C', work, 'commit', '--quiet', '--message', 'no lockfile');
   await git('-C', work, 'checkout', '--quiet', 'main');
   await git('clone', '--quiet', '--bare', work, join(folder, 'amplitude-to-s3.git'));
   await rm(work, { recursive: true });
