@@ -220,7 +220,7 @@ describe('on Kestra', function () {
 
   describe('amplitude_export_image', () => {
     it('runs a ready image without a clone or a build', async () => {
-      await imageScene.deploy({ changes: [[/^( {2}image:) Dockerfile$/m, '$1 amplitude-to-s3:kestra']] });
+      await imageScene.deploy({ changes: [[/^( {2}image:) Dockerfile .*$/m, '$1 amplitude-to-s3:kestra']] });
       const cloned = stage.git.admitted.length;
       const { state, runs, report } = await imageScene.run(inputsOf(RANGE));
       expect(state).to.equal('SUCCESS');
