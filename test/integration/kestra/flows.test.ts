@@ -183,7 +183,7 @@ describe('on Kestra', function () {
 
   it('ends an execution that takes too long, and its run; the next one lands it all', async () => {
     const of = await open('amplitude_export', 'stuck');
-    await of.deploy({ changes: [[/PT3H/, 'PT20S']] });
+    await of.deploy({ changes: [[/PT3H/, 'PT30S']] });
     of.simulator.faults.push(parseFault('stall-first-byte*1'));
     const { execution, state, runs } = await of.run(inputsOf(RANGE));
     expect([state, ...states(runs)]).to.deep.equal(['FAILED', 'KILLED']);
