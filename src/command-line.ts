@@ -25,7 +25,9 @@ export function command(args: string): string {
 }
 
 function prefixOf(script: string, env: Environment, flags: readonly string[]): string {
-  const { AMPLITUDE_TO_S3_IMAGE: image = '', DESTINATION: destination = '' } = env;
+  const { AMPLITUDE_TO_S3_IMAGE: image = '', DESTINATION: destination = '', LOG_FORMAT: format } = env;
+  // In Kestra nobody has a shell: a command is an input of this flow.
+  if (format === 'kestra') return 'amplitude_run:';
   if (image !== '') {
     // Only the person knows which folder of the host is mounted: with a folder, the command cannot be whole.
     const toFolder = destination !== '' && !destination.startsWith('s3://');

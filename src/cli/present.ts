@@ -30,8 +30,10 @@ export async function present(
     // A line each: a log viewer shows no ends of lines within a message.
     const lines = text.split('\n');
     const last = lines.length - 1;
-    const say = exitCode === EXIT.done ? log.info : log.error;
-    for (const [index, line] of lines.entries()) say(line, index === last ? { ...fields, exitCode } : {});
+    const end = exitCode === EXIT.done ? log.info : log.error;
+    // Numbers are no errors. Whoever looks for ERROR finds what failed, and this end.
+    for (const line of lines.slice(0, last)) log.info(line);
+    end(lines[last] ?? '', { ...fields, exitCode });
   } else if (inLog) out.note(text);
   else out.print(text, painted);
   if (out.format === 'kestra' && !out.json && kestra !== undefined) {

@@ -132,7 +132,10 @@ export function summary(report: ExportReport): string {
   const lines = [report.destination, ...shown];
   if (failed.length > 0) {
     const these = agreeing(failed.length, 'this hour if it is', 'these hours as far as they are');
-    lines.push(...failedLines(failed), `  Run the same command again: it requests ${these} still in its range.`);
+    lines.push(
+      ...failedLines(failed),
+      `  When that is mended, run the same command again: it requests ${these} still in its range.`,
+    );
   }
   return lines.join('\n');
 }

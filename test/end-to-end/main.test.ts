@@ -236,7 +236,7 @@ describe('what is said', () => {
       .and.include('failed     1 hour')
       .and.include('    AMPLITUDE_SERVER: 2026-03-04T07\n');
     expect(stderr)
-      .to.include('Run the same command again: it requests this hour if it is still in its range.')
+      .to.include('run the same command again: it requests this hour if it is still in its range.')
       .and.include('HTTP 500');
     expect(stderr).not.to.include('\u001b');
     expect(stderr).not.to.match(/^\s+at /m);

@@ -25,7 +25,8 @@ describe('commands that are printed', () => {
     expect(printed(main, { npm_lifecycle_event: 'demo' }, 'demo --data x')).to.equal('npm run demo -- --data x');
     expect(printed(main, { npm_lifecycle_event: 'demo' }, 'demo')).to.equal('npm run demo');
     expect(printed(main, { npm_lifecycle_event: 'test' })).to.equal('node dist/main.js verify --deep');
-    expect(printed('/build/dist/main.js', { LOG_FORMAT: 'kestra' })).to.equal('node /build/dist/main.js verify --deep');
+    expect(printed('/build/dist/main.js', {})).to.equal('node /build/dist/main.js verify --deep');
+    expect(printed('/app/dist/main.js', { LOG_FORMAT: 'kestra' })).to.equal('amplitude_run: verify --deep');
     expect(printed("/my job's/main.js", {})).to.equal("node '/my job'\\''s/main.js' verify --deep");
     expect(printed('/usr/local/bin/amplitude-to-s3', {})).to.equal('amplitude-to-s3 verify --deep');
   });

@@ -158,7 +158,9 @@ export class Scene {
 
   /** A caller as it is, but for intervals, schedule and namespace; and for what is the test. */
   async deploy({ cron = NEVER, source = sourceOf(this.flow), changes = [] }: Deployment = {}): Promise<void> {
-    await this.#deploy(source, [[/\bPT5M\b/, 'PT1S'], [/^( {4}cron:) .*$/gm, `$1 "${cron}"`], ...changes]);
+    // Status is not retried.
+    const retries: Change[] = source.includes('retry:') ? [[/interval: PT\dM/, 'interval: PT1S']] : [];
+    await this.#deploy(source, [...retries, [/^( {4}cron:) .*$/gm, `$1 "${cron}"`], ...changes]);
   }
 
   async #deploy(source: string, changes: readonly Change[]): Promise<void> {
