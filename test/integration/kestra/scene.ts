@@ -199,7 +199,9 @@ export class Scene {
   /** An execution of a caller after its end, with the runs that it made. */
   async ended(id: string): Promise<Ended> {
     const execution = await this.stage.kestra.ended(id);
-    const runs = (await this.executions(RUNNER)).filter(({ trigger }) => trigger?.variables?.executionId === id);
+    // A run that is killed has half a minute to end, its caller none.
+    const made = (await this.executions(RUNNER)).filter(({ trigger }) => trigger?.variables?.executionId === id);
+    const runs = await Promise.all(made.map((run) => this.stage.kestra.ended(run.id)));
     const outputs = await this.stage.kestra.outputs(id);
     const { outputs: { report = {}, files = {} } = {} } = outputs.export ?? outputs.status ?? {};
     return { execution, state: execution.state.current, runs, report, files };
