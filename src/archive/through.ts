@@ -12,9 +12,9 @@ const SLICE_BYTES = 64 * 1024;
 
 /**
  * The chunks, passed through a zlib stream. A chunk that comes out is valid until the next one is asked for. If the stream
- * was made with `chunkSize: CHUNK_BYTES`, its memory is then given back: left to the garbage collector, 5 GB cost 15 to 50 % more processor
- * time. A chunk that goes in is not touched, and the next one is asked for once zlib is done with it. At the end, however
- * it comes, `chunks` is closed and zlib's threads are at rest.
+ * was made with `chunkSize: CHUNK_BYTES`, its memory is then given back: left to the garbage collector, 5 GB cost 15 to
+ * 50 % more processor time. A chunk that goes in is not touched, and the next one is asked for once zlib is done with it.
+ * At the end, however it comes, `chunks` is closed and zlib's threads are at rest.
  */
 export async function* through(
   chunks: AsyncIterable<Buffer>,

@@ -1,3 +1,4 @@
+import { EXIT } from '../errors.ts';
 import { agreeing, count, number, size } from '../format.ts';
 import { failedLines, formatHour, type Hour, hoursOf, joinedHours, type Window } from '../hours.ts';
 import { MANIFESTS, type Manifest } from '../landing/manifest.ts';
@@ -136,6 +137,8 @@ export function summary(report: ExportReport): string {
       ...failedLines(failed),
       `  When that is mended, run the same command again: it requests ${these} still in its range.`,
     );
+  } else if (report.exitCode !== EXIT.done) {
+    lines.push('  The run was stopped. The same command goes on with what is left.');
   }
   return lines.join('\n');
 }

@@ -79,6 +79,7 @@ describe('told to stop', function () {
     expect(hours.failed).to.deep.equal([]);
     const summary = stderr.split('\n').find((line) => line.includes('"exitCode"')) ?? '{}';
     expect(JSON.parse(summary)).to.include({ sealed: hours.sealed.length, empty: hours.empty.length, exitCode });
+    expect(JSON.parse(summary).msg).to.contain('goes on with what is left');
     return said;
   }
 
