@@ -1,41 +1,56 @@
--- 1. Roles, the loading user, the warehouse and the database. Run as a user with USERADMIN and SYSADMIN.
---    snow sql -f 01_roles.sql -D database=ANALYTICS -D warehouse=AMPLITUDE_LOAD -D public_key="$(…)"
+-- 1. Roles, the loading user, the warehouse with its budget, the database. Run as a user with ACCOUNTADMIN.
+--    snow sql -f 01_roles.sql -D name=amplitude -D database=ANALYTICS -D credits=20 -D public_key="$(…)"
+-- The name is that of the Amplitude project. Everything that belongs to the account carries it, so a second project gets its own.
+-- CREATE … IF NOT EXISTS keeps what is there, and ALTER … SET then gives it the values of this run. 80 shows what differs.
 
 USE ROLE USERADMIN;
 
--- Owns the objects. Nothing else runs as it, so the hourly load can neither drop nor redirect anything.
-CREATE ROLE IF NOT EXISTS amplitude_owner;
+-- Owns the objects. Nothing else runs as it, so the load can neither drop nor redirect anything.
+CREATE ROLE IF NOT EXISTS <% name %>_owner;
 -- For the load: reads the stages, writes rows.
-CREATE ROLE IF NOT EXISTS amplitude_loader;
+CREATE ROLE IF NOT EXISTS <% name %>_loader;
 -- For analysts: reads the typed events and the reconciliation.
-CREATE ROLE IF NOT EXISTS amplitude_reader;
+CREATE ROLE IF NOT EXISTS <% name %>_reader;
 
 -- Without this, nobody could administer what these roles own.
-GRANT ROLE amplitude_owner TO ROLE SYSADMIN;
-GRANT ROLE amplitude_loader TO ROLE SYSADMIN;
-GRANT ROLE amplitude_reader TO ROLE SYSADMIN;
+GRANT ROLE <% name %>_owner TO ROLE SYSADMIN;
+GRANT ROLE <% name %>_loader TO ROLE SYSADMIN;
+GRANT ROLE <% name %>_reader TO ROLE SYSADMIN;
 
--- TYPE = SERVICE has no password and no browser login: a key pair is the only way in.
-CREATE USER IF NOT EXISTS amplitude_kestra
-    TYPE = SERVICE
-    DEFAULT_ROLE = amplitude_loader
-    RSA_PUBLIC_KEY = '<% public_key %>';
-GRANT ROLE amplitude_loader TO USER amplitude_kestra;
+-- TYPE = SERVICE has no password and no browser login: a key pair is the only way in. Without secondary roles it has the rights
+-- of amplitude_loader and no others.
+CREATE USER IF NOT EXISTS <% name %>_kestra TYPE = SERVICE;
+ALTER USER <% name %>_kestra SET
+DEFAULT_ROLE = <% name %>_loader
+DEFAULT_SECONDARY_ROLES = ()
+RSA_PUBLIC_KEY = '<% public_key %>';
+GRANT ROLE <% name %>_loader TO USER <% name %>_kestra;
 
 USE ROLE SYSADMIN;
 
--- Billed by the second after the first minute. It sleeps soon after an hourly run.
-CREATE WAREHOUSE IF NOT EXISTS <% warehouse %>
+-- Billed by the second after the first minute. It sleeps soon after a run. A statement may take an hour, and wait ten minutes.
+CREATE WAREHOUSE IF NOT EXISTS <% name %>_load INITIALLY_SUSPENDED = TRUE;
+ALTER WAREHOUSE <% name %>_load SET
 WAREHOUSE_SIZE = XSMALL
 AUTO_SUSPEND = 60
 AUTO_RESUME = TRUE
-INITIALLY_SUSPENDED = TRUE
-STATEMENT_TIMEOUT_IN_SECONDS = 3600;
-GRANT USAGE ON WAREHOUSE <% warehouse %> TO ROLE amplitude_owner;
-GRANT USAGE ON WAREHOUSE <% warehouse %> TO ROLE amplitude_loader;
+STATEMENT_TIMEOUT_IN_SECONDS = 3600
+STATEMENT_QUEUED_TIMEOUT_IN_SECONDS = 600;
+GRANT USAGE ON WAREHOUSE <% name %>_load TO ROLE <% name %>_owner;
+GRANT USAGE ON WAREHOUSE <% name %>_load TO ROLE <% name %>_loader;
 
 -- An existing database works too: the project uses one schema in it.
 CREATE DATABASE IF NOT EXISTS <% database %>;
-GRANT USAGE, CREATE SCHEMA ON DATABASE <% database %> TO ROLE amplitude_owner;
-GRANT USAGE ON DATABASE <% database %> TO ROLE amplitude_loader;
-GRANT USAGE ON DATABASE <% database %> TO ROLE amplitude_reader;
+GRANT USAGE, CREATE SCHEMA ON DATABASE <% database %> TO ROLE <% name %>_owner;
+GRANT USAGE ON DATABASE <% database %> TO ROLE <% name %>_loader;
+GRANT USAGE ON DATABASE <% database %> TO ROLE <% name %>_reader;
+
+USE ROLE ACCOUNTADMIN;
+
+-- Credits a month. At the quota the running statement ends, then the warehouse stands still until the month is over. The load
+-- fails meanwhile, and goes on from there afterwards.
+CREATE RESOURCE MONITOR IF NOT EXISTS <% name %>_budget
+WITH CREDIT_QUOTA = <% credits %> FREQUENCY = MONTHLY START_TIMESTAMP = IMMEDIATELY
+TRIGGERS ON 80 PERCENT DO NOTIFY ON 100 PERCENT DO SUSPEND;
+ALTER RESOURCE MONITOR <% name %>_budget SET CREDIT_QUOTA = <% credits %>;
+ALTER WAREHOUSE <% name %>_load SET RESOURCE_MONITOR = <% name %>_budget;

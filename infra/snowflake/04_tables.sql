@@ -1,9 +1,9 @@
 -- 4. The tables. An hour is written as in logs and flows: 2026-11-20T05, the UTC hour of server_upload_time.
---    snow sql -f 04_tables.sql -D database=… -D schema=AMPLITUDE
+--    snow sql -f 04_tables.sql -D name=amplitude -D database=…
 -- No cluster keys: hours load in their order, so a filter on hour prunes well, and reclustering costs credits.
 
-USE ROLE amplitude_owner;
-USE SCHEMA <% database %>.<% schema %>;
+USE ROLE <% name %>_owner;
+USE SCHEMA <% database %>.<% name %>;
 
 -- The manifests in the bucket, as of the last refresh.
 CREATE TABLE IF NOT EXISTS manifests (
@@ -39,9 +39,9 @@ CREATE TABLE IF NOT EXISTS landing (
     loaded_at TIMESTAMP_NTZ NOT NULL
 );
 
--- Lines that are no JSON to Snowflake, unchanged. An object with one key twice is one of them.
+-- Lines that are no JSON to Snowflake, unchanged. Without a number, VARCHAR ends at 16 MB.
 CREATE TABLE IF NOT EXISTS rejects (
-    line VARCHAR NOT NULL,
+    line VARCHAR(134217728) NOT NULL,
     hour VARCHAR(13) NOT NULL,
     file_name VARCHAR NOT NULL,
     row_number NUMBER(38, 0) NOT NULL,
@@ -49,33 +49,29 @@ CREATE TABLE IF NOT EXISTS rejects (
     loaded_at TIMESTAMP_NTZ NOT NULL
 );
 
--- The loaded hours. Written last in the transaction of an hour.
+-- The loaded hours. Written last in the transaction of a batch, with what the load counted in the tables then.
 CREATE TABLE IF NOT EXISTS loads (
     hour VARCHAR(13) NOT NULL,
     content VARCHAR NOT NULL,
     sealed_at TIMESTAMP_NTZ,
-    loaded_at TIMESTAMP_NTZ NOT NULL
+    loaded_at TIMESTAMP_NTZ NOT NULL,
+    rows_landed NUMBER(38, 0) NOT NULL,
+    rows_rejected NUMBER(38, 0) NOT NULL,
+    rows_typed NUMBER(38, 0) NOT NULL,
+    distinct_uuids NUMBER(38, 0) NOT NULL,
+    values_nulled NUMBER(38, 0) NOT NULL
 );
 
--- Loads that started and did not end. Such an hour comes last in the next run, so that no other hour waits for it.
+-- Hours whose load started and did not end: in which run, in a batch of how many hours. The next batch is half of it.
 CREATE TABLE IF NOT EXISTS attempts (
     hour VARCHAR(13) NOT NULL,
+    run VARCHAR NOT NULL,
+    batch_hours NUMBER(38, 0) NOT NULL,
     attempted_at TIMESTAMP_NTZ NOT NULL
 );
 
--- Filled and emptied within each load. Transient, because nobody needs their history or wants to pay for it.
-CREATE TRANSIENT TABLE IF NOT EXISTS lines (
-    line VARCHAR,
-    file_name VARCHAR,
-    row_number NUMBER(38, 0)
-) DATA_RETENTION_TIME_IN_DAYS = 0;
-
-CREATE TRANSIENT TABLE IF NOT EXISTS manifest_files (
-    manifest VARIANT,
-    file_name VARCHAR
-) DATA_RETENTION_TIME_IN_DAYS = 0;
-
--- The typed events. A value that does not fit its type is null here and stays in landing. Times are UTC.
+-- The typed events. A value that does not fit its type is null here, stays in landing, and nulled names its column. Times are
+-- UTC.
 -- Properties stay VARIANT: their shape changes with the product. By Amplitude's own pages, amplitude_attribution_ids is a
 -- text or an array, and paying a boolean or a text.
 CREATE TABLE IF NOT EXISTS events (
@@ -120,7 +116,12 @@ CREATE TABLE IF NOT EXISTS events (
     location_lng FLOAT,
     paying BOOLEAN,
     sample_rate FLOAT,
+    nulled ARRAY NOT NULL,
     file_name VARCHAR NOT NULL,
     row_number NUMBER(38, 0) NOT NULL,
     loaded_at TIMESTAMP_NTZ NOT NULL
 );
+
+-- One row for each uuid, from the newest landing, and every row without a uuid. A table, because a view would sort all
+-- history at each query. The load keeps it.
+CREATE TABLE IF NOT EXISTS events_deduplicated LIKE events;

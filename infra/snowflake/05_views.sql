@@ -1,8 +1,8 @@
--- 5. Views: due hours, the comparison of counts, and events without duplicates.
---    snow sql -f 05_views.sql -D database=… -D schema=AMPLITUDE
+-- 5. Views: due hours, and the comparison of counts.
+--    snow sql -f 05_views.sql -D name=amplitude -D database=…
 
-USE ROLE amplitude_owner;
-USE SCHEMA <% database %>.<% schema %>;
+USE ROLE <% name %>_owner;
+USE SCHEMA <% database %>.<% name %>;
 
 -- Hours whose manifest names other objects than were loaded. An hour that was sealed again unchanged has the same objects,
 -- so it is not due. files is the list for COPY, relative to the stage.
@@ -13,7 +13,8 @@ SELECT
     m.objects,
     m.events,
     o.files,
-    a.attempted_at
+    a.run,
+    a.batch_hours
 FROM manifests AS m
 LEFT JOIN loads AS l ON m.hour = l.hour
 LEFT JOIN attempts AS a ON m.hour = a.hour
@@ -27,97 +28,50 @@ LEFT JOIN (
 ) AS o ON m.hour = o.hour
 WHERE l.content IS DISTINCT FROM m.content;
 
--- An hour agrees if every event that its manifest counts is parsed or rejected, and every parsed row is typed.
+-- An hour agrees if every event that its manifest counts is parsed or rejected, and every parsed row is typed. It compares
+-- what the load counted, so it reads a row an hour, however many events there are. 12 counts the tables themselves.
 -- distinct_uuids does not matter for that: Amplitude delivers true duplicates.
 CREATE OR REPLACE VIEW reconciliation COPY GRANTS AS
-WITH landed AS (
+WITH counted AS (
     SELECT
-        hour,
-        COUNT(*) AS landed_rows
-    FROM landing
-    GROUP BY hour
-),
-
-rejected AS (
-    SELECT
-        hour,
-        COUNT(*) AS rejected_rows
-    FROM rejects
-    GROUP BY hour
-),
-
-typed AS (
-    SELECT
-        hour,
-        COUNT(*) AS typed_rows,
-        COUNT(DISTINCT uuid) AS uuids
-    FROM events
-    GROUP BY hour
-),
-
-known_hours AS (
-    SELECT hour FROM manifests
-    UNION
-    SELECT hour FROM loads
-    UNION
-    SELECT hour FROM landed
-    UNION
-    SELECT hour FROM rejected
-    UNION
-    SELECT hour FROM typed
-),
-
-counted AS (
-    SELECT
-        h.hour,
+        COALESCE(m.hour, l.hour) AS hour,
         m.hour IS NOT NULL AS sealed,
         l.hour IS NOT NULL AS loaded,
         l.content IS NOT DISTINCT FROM m.content AS current_content,
-        a.hour IS NOT NULL AS attempted,
         COALESCE(m.events, 0) AS manifest_events,
-        COALESCE(d.landed_rows, 0) AS rows_landed,
-        COALESCE(r.rejected_rows, 0) AS rows_rejected,
-        COALESCE(t.typed_rows, 0) AS rows_typed,
-        COALESCE(t.uuids, 0) AS distinct_uuids,
+        COALESCE(l.rows_landed, 0) AS rows_landed,
+        COALESCE(l.rows_rejected, 0) AS rows_rejected,
+        COALESCE(l.rows_typed, 0) AS rows_typed,
+        COALESCE(l.distinct_uuids, 0) AS distinct_uuids,
+        COALESCE(l.values_nulled, 0) AS values_nulled,
         COALESCE(m.quarantined, 0) AS quarantined,
         m.sealed_at,
         l.loaded_at
-    FROM known_hours AS h
-    LEFT JOIN manifests AS m ON h.hour = m.hour
-    LEFT JOIN loads AS l ON h.hour = l.hour
-    LEFT JOIN attempts AS a ON h.hour = a.hour
-    LEFT JOIN landed AS d ON h.hour = d.hour
-    LEFT JOIN rejected AS r ON h.hour = r.hour
-    LEFT JOIN typed AS t ON h.hour = t.hour
+    FROM manifests AS m
+    FULL OUTER JOIN loads AS l ON m.hour = l.hour
 )
 
 SELECT
-    hour,
+    c.hour,
     CASE
-        WHEN NOT sealed THEN 'manifest gone'
-        WHEN attempted AND NOT current_content THEN 'load failed'
-        WHEN NOT loaded THEN 'not loaded'
-        WHEN NOT current_content THEN 'stale'
-        WHEN manifest_events <> rows_landed + rows_rejected OR rows_landed <> rows_typed THEN 'differs'
+        WHEN NOT c.sealed THEN 'manifest gone'
+        WHEN a.hour IS NOT NULL AND NOT c.current_content THEN 'load failed'
+        WHEN NOT c.loaded THEN 'not loaded'
+        WHEN NOT c.current_content THEN 'stale'
+        WHEN c.manifest_events <> c.rows_landed + c.rows_rejected OR c.rows_landed <> c.rows_typed THEN 'differs'
+        -- A value in each row on average: not an odd event, but a type or a format that Amplitude has changed.
+        WHEN c.rows_typed > 0 AND c.values_nulled >= c.rows_typed THEN 'nulled'
         ELSE 'ok'
     END AS status,
-    manifest_events,
-    rows_landed,
-    rows_rejected,
-    rows_typed,
-    distinct_uuids,
-    manifest_events - rows_landed - rows_rejected AS difference,
-    quarantined,
-    sealed_at,
-    loaded_at
-FROM counted;
-
--- One row for each uuid, from the newest landing. Not by $insert_id: the sender sets it, and it is often null. A row without
--- a uuid stays. It has its own partition, so that such rows do not pile up in one.
-CREATE OR REPLACE VIEW events_deduplicated COPY GRANTS AS
-SELECT *
-FROM events
-QUALIFY ROW_NUMBER() OVER (
-    PARTITION BY COALESCE(uuid, file_name || ':' || row_number)
-    ORDER BY loaded_at DESC, hour DESC, file_name DESC, row_number DESC
-) = 1;
+    c.manifest_events,
+    c.rows_landed,
+    c.rows_rejected,
+    c.rows_typed,
+    c.distinct_uuids,
+    c.values_nulled,
+    c.manifest_events - c.rows_landed - c.rows_rejected AS difference,
+    c.quarantined,
+    c.sealed_at,
+    c.loaded_at
+FROM counted AS c
+LEFT JOIN attempts AS a ON c.hour = a.hour;

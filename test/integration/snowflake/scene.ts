@@ -11,7 +11,7 @@ import type { Manifest } from '../../../src/landing/manifest.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../../src/simulator/simulator.ts';
 import { needs } from '../../support/needs.ts';
 import { type Ended, type ExportReport, runProgram } from '../../support/program.ts';
-import { Snowflake, type Until } from './snowflake.ts';
+import { type Row, Snowflake, type Until } from './snowflake.ts';
 
 const region = process.env.AWS_REGION ?? 'us-east-1';
 const PREFIX = 'amplitude';
@@ -37,16 +37,20 @@ export interface Agreement {
   readonly ROWS_REJECTED: number;
   readonly ROWS_TYPED: number;
   readonly DISTINCT_UUIDS: number;
+  readonly VALUES_NULLED: number;
   readonly DIFFERENCE: number;
   readonly QUARANTINED: number;
 }
 
-/** A due hour, as 09 gives it and 10 takes it. */
-interface Due {
-  readonly HOUR: string;
-  readonly CONTENT: string;
+/** A batch, as 09 gives it and 10 takes it. */
+export interface Batch {
+  readonly BATCH_HOURS: number;
+  readonly HOURS: string;
   readonly FILES: string;
+  readonly CONTENTS: string;
 }
+
+const hoursOf = ({ HOURS }: Batch) => HOURS.replaceAll("'", '').split(', ');
 
 /** An Amplitude, a bucket and a Snowflake schema that are its alone. */
 export class Scene {
@@ -86,12 +90,13 @@ export class Scene {
   /** The files in their order, as a person runs them. */
   async setUp(changed: Readonly<Record<string, string>> = {}): Promise<void> {
     const values = {
+      name: 'amplitude',
       database: this.database,
-      schema: 'amplitude',
-      warehouse: 'amplitude_load',
+      credits: '20',
       bucket: this.bucket,
       prefix: PREFIX,
-      role_arn: 'arn:aws:iam::123456789012:role/amplitude-snowflake',
+      role_arn: 'arn:aws:iam::123456789012:role/amplitude-landing-snowflake',
+      external_id: '0123456789abcdef',
       public_key: 'MIIB',
       ...changed,
     };
@@ -100,9 +105,9 @@ export class Scene {
   }
 
   /** A session of its own in the schema, as every run of the load has. */
-  async session(): Promise<Snowflake> {
-    const session = await Snowflake.open(this.url, { database: this.database, schema: 'amplitude' });
-    await session.query(`USE SCHEMA ${this.database}.amplitude`);
+  async session(schema = 'amplitude'): Promise<Snowflake> {
+    const session = await Snowflake.open(this.url, { database: this.database, schema });
+    await session.query(`USE SCHEMA ${this.database}.${schema}`);
     return session;
   }
 
@@ -132,33 +137,46 @@ export class Scene {
     return ended;
   }
 
-  /** Refreshes the manifests and loads what is due, hour by hour; the hours that it loaded, and those that failed. */
-  async load(dates = '.*'): Promise<{ loaded: string[]; failed: Map<string, string> }> {
+  /** Refreshes the manifests and loads what is due, as a run does: batch by batch. */
+  async load(dates = '.*'): Promise<{ loaded: string[]; failed: string[]; batches: number[] }> {
+    const run = randomBytes(4).toString('hex');
     const loaded: string[] = [];
-    const failed = new Map<string, string>();
-    for (const hour of await this.due(dates)) {
-      await this.loadHour(hour).then(
-        () => loaded.push(hour.HOUR),
-        (error: Error) => failed.set(hour.HOUR, error.message),
+    const failed: string[] = [];
+    const batches: number[] = [];
+    await this.refresh(dates);
+    for (let batch = await this.nextBatch(run); batch !== undefined; batch = await this.nextBatch(run)) {
+      batches.push(batch.BATCH_HOURS);
+      const hours = hoursOf(batch);
+      await this.loadBatch(batch, run).then(
+        () => loaded.push(...hours),
+        () => hours.length === 1 && failed.push(...hours),
       );
     }
-    return { loaded, failed };
+    return { loaded: loaded.sort(), failed, batches };
   }
 
-  /** Refreshes the manifests; what is due then, but for empty hours, which are done at once. */
-  async due(dates = '.*'): Promise<Due[]> {
+  /** Refreshes the manifests, and records hours without objects. */
+  async refresh(dates = '.*'): Promise<void> {
     const session = await this.session();
-    await session.run('07_refresh_manifests.sql', { dates });
-    await session.run('08_load_empty_hours.sql');
-    const due = await session.run<Due>('09_due_hours.sql', { hours: '200' });
-    await session.close();
-    return due;
+    await session.run('08_refresh_manifests.sql', { dates }).finally(() => session.close());
+  }
+
+  async nextBatch(run = 'a run'): Promise<Batch | undefined> {
+    return (await this.snowflake.run<Batch>('09_next_batch.sql', { run }))[0];
   }
 
   /** In a session of its own, as far as the statement that `until` knows; what is not committed by then is undone. */
-  async loadHour({ HOUR: hour, CONTENT: content, FILES: files }: Due, until?: Until): Promise<void> {
+  async loadBatch(batch: Batch, run = 'a run', until?: Until): Promise<void> {
     const session = await this.session();
-    await session.run('10_load_hour.sql', { hour, content, files }, until).finally(() => session.close());
+    const values = { run, hours: batch.HOURS, files: batch.FILES, contents: batch.CONTENTS };
+    await session.run('10_load_batch.sql', values, until).finally(() => session.close());
+  }
+
+  /** The hours that are due and have objects, as the next run takes them. */
+  async due(dates = '.*'): Promise<string[]> {
+    await this.refresh(dates);
+    const rows = await this.query<{ HOUR: string }>('SELECT hour FROM due_hours WHERE objects > 0 ORDER BY hour');
+    return rows.map(({ HOUR }) => HOUR);
   }
 
   async query<T>(sql: string): Promise<T[]> {
@@ -167,6 +185,10 @@ export class Scene {
 
   async reconciliation(since = '2000-01-01T00'): Promise<Agreement[]> {
     return await this.snowflake.run<Agreement>('11_reconciliation.sql', { since });
+  }
+
+  async recount(since = '2000-01-01T00', until = '2100-01-01T00'): Promise<Row[]> {
+    return await this.snowflake.run('12_recount.sql', { since, until });
   }
 
   async manifest(hour: string): Promise<Manifest> {

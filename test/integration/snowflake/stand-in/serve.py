@@ -30,13 +30,6 @@ s3 = s3fs.S3FileSystem(
     skip_instance_cache=True,
 )
 server.shared_fs.duck_conn.register_filesystem(s3)
-# Of the account, not of a database: fakesnow has nothing of the kind, and the tests cannot show it.
-server.shared_fs.nop_regexes = [
-    r"\s*(GRANT|REVOKE)\s",
-    r"\s*CREATE\s+(STORAGE\s+INTEGRATION|WAREHOUSE|ROLE|USER)\s",
-    r"\s*ALTER\s+SESSION\s",
-]
-
 plain_params, plain_inserts = copy_into._params, copy_into._inserts
 patterns = {}
 

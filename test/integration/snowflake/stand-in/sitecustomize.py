@@ -1,15 +1,19 @@
-"""What the load of an hour needs of Snowflake and fakesnow 0.12.1 has not:
+"""What the set-up and the load need of Snowflake and fakesnow 0.12.1 has not:
 
  1. COPY with METADATA$ columns of a CSV file format without a delimiter, which takes a line as one text.
  2. "$insert_id" in quotes is a name, and not the session variable insert_id.
  3. The open transaction of a session that ends is undone at once; else Python's collector of garbage does it at some time,
     and until then no other session can delete what it deleted.
+ 4. Statements about the account are accepted, and do nothing.
 
 Python imports a module of this name by itself: with this folder in PYTHONPATH, a fakesnow that is started
 by whatever script has both. Nothing else changes.
 """
+import re
+
 try:
     import fakesnow.copy_into as copy_into
+    import fakesnow.cursor as cursor
     import fakesnow.server as server
     from fakesnow.variables import Variables
     from sqlglot import exp
@@ -30,7 +34,7 @@ if copy_into:
             text = exp.Literal.string
             options = {"header": exp.false(), "auto_detect": exp.false(), "sep": text("\x01"), "quote": text(""),
                        "escape": text(""), "hive_partitioning": exp.false(), "null_padding": exp.true(),
-                       "strict_mode": exp.false(), "max_line_size": exp.Literal.number(2**24),
+                       "strict_mode": exp.false(), "max_line_size": exp.Literal.number(2**27),
                        "columns": exp.Struct(expressions=[exp.PropertyEQ(this=text("line"), expression=text("VARCHAR"))])}
             named = [exp.EQ(this=exp.Literal.number(name), expression=value) for name, value in options.items()]
             return exp.func("read_csv", text(url), *named)
@@ -83,3 +87,16 @@ if copy_into:
                 pass
 
     server.sessions = Sessions()
+
+    ACCOUNT = re.compile(
+        r"\s*(GRANT|REVOKE|ALTER\s+(SESSION|STAGE)"
+        r"|(CREATE|ALTER|DROP)\s+(STORAGE\s+INTEGRATION|INTEGRATION|WAREHOUSE|ROLE|USER|RESOURCE\s+MONITOR))\s",
+        re.IGNORECASE,
+    )
+    execute = cursor.FakeSnowflakeCursor.execute
+
+    def accepted(self, command, *args, **kwargs):
+        return execute(self, "SELECT 'Statement executed successfully.' AS status" if ACCOUNT.match(command) else command,
+                       *args, **kwargs)
+
+    cursor.FakeSnowflakeCursor.execute = accepted
