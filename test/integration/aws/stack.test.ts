@@ -66,7 +66,8 @@ describe('the template on ministack', function () {
   });
 
   it('leaves bucket, policy and key behind when it is deleted, and takes the identities with it', async () => {
-    await stack.create();
+    const { arn } = await account.makeUser('snowflake');
+    await stack.create({ SnowflakeUserArn: arn, SnowflakeExternalId: 'external-id' });
     await stack.delete();
     const Bucket = stack.output('BucketName');
     expect(await refusal(s3.send(new GetBucketVersioningCommand({ Bucket })))).to.equal(undefined);

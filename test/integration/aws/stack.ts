@@ -73,7 +73,7 @@ export class Stack {
     return {
       StackName: this.name,
       TemplateBody: TEMPLATE,
-      Capabilities: ['CAPABILITY_IAM' as const],
+      Capabilities: ['CAPABILITY_NAMED_IAM' as const],
       Parameters: Object.entries(parameters).map(([ParameterKey, ParameterValue]) => ({
         ParameterKey,
         ParameterValue,
