@@ -3,6 +3,7 @@ import {
   CreateUserCommand,
   GetPolicyCommand,
   GetPolicyVersionCommand,
+  GetRolePolicyCommand,
   IAMClient,
   PutRolePolicyCommand,
   PutUserPolicyCommand,
@@ -85,6 +86,13 @@ export class Account {
       new GetPolicyVersionCommand({ PolicyArn, VersionId: Policy?.DefaultVersionId ?? 'v1' }),
     );
     return JSON.parse(decodeURIComponent(PolicyVersion?.Document ?? '{}')).Statement;
+  }
+
+  /** The policy inside a role, as it was deployed. */
+  async inlineStatementsOf(roleArn: string, PolicyName: string): Promise<Statement[]> {
+    const RoleName = roleArn.split('/').at(-1);
+    const { PolicyDocument } = await this.#iam.send(new GetRolePolicyCommand({ RoleName, PolicyName }));
+    return JSON.parse(decodeURIComponent(PolicyDocument ?? '{}')).Statement;
   }
 
   s3(as: Credentials, url = this.tlsUrl): S3Client {

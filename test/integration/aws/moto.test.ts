@@ -30,7 +30,6 @@ describe('the template on moto', function () {
   it('says where the hours land, in the lines of .env', () => {
     const bucket = stack.output('BucketName');
     expect(stack.output('EnvLines')).to.equal(`DESTINATION=s3://${bucket}/amplitude\nAWS_REGION=${REGION}`);
-    expect(stack.output('SnowflakeAllowedLocation')).to.equal(`s3://${bucket}/amplitude/`);
   });
 
   it('encrypts what the program lands with its key, without any setting', async () => {

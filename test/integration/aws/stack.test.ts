@@ -1,9 +1,12 @@
 import { GetRoleCommand, IAMClient, ListAccessKeysCommand } from '@aws-sdk/client-iam';
 import { DescribeKeyCommand, GetKeyRotationStatusCommand, type KMSClient } from '@aws-sdk/client-kms';
 import {
+  DeleteBucketPolicyCommand,
   GetBucketPolicyCommand,
   GetBucketVersioningCommand,
   GetPublicAccessBlockCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
@@ -66,7 +69,8 @@ describe('the template on ministack', function () {
   });
 
   it('leaves bucket, policy and key behind when it is deleted, and takes the identities with it', async () => {
-    await stack.create();
+    const { arn } = await account.makeUser('snowflake');
+    await stack.create({ SnowflakeUserArn: arn, SnowflakeExternalId: 'external-id' });
     await stack.delete();
     const Bucket = stack.output('BucketName');
     expect(await refusal(s3.send(new GetBucketVersioningCommand({ Bucket })))).to.equal(undefined);
@@ -77,5 +81,26 @@ describe('the template on ministack', function () {
       const RoleName = stack.output(output).split('/').at(-1);
       expect(await refusal(iam.send(new GetRoleCommand({ RoleName }))), output).to.match(/^NoSuchEntity/);
     }
+  });
+
+  it('takes back the bucket and the key of a deleted stack by an import', async () => {
+    await stack.create();
+    const [Bucket, key] = [stack.output('BucketName'), stack.output('KeyArn')];
+    await s3.send(new PutObjectCommand({ Bucket, Key: 'amplitude/manifests/kept.json', Body: '{}' }));
+    await stack.delete();
+
+    const next = new Stack(account.url);
+    expect(await refusal(next.create({ BucketName: Bucket }))).to.equal('Error');
+    await next.delete();
+
+    const again = new Stack(account.url);
+    await again.import(Bucket, key);
+    await s3.send(new DeleteBucketPolicyCommand({ Bucket }));
+    await again.update({ BucketName: Bucket });
+    expect([again.output('BucketName'), again.output('KeyArn')]).to.deep.equal([Bucket, key]);
+    expect(again.outputs).to.include.keys('ExporterRoleArn');
+    expect((await s3.send(new GetBucketPolicyCommand({ Bucket }))).Policy).to.include('TlsOnly');
+    await s3.send(new HeadObjectCommand({ Bucket, Key: 'amplitude/manifests/kept.json' }));
+    for (const one of [next, again]) one.close();
   });
 });

@@ -2,10 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import {
   CloudFormationClient,
+  CreateChangeSetCommand,
   CreateStackCommand,
   DeleteStackCommand,
   DescribeStacksCommand,
+  ExecuteChangeSetCommand,
   UpdateStackCommand,
+  waitUntilChangeSetCreateComplete,
 } from '@aws-sdk/client-cloudformation';
 import { TEMPLATE } from './template.ts';
 
@@ -58,6 +61,32 @@ export class Stack {
     await this.#settled('DELETE_COMPLETE');
   }
 
+  /** As infra/aws/README.md takes back the bucket and the key that a deleted stack left. */
+  async import(BucketName: string, keyArn: string): Promise<void> {
+    const changeSet = { StackName: this.name, ChangeSetName: 'import' };
+    const [, KeyId = ''] = keyArn.split('/');
+    const DeletionPolicy = 'Retain';
+    await this.#client.send(
+      new CreateChangeSetCommand({
+        ...changeSet,
+        ChangeSetType: 'IMPORT',
+        TemplateBody: JSON.stringify({
+          Resources: {
+            Key: { Type: 'AWS::KMS::Key', DeletionPolicy },
+            Bucket: { Type: 'AWS::S3::Bucket', DeletionPolicy, Properties: { BucketName } },
+          },
+        }),
+        ResourcesToImport: [
+          { ResourceType: 'AWS::KMS::Key', LogicalResourceId: 'Key', ResourceIdentifier: { KeyId } },
+          { ResourceType: 'AWS::S3::Bucket', LogicalResourceId: 'Bucket', ResourceIdentifier: { BucketName } },
+        ],
+      }),
+    );
+    await waitUntilChangeSetCreateComplete({ client: this.#client, minDelay: 1, maxWaitTime: 10 }, changeSet);
+    await this.#client.send(new ExecuteChangeSetCommand(changeSet));
+    await this.#settled('IMPORT_COMPLETE');
+  }
+
   /** What an output says; an absent one is a failure. */
   output(key: string): string {
     const value = this.outputs[key];
@@ -73,7 +102,7 @@ export class Stack {
     return {
       StackName: this.name,
       TemplateBody: TEMPLATE,
-      Capabilities: ['CAPABILITY_IAM' as const],
+      Capabilities: ['CAPABILITY_NAMED_IAM' as const],
       Parameters: Object.entries(parameters).map(([ParameterKey, ParameterValue]) => ({
         ParameterKey,
         ParameterValue,

@@ -76,7 +76,7 @@ describe('the template', () => {
       's3:ListBucket',
       's3:PutObject',
     ]);
-    expect(actionsOf('SnowflakePolicy')).to.deep.equal([
+    expect(actionsOf('SnowflakeRole')).to.deep.equal([
       'kms:Decrypt',
       's3:GetBucketLocation',
       's3:GetObject',
@@ -85,8 +85,23 @@ describe('the template', () => {
     ]);
   });
 
+  it("reads, as Snowflake, from the two folders of the integration's allowed locations", () => {
+    const folders = [{ 'Fn::Sub': '${Prefix}/events/*' }, { 'Fn::Sub': '${Prefix}/manifests/*' }];
+    const [list] = statementsOf('SnowflakeRole').filter(({ Action }) => Action === 's3:ListBucket');
+    expect(list?.Condition).to.deep.equal({ StringLike: { 's3:prefix': folders } });
+    const [read] = statementsOf('SnowflakeRole').filter(({ Action }) => Action.includes('s3:GetObject'));
+    expect(read?.Resource).to.deep.equal(
+      folders.map((folder) => ({ 'Fn::Sub': `\${Bucket.Arn}/${folder['Fn::Sub']}` })),
+    );
+  });
+
+  it("names Snowflake's role after the stack, so that its ARN is known beforehand", () => {
+    expect(resource('SnowflakeRole')).to.include({ Condition: 'SnowflakeNamed' });
+    expect(resource('SnowflakeRole').Properties.RoleName).to.deep.equal({ 'Fn::Sub': '${AWS::StackName}-snowflake' });
+  });
+
   it('lets the key be used through S3 only', () => {
-    for (const policy of ['ExporterPolicy', 'SnowflakePolicy']) {
+    for (const policy of ['ExporterPolicy', 'SnowflakeRole']) {
       const [ofKey] = statementsOf(policy).filter(({ Action }) => [Action].flat().some((of) => of.startsWith('kms:')));
       expect(ofKey, policy).to.deep.include({
         Resource: { 'Fn::GetAtt': 'Key.Arn' },

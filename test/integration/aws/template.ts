@@ -58,4 +58,8 @@ export function resource(name: string): Template['Resources'][string] {
   return found;
 }
 
-export const statementsOf = (policy: string): Statement[] => resource(policy).Properties.PolicyDocument.Statement;
+/** The statements of a managed policy, or of the policies inside a role. */
+export function statementsOf(name: string): Statement[] {
+  const { PolicyDocument, Policies = [{ PolicyDocument }] } = resource(name).Properties;
+  return Policies.flatMap((policy: { PolicyDocument: { Statement: Statement[] } }) => policy.PolicyDocument.Statement);
+}
