@@ -163,7 +163,7 @@ WHERE
         SELECT uuid FROM events
         WHERE hour IN (<% hours %>)
     );
--- Not by $insert_id: the sender sets it, and it is often null. A row without a uuid stays. It has its own partition, so that
+-- Not by the insert id: the sender sets it, and it is often null. A row without a uuid stays. It has its own partition, so that
 -- such rows do not pile up in one.
 INSERT INTO events_deduplicated
 SELECT *

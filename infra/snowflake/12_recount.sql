@@ -52,8 +52,8 @@ WITH counted AS (
 SELECT
     hour,
     table_name,
-    SUM(loaded) AS rows_loaded,
-    SUM(present) AS rows_present
+    SUM(loaded)::NUMBER(38, 0) AS rows_loaded,
+    SUM(present)::NUMBER(38, 0) AS rows_present
 FROM counted
 WHERE hour >= '<% since %>' AND hour < '<% until %>'
 GROUP BY hour, table_name
