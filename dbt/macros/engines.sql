@@ -1,0 +1,52 @@
+{# What DuckDB and Snowflake write differently. #}
+
+{% macro seconds_between(start, end) %}
+  {%- if target.type == 'duckdb' -%} date_diff('second', {{ start }}, {{ end }})
+  {%- else -%} datediff('second', {{ start }}, {{ end }}) {%- endif -%}
+{% endmacro %}
+
+{% macro json_text(column, key) %}
+  {%- if target.type == 'duckdb' -%} {{ column }} ->> '$.{{ key }}'
+  {%- else -%} {{ column }}:{{ key }}::varchar {%- endif -%}
+{% endmacro %}
+
+{# hour, place, key, type, events, first_seen, last_seen of the touched hours #}
+{% macro keys_of(column) %}
+select
+    hour,
+    '{{ column }}' as place,
+    property.key as key,
+    {{ 'json_type(property.value)' if target.type == 'duckdb' else 'typeof(property.value)' }} as type,
+    count(*) as events,
+    min(event_time) as first_seen,
+    max(event_time) as last_seen
+from {{ ref('events') }},
+    {{ 'json_each(' ~ column ~ ')' if target.type == 'duckdb' else 'lateral flatten(input => ' ~ column ~ ')' }} as property
+where {{ touched(['hour']) }}
+group by 1, 2, 3, 4
+{% endmacro %}
+
+{% macro unseen_keys() %}
+select
+    hour,
+    'event' as place,
+    unseen.key as key,
+    cast(null as varchar) as type,
+    count(*) as events,
+    min(event_time) as first_seen,
+    max(event_time) as last_seen
+{% if target.type == 'duckdb' %}
+from (select hour, event_time, unnest(unseen) as key from {{ ref('events') }} where {{ touched(['hour']) }}) as unseen
+{% else %}
+from (
+    select
+        landing.hour,
+        try_to_timestamp_ntz(landing.event:event_time::varchar) as event_time,
+        field.key
+    from {{ source('amplitude', 'landing') }} as landing, lateral flatten(input => landing.event) as field
+    where {{ touched(['hour']) }}
+      and field.key not in ({{ known_keys() }})
+) as unseen
+{% endif %}
+group by 1, 2, 3
+{% endmacro %}

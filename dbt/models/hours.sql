@@ -1,0 +1,44 @@
+{{ config(
+    materialized='incremental' if target.type == 'duckdb' else 'view',
+    incremental_strategy='delete+insert',
+    unique_key='date',
+    pre_hook="{{ find_manifests() }}",
+) }}
+
+-- One row an hour that has landed, by its manifest. content stands for its objects: it changes with them, and only then.
+
+{% if target.type == 'duckdb' %}
+
+select
+    date || 'T' || hour as hour,
+    date,
+    events,
+    list_transform(objects, lambda o: o.key) as objects,
+    md5(array_to_string(list_sort(list_transform(objects, lambda o: o.key)), ' ')) as content,
+    "sealedAt" as sealed_at,
+    {{ applied_at() }} as read_at
+from read_json(
+    getvariable('manifests'),
+    format = 'newline_delimited',
+    hive_partitioning = false,
+    columns = {
+        date: 'VARCHAR',
+        hour: 'VARCHAR',
+        events: 'BIGINT',
+        objects: 'STRUCT(key VARCHAR)[]',
+        sealedAt: 'TIMESTAMP'
+    }
+)
+
+{% else %}
+
+select
+    loads.hour,
+    left(loads.hour, 10) as date,
+    loads.rows_landed as events,
+    loads.content,
+    loads.sealed_at,
+    loads.loaded_at as read_at
+from {{ source('amplitude', 'loads') }} as loads
+
+{% endif %}
