@@ -5,6 +5,11 @@
   {%- else -%} datediff('second', {{ start }}, {{ end }}) {%- endif -%}
 {% endmacro %}
 
+{% macro hours_ago(hours) %}
+  {%- if target.type == 'duckdb' -%} {{ applied_at() }} - interval {{ hours }} hour
+  {%- else -%} dateadd('hour', -{{ hours }}, {{ applied_at() }}) {%- endif -%}
+{% endmacro %}
+
 {% macro json_text(column, key) %}
   {%- if target.type == 'duckdb' -%} {{ column }} ->> '$.{{ key }}'
   {%- else -%} {{ column }}:{{ key }}::varchar {%- endif -%}
