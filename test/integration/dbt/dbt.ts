@@ -14,27 +14,31 @@ export class Dbt {
   readonly #venv: string;
   readonly #env: Readonly<Record<string, string>>;
 
-  private constructor(folder: string, env: Readonly<Record<string, string>>) {
+  readonly #vars: object | undefined;
+
+  private constructor(folder: string, env: Readonly<Record<string, string>>, vars?: object) {
+    this.#vars = vars;
     this.#venv = folder;
     this.#env = env;
   }
 
   /** @param work a folder for the DuckDB file, logs and compiled code */
-  static async open(destination: string, work: string, env: Readonly<Record<string, string>> = {}): Promise<Dbt> {
+  static async open(destination: string, work: string, vars?: object): Promise<Dbt> {
     const folder = await venv('dbt-duckdb', requirements());
-    return new Dbt(folder, {
+    const env = {
       DESTINATION: destination,
       DUCKDB_PATH: `${work}/analytics.duckdb`,
       DBT_TARGET_PATH: `${work}/target`,
       DBT_LOG_PATH: `${work}/logs`,
       DO_NOT_TRACK: '1',
-      ...env,
-    });
+    };
+    return new Dbt(folder, env, vars);
   }
 
   /** What dbt says. Throws with the same text if a model or a test fails. */
   async build(...args: readonly string[]): Promise<string> {
     const all = ['--no-use-colors', 'build', '--project-dir', PROJECT, '--profiles-dir', PROJECT, ...args];
+    if (this.#vars !== undefined) all.push('--vars', JSON.stringify(this.#vars));
     try {
       return (await this.#python('dbt', all)).stdout;
     } catch (error) {
