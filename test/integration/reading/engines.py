@@ -17,7 +17,7 @@ def duckdb(blocks):
     for block in blocks:
         for statement in connection.extract_statements(block):
             connection.execute(statement)
-    return connection.execute(EVENTS).fetchall(), engine.__version__
+    return connection.execute(EVENTS).fetchall()
 
 
 def clickhouse(blocks):
@@ -26,9 +26,7 @@ def clickhouse(blocks):
     client = session.Session()
     for block in blocks:
         client.query(block)
-    rows = str(client.query(EVENTS, "JSONCompactEachRowWithProgress")).splitlines()
-    found = [json.loads(row)["row"] for row in rows if "row" in json.loads(row)]
-    return found, str(client.query("SELECT version()", "TSVRaw")).strip()
+    return [json.loads(row) for row in str(client.query(EVENTS, "JSONCompactEachRow")).strip().split("\n")]
 
 
 def run_python(blocks, **names):
@@ -38,16 +36,12 @@ def run_python(blocks, **names):
 
 
 def polars(blocks):
-    import polars as engine
-
     events = run_python(blocks)["events"].collect()
-    return events.select(*COLUMNS).rows(), engine.__version__
+    return events.select(*COLUMNS).rows()
 
 
 def pandas(blocks):
-    import pandas as engine
-
-    return run_python(blocks)["events"][COLUMNS].values.tolist(), engine.__version__
+    return run_python(blocks)["events"][COLUMNS].values.tolist()
 
 
 def spark(blocks):
@@ -58,22 +52,20 @@ def spark(blocks):
         builder = builder.config(name, "127.0.0.1")
     session = builder.getOrCreate()
     events = run_python(blocks, spark=session)["events"]
-    return [list(row) for row in events.select(*COLUMNS).collect()], session.version
+    return [list(row) for row in events.select(*COLUMNS).collect()]
 
 
 def iceberg(blocks):
-    import pyiceberg
-
     table = run_python(blocks)["table"]
     found = table.scan(selected_fields=tuple(COLUMNS)).to_arrow().to_pylist()
-    return [[row[name] for name in COLUMNS] for row in found], pyiceberg.__version__, len(table.history())
+    return [[row[name] for name in COLUMNS] for row in found], {"commits": len(table.history())}
 
 
 def as_text(properties):
     return properties if isinstance(properties, str) else json.dumps(properties)
 
 
-rows, version, *commits = globals()[sys.argv[1]](json.load(sys.stdin))
+result = globals()[sys.argv[1]](json.load(sys.stdin))
+rows, more = result if isinstance(result, tuple) else (result, {})
 drifting = [[str(id), str(time), as_text(properties)] for id, kind, time, properties in rows if kind == "Drift"]
-result = {"version": version, "rows": len(rows), "drifting": sorted(drifting)}
-print(json.dumps({**result, "commits": commits[0]} if commits else result))
+print(json.dumps({"rows": len(rows), "drifting": sorted(drifting), **more}))

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 /** Below a folder that git and npm leave alone. */
 const VENV = resolve(import.meta.dirname, '../../../node_modules/.cache/reading');
-const PACKAGES = [
+export const PACKAGES = [
   'chdb==4.4.0',
   'duckdb==2.0.1',
   'fsspec==2026.9.0',
@@ -16,13 +16,12 @@ const PACKAGES = [
   'pyarrow==26.0.1',
   'pyiceberg[sql-sqlite]==0.12.0',
 ];
-const SPARK = 'pyspark==4.3.0';
+export const SPARK = 'pyspark==4.3.0';
 
 export const hasJava = spawnSync('java', ['-version']).status === 0;
 
 /** What `events` is after the blocks of an engine. */
 export interface Read {
-  readonly version: string;
   readonly rows: number;
   /** Of an Iceberg table. */
   readonly commits?: number;

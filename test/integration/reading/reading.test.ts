@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { expect } from 'chai';
-import { hasJava, install, type Read, read } from './python.ts';
+import { hasJava, install, PACKAGES, type Read, read, SPARK } from './python.ts';
 import { DAYS, DRIFT, driftId, driftTime, Scene } from './scene.ts';
 
 const PAGE = readFileSync(resolve(import.meta.dirname, '../../../docs/reading.md'), 'utf8');
@@ -33,6 +33,7 @@ describe('reading the landing, by the blocks of docs/reading.md', function () {
   before(async () => {
     await install();
     scene = await Scene.open();
+    expect(scene.leftOver).to.be.greaterThan(0);
     await read('duckdb', [...setUp('duckdb'), block('duckdb json gated'), ...DAYS.map(parquetOf)], scene.folder);
   });
   after(() => scene?.close());
@@ -43,6 +44,11 @@ describe('reading the landing, by the blocks of docs/reading.md', function () {
     expect(found).to.deep.equal(
       expected.map((properties, nth) => [driftId(nth), driftTime(nth), JSON.parse(properties)]),
     );
+  }
+
+  for (const pinned of [...PACKAGES, SPARK]) {
+    const [name = '', version = ''] = pinned.split('==');
+    it(`names the version that runs: ${name}`, () => expect(PAGE).to.include(` ${version}`));
   }
 
   for (const engine of ENGINES) {
