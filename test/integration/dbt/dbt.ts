@@ -63,7 +63,26 @@ print(json.dumps([dict(zip(names, row)) for row in rows.fetchall()], default=str
   }
 
   async #python(name: string, args: readonly string[]) {
-    const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...this.#env };
+    const env = { ...process.env, ...this.#env };
     return await run(`${this.#venv}/bin/${name}`, args, { env, maxBuffer: 64 * 1024 * 1024 });
+  }
+}
+
+/** dbt for the target snowflake, by the profiles of a folder, or those of the project. */
+export async function onSnowflake(
+  profiles: string,
+  env: NodeJS.ProcessEnv,
+  command: string,
+  ...args: readonly string[]
+) {
+  const core = requirements().filter((line) => line.startsWith('dbt-core'));
+  const folder = await venv('dbt-snowflake', [...core, 'dbt-snowflake==1.12.4']);
+  const where = ['--project-dir', PROJECT, '--profiles-dir', profiles || PROJECT, '--target', 'snowflake'];
+  const all = ['--no-use-colors', command, ...where, ...args];
+  const quiet = { DO_NOT_TRACK: '1', SNOWFLAKE_DISABLE_PLATFORM_DETECTION: 'true' };
+  try {
+    return (await run(`${folder}/bin/dbt`, all, { env: { ...process.env, ...quiet, ...env } })).stdout;
+  } catch (error) {
+    throw new Error((error as { stdout?: string }).stdout, { cause: error });
   }
 }

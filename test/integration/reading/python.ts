@@ -1,12 +1,8 @@
-import { execFile, spawn, spawnSync } from 'node:child_process';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { spawn, spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { promisify } from 'node:util';
+import { venv } from '../../support/venv.ts';
 
-const run = promisify(execFile);
-/** Below a folder that git and npm leave alone. */
-const VENV = resolve(import.meta.dirname, '../../../node_modules/.cache/reading');
 export const PACKAGES = [
   'chdb==4.4.0',
   'duckdb==2.0.1',
@@ -29,23 +25,14 @@ export interface Read {
   readonly drifting: readonly (readonly [id: string, time: string, properties: string])[];
 }
 
-export async function install(): Promise<void> {
-  const packages = hasJava ? [...PACKAGES, SPARK] : PACKAGES;
-  const mark = resolve(VENV, '.installed');
-  if ((await readFile(mark, 'utf8').catch(() => '')) === packages.join(' ')) return;
-  process.stderr.write(`    Installing the engines, once, with python3 and pip: ${packages.join(', ')}\n`);
-  await rm(VENV, { recursive: true, force: true });
-  await run('python3', ['-m', 'venv', VENV]);
-  await run(`${VENV}/bin/pip`, ['install', '-q', '--disable-pip-version-check', ...packages]);
-  await writeFile(mark, packages.join(' '));
-}
+export const install = async () => await venv('reading', hasJava ? [...PACKAGES, SPARK] : PACKAGES);
 
 /** Runs blocks of the page in the folder that holds `data/`. */
 export async function read(engine: string, blocks: readonly string[], folder: string): Promise<Read> {
   const script = resolve(import.meta.dirname, 'engines.py');
   // Times are UTC wherever the reader is.
   const env = { ...process.env, TZ: 'America/Sao_Paulo' };
-  const python = spawn(`${VENV}/bin/python`, [script, engine], { cwd: folder, env });
+  const python = spawn(`${await install()}/bin/python`, [script, engine], { cwd: folder, env });
   python.stdin.end(JSON.stringify(blocks));
   const [out, err] = await Promise.all([text(python.stdout), text(python.stderr)]);
   const last = out.trimEnd().split('\n').at(-1) ?? '';
