@@ -81,13 +81,13 @@ describe('the tables on Kestra', function () {
   }
 
   /** The flow as it is, but for namespace, schedule, attempts, and where repository and image are. */
-  async function deploy(changed: readonly (readonly [RegExp, string])[] = []): Promise<void> {
+  async function deploy(attempts = 1, changed: readonly (readonly [RegExp, string])[] = []): Promise<void> {
     const changes: readonly (readonly [RegExp, string])[] = [
       [/^namespace: .*$/m, `namespace: ${NAMESPACE}`],
       [/^( {2}repository:) .*$/m, `$1 ${git.url}`],
       [/^( {2}image:) .*$/m, `$1 ${IMAGE}`],
       [/^( {4}cron:) .*$/m, '$1 "0 0 1 1 *"'],
-      [/maxAttempts: 3/, 'maxAttempts: 1'],
+      [/PT5M, maxAttempts: 3/, `PT1S, maxAttempts: ${attempts}`],
       ...changed,
     ];
     const source = changes.reduce((text, [from, to]) => {
@@ -158,16 +158,19 @@ describe('the tables on Kestra', function () {
     expect(slack.messages).to.deep.equal([]);
   });
 
-  it('fail the run if a test of theirs fails; the last error and the alert name it, and the new hours stay', async () => {
+  it('fail the run if a test of theirs fails; the last error and one alert name it, and the new hours stay', async () => {
     const before = await tables();
     const events = before.events + (await land(FIRST + 4, FIRST + 6));
     const failing = 'cp -R project/dbt /dbt; mkdir -p /dbt/tests; echo "select 7 as n" > /dbt/tests/never_true.sql;';
-    await deploy([[/cp -R project\/dbt \/dbt;/, failing]]);
-    const failed = await run();
-    expect(failed.state.current).to.equal('FAILED');
-    expect(await lastError(failed)).to.match(/^dbt failed: test never_true: Got 1 result/);
+    await deploy(2, [[/cp -R project\/dbt \/dbt;/, failing]]);
+    const attempts = await kestra.attempts(NAMESPACE, ID, await kestra.start(NAMESPACE, ID));
+    expect(attempts.map(({ state }) => state.current)).to.deep.equal(['RETRIED', 'FAILED']);
+    for (const attempt of attempts) {
+      expect(await lastError(attempt)).to.match(/^dbt failed: test never_true: Got 1 result/);
+    }
     const alert = await kestra.until(10, 'the alert', () => slack.messages.shift());
     expect(alert).to.include(ID).and.include('test never_true: Got 1 result');
+    expect(slack.messages).to.deep.equal([]);
 
     const kept = await tables();
     expect(kept).to.include({ events, landed: events });
