@@ -5,6 +5,11 @@
   {%- else -%} datediff('second', {{ start }}, {{ end }}) {%- endif -%}
 {% endmacro %}
 
+{% macro hours_ago(hours) %}
+  {%- if target.type == 'duckdb' -%} {{ applied_at() }} - interval {{ hours }} hour
+  {%- else -%} dateadd('hour', -{{ hours }}, {{ applied_at() }}) {%- endif -%}
+{% endmacro %}
+
 {% macro json_text(column, key) %}
   {%- if target.type == 'duckdb' -%} {{ column }} ->> '$.{{ key }}'
   {%- else -%} {{ column }}:{{ key }}::varchar {%- endif -%}
@@ -41,7 +46,7 @@ from (select hour, event_time, unnest(unseen) as key from {{ ref('events') }} wh
 from (
     select
         landing.hour,
-        try_to_timestamp_ntz(landing.event:event_time::varchar) as event_time,
+        try_to_timestamp_ntz(rpad(landing.event:event_time::varchar, 26, '.000000'), 'YYYY-MM-DD HH24:MI:SS.FF6') as event_time,
         field.key
     from {{ source('amplitude', 'landing') }} as landing, lateral flatten(input => landing.event) as field
     where {{ touched(['hour']) }}

@@ -1,4 +1,5 @@
 import type { OutputFormat } from '../config/settings.ts';
+import { ENDINGS } from '../landing/keys.ts';
 import { crcHex, type LandedObject, type Manifest } from '../landing/manifest.ts';
 import type { ExaminedMember, LandedMember } from './member.ts';
 
@@ -50,7 +51,7 @@ function landedAlike(old: Manifest, one: ExaminedMember, format: OutputFormat): 
   const object = old.objects.find((landed) => isSource(landed, one));
   const quarantine = old.quarantine.find(({ member }) => member === one.member.name);
   const isAlike =
-    object?.key.endsWith(format === 'gzip' ? '.json.gz' : '.json') === true &&
+    object?.key.endsWith(ENDINGS[format]) === true &&
     object.events === one.examined.events &&
     (quarantine?.lines ?? 0) === one.examined.bad.length;
   return isAlike ? { object, quarantine } : undefined;

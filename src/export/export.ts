@@ -6,7 +6,7 @@ import type { Settings } from '../config/settings.ts';
 import type { Destination } from '../destination/destination.ts';
 import { openDestination } from '../destination/open.ts';
 import { JobError } from '../errors.ts';
-import { type Hour, hourFolder, hoursOf, LONGEST_REQUEST_HOURS, type Window } from '../hours.ts';
+import { type Hour, hourFolder, hoursOf, LONGEST_REQUEST_HOURS, readHour, type Window } from '../hours.ts';
 import { firstLanded, nothingLanded, sealedIn } from '../landing/listing.ts';
 import { PrefixProject } from '../landing/project.ts';
 import type { Log } from '../log.ts';
@@ -16,6 +16,7 @@ import { landAnswer } from './answer.ts';
 import type { Mode } from './decide.ts';
 import { type ExportFlags, type Plan, planHours, planRepair, rangeOf } from './plan.ts';
 import { Tally } from './tally.ts';
+import { tellFormatChange } from './telling.ts';
 import { type Land, WindowRunner } from './windows.ts';
 
 export interface ExportOptions {
@@ -60,14 +61,19 @@ export async function runExport(options: ExportOptions): Promise<ExportResult> {
     // Locked before the plan: what another run seals until then is not asked for again.
     if (!isDryRun) await destination.lock();
     else if ((await firstLanded(destination)) === undefined) log.warn(nothingLanded(destination));
-    const plan = await planFor(options, range, destination);
+    const { plan, lastKept } = await planFor(options, range, destination);
     options.onPlan(plan, tally);
     if (!isDryRun) await sweepDays(plan, destination);
     if (!isDryRun && plan.windows.length > 0) {
       const api = exportApi(options, tally, either);
+      const project = await PrefixProject.of(destination, lastKept);
+      const { manifest } = project;
+      if (manifest !== undefined && !plan.hours.has(readHour(`${manifest.date}T${manifest.hour}`))) {
+        tellFormatChange(manifest, settings.outputFormat, log);
+      }
       const landing = {
         destination,
-        project: await PrefixProject.of(destination),
+        project,
         rules: { format: settings.outputFormat, strict: flags.strict === true, mode: modeOf(options) },
         uploads: new PQueue({ concurrency: settings.uploadConcurrency }),
         tally,
@@ -94,13 +100,21 @@ function modeOf({ flags: { force = false }, repair }: ExportOptions): Mode {
   return force ? 'force' : 'export';
 }
 
-async function planFor(options: ExportOptions, range: Window | undefined, destination: Destination): Promise<Plan> {
+/** `lastKept` is the hour that was sealed last, of those in the range that this run leaves as they are. */
+async function planFor(
+  options: ExportOptions,
+  range: Window | undefined,
+  destination: Destination,
+): Promise<{ plan: Plan; lastKept?: Hour | undefined }> {
   const { settings, repair, now } = options;
   const { settleHours, requestHours } = settings;
-  if (range === undefined) return planRepair(repair ?? [], requestHours);
+  if (range === undefined) return { plan: planRepair(repair ?? [], requestHours) };
   const sealedAt = await sealedIn(range, destination);
   const force = modeOf(options) !== 'export';
-  return planHours({ range, now: now(), sealedAt, settleHours, requestHours, force });
+  const plan = planHours({ range, now: now(), sealedAt, settleHours, requestHours, force });
+  const kept = [...sealedAt].filter(([hour]) => !plan.hours.has(hour));
+  const [lastKept] = kept.sort(([, some], [, others]) => Number(others) - Number(some))[0] ?? [];
+  return { plan, lastKept };
 }
 
 function exportApi({ settings, now }: ExportOptions, tally: Tally, signal: AbortSignal): ExportApiOptions {

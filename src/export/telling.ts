@@ -1,6 +1,8 @@
+import type { OutputFormat } from '../config/settings.ts';
 import { JobError } from '../errors.ts';
 import { agreeing, count, number } from '../format.ts';
 import { formatHour, type Hour, hourFolder } from '../hours.ts';
+import { ENDINGS } from '../landing/keys.ts';
 import { landAgain, type Manifest } from '../landing/manifest.ts';
 import type { Log } from '../log.ts';
 import type { Decision } from './decide.ts';
@@ -47,4 +49,15 @@ export function tellSealed(
 export function tellFailed(hours: readonly Hour[], error: unknown, { tally, log }: Telling): void {
   const isNew = hours.map((hour) => tally.fail(hour, error)).includes(true) || hours.length === 0;
   if (isNew && !(error instanceof JobError && error.endsRun)) log.failure(error);
+}
+
+/** Warns where an hour that this run leaves as it is has objects of another format than the run writes. */
+export function tellFormatChange({ date, hour, objects }: Manifest, format: OutputFormat, log: Log): void {
+  const now = ENDINGS[format];
+  const other = objects.find(({ key }) => !key.endsWith(now));
+  if (other === undefined) return;
+  const before = other.key.endsWith(ENDINGS.gzip) ? ENDINGS.gzip : ENDINGS.json;
+  log.warn(
+    `${date}T${hour} has landed as ${before}. This run writes ${now}, as OUTPUT_FORMAT=${format} asks. A reader that takes *${before} misses what this run lands, and *${now} misses what landed before. Read what the manifests name: then both count. Or export the hours that landed as ${before} again with --force.`,
+  );
 }

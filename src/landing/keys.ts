@@ -12,9 +12,12 @@ export interface ObjectName {
   readonly crc32: string;
 }
 
+/** How the keys of a format end. */
+export const ENDINGS: Record<OutputFormat, string> = { json: '.json', gzip: '.json.gz' };
+
 /** `events/date=2026-11-20/hour=05/100011471_2026-11-20T05_0.1.9f1c22ab.json`, with `.gz` in the gzip format. */
 export function eventsKey(name: ObjectName, format: OutputFormat): string {
-  return `events/${fileOf(name)}.json${format === 'gzip' ? '.gz' : ''}`;
+  return `events/${fileOf(name)}${ENDINGS[format]}`;
 }
 
 /** `quarantine/date=2026-11-20/hour=05/100011471_2026-11-20T05_0.1.5b21d0c4.jsonl` */

@@ -1,5 +1,6 @@
 import type { Destination, StoredObject } from '../destination/destination.ts';
-import { hourOfManifestKey, MANIFESTS } from './manifest.ts';
+import type { Hour } from '../hours.ts';
+import { hourOfManifestKey, MANIFESTS, type Manifest } from './manifest.ts';
 import { readRecords } from './records.ts';
 
 /** Manifests that are listed before any is read; S3 lists as many in one request. */
@@ -8,22 +9,30 @@ const LISTED = 1000;
 /** The one project whose hours are under a prefix. It is undefined until a manifest or an archive names it. */
 export class PrefixProject {
   #id: string | undefined;
+  /** The manifest that names the project, as far as one was read. */
+  readonly manifest: Manifest | undefined;
 
-  constructor(id?: string) {
-    this.#id = id;
+  constructor(manifest?: Manifest) {
+    this.#id = manifest?.project ?? undefined;
+    this.manifest = manifest;
   }
 
-  /** Reads manifests until one names a project. Throws where the destination cannot be read. */
-  static async of(destination: Destination): Promise<PrefixProject> {
+  /**
+   * Reads manifests until one names a project, that of the hour `first` before all others. Throws where the destination
+   * cannot be read.
+   */
+  static async of(destination: Destination, first?: Hour): Promise<PrefixProject> {
+    const named = first === undefined ? undefined : await naming([first], destination);
+    if (named !== undefined) return new PrefixProject(named);
     let page: StoredObject[] = [];
     for await (const object of destination.list(MANIFESTS)) {
       page.push(object);
       if (page.length < LISTED) continue;
-      const id = await projectIn(page, destination);
-      if (id !== undefined) return new PrefixProject(id);
+      const manifest = await namingIn(page, destination);
+      if (manifest !== undefined) return new PrefixProject(manifest);
       page = [];
     }
-    return new PrefixProject(await projectIn(page, destination));
+    return new PrefixProject(await namingIn(page, destination));
   }
 
   get id(): string | undefined {
@@ -36,14 +45,16 @@ export class PrefixProject {
   }
 }
 
-async function projectIn(page: readonly StoredObject[], destination: Destination): Promise<string | undefined> {
+async function namingIn(page: readonly StoredObject[], destination: Destination): Promise<Manifest | undefined> {
   // The longest manifest names objects, and then it is sure to name a project. So it is read first, alone.
   const longestFirst = page.toSorted((a, b) => b.bytes - a.bytes);
   const hours = longestFirst.flatMap(({ key }) => hourOfManifestKey(key) ?? []);
-  for (const some of [hours.slice(0, 1), hours.slice(1)]) {
-    for await (const { manifest } of readRecords(some, destination)) {
-      if (typeof manifest?.project === 'string') return manifest.project;
-    }
+  return (await naming(hours.slice(0, 1), destination)) ?? (await naming(hours.slice(1), destination));
+}
+
+async function naming(hours: readonly Hour[], destination: Destination): Promise<Manifest | undefined> {
+  for await (const { manifest } of readRecords(hours, destination)) {
+    if (typeof manifest?.project === 'string') return manifest;
   }
   return undefined;
 }

@@ -737,6 +737,22 @@ describe('export', function () {
       expect((await manifestOf(TARGET)).objects[0]?.key).to.match(/\.json\.gz$/);
     });
 
+    it('warns once where hours that stay have another format', async () => {
+      const hours = (from: string, to: string) => ['--start', `${day}T${from}`, '--end', `${day}T${to}`];
+      const warned = async (args: readonly string[], format: string) =>
+        (await run(args, { OUTPUT_FORMAT: format })).stderr.match(/has landed as .*?again with --force/g) ?? [];
+      expect(await warned(hours('06', '08'), 'json')).to.deep.equal([]);
+      const [first = '', ...more] = await warned(hours('06', '10'), 'gzip');
+      expect(first).to.match(/^has landed as \.json\. This run writes \.json\.gz, as OUTPUT_FORMAT=gzip asks\./);
+      expect(more).to.deep.equal([]);
+      // The last hour to be sealed is .json.gz now: it was said, and no later run repeats it.
+      expect(await warned(hours('06', '11'), 'gzip')).to.deep.equal([]);
+      // No hour that has landed is in the range.
+      expect(await warned(hours('11', '12'), 'json')).to.have.length(1);
+      // Nothing stays as it is.
+      expect(await warned([...hours('06', '12'), '--force'], 'json')).to.deep.equal([]);
+    });
+
     it('leaves a manifest of a newer version alone and says so', async () => {
       await run();
       const path = join(data, `manifests/${hourFolder(readHour(TARGET))}.json`);

@@ -1,7 +1,7 @@
 """What the set-up and the load need of Snowflake and fakesnow 0.12.1 has not:
 
  1. COPY with METADATA$ columns of a CSV file format without a delimiter, which takes a line as one text.
- 2. "$insert_id" in quotes is a name, and not the session variable insert_id.
+ 2. $insert_id in quotes is a name or a text, and not the session variable insert_id.
  3. The open transaction of a session that ends is undone at once; else Python's collector of garbage does it at some time,
     and until then no other session can delete what it deleted.
  4. Statements about the account are accepted, and do nothing.
@@ -73,7 +73,8 @@ if copy_into:
     inline_variables = Variables.inline_variables
 
     def inline_unquoted(self, sql):
-        return inline_variables(self, sql.replace('"$', '"\0')).replace('"\0', '"$')
+        kept = sql.replace('"$', '"\0').replace("'$", "'\0")
+        return inline_variables(self, kept).replace('"\0', '"$').replace("'\0", "'$")
 
     Variables.inline_variables = inline_unquoted
 
