@@ -31,9 +31,9 @@
       from ({{ versions('" ~ upstream ~ "') }}) as v
       full outer join (select hour, version from {{ applied_hours() }} where model = '{{ this.name }}') as a on v.hour = a.hour
       where v.version is distinct from a.version",
-    "create or replace temporary table {{ this.name }}_touched as
+    "{% if is_incremental() %}
+      create or replace temporary table {{ this.name }}_touched as
       select distinct " ~ columns ~ " from {{ ref('" ~ upstream ~ "') }} where hour in (select hour from {{ this.name }}_due)
-      {% if is_incremental() %}
       union
       select " ~ columns ~ " from {{ this }} as t
       where exists (select 1 from {{ this.name }}_due as d where d.hour between t." ~ hours[0] ~ " and t." ~ hours[1] ~ ")
@@ -44,8 +44,11 @@
   ]) }}
 {% endmacro %}
 
+{# Of a first build, every row. #}
 {% macro touched(keys) %}
+  {%- if is_incremental() -%}
   ({{ keys | join(', ') }}) in (select {{ keys | join(', ') }} from {{ this.name }}_touched)
+  {%- else -%} true {%- endif -%}
 {% endmacro %}
 
 {% macro after() %}

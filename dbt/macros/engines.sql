@@ -21,13 +21,24 @@ select
     hour,
     '{{ column }}' as place,
     property.key as key,
-    {{ 'json_type(property.value)' if target.type == 'duckdb' else 'typeof(property.value)' }} as type,
+    {{ "coalesce(json_type(property.value), 'NULL')" if target.type == 'duckdb' else 'typeof(property.value)' }} as type,
     count(*) as events,
     min(event_time) as first_seen,
     max(event_time) as last_seen
-from {{ ref('events') }},
-    {{ 'json_each(' ~ column ~ ')' if target.type == 'duckdb' else 'lateral flatten(input => ' ~ column ~ ')' }} as property
+{% if target.type == 'duckdb' %}
+{# Not json_each: its join keeps every event in memory. #}
+from (
+    select
+        hour,
+        event_time,
+        unnest(map_entries(from_json({{ column }}, '"MAP(VARCHAR, JSON)"'))) as property
+    from {{ ref('events') }}
+    where {{ touched(['hour']) }}
+)
+{% else %}
+from {{ ref('events') }}, lateral flatten(input => {{ column }}) as property
 where {{ touched(['hour']) }}
+{% endif %}
 group by 1, 2, 3, 4
 {% endmacro %}
 
