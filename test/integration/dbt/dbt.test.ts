@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { formatHour, hourFolder, readHour } from '../../../src/hours.ts';
 import type { Manifest } from '../../../src/landing/manifest.ts';
@@ -239,5 +241,14 @@ describe('the tables of dbt over a landing in a folder', function () {
     expect(String(failed)).to.match(/Failure in test hours_agree/);
     await writeFile(fileOf(HOUR), JSON.stringify(manifest));
     await dbt.build();
+  });
+
+  it('answer five questions as docs/analytics.md shows them', async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [resolve(import.meta.dirname, 'demo.ts')]);
+    const page = await readFile(resolve(import.meta.dirname, '../../../docs/analytics.md'), 'utf8');
+    const answers = [...page.matchAll(/```text\n(.*?)```/gs)].map(([, answer = '']) => answer.trimEnd());
+    expect(answers).to.have.length(5);
+    for (const answer of answers) expect(stdout).to.include(answer);
+    expect(stdout).to.match(/tables agree: \d+ events/);
   });
 });

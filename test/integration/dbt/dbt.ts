@@ -58,7 +58,7 @@ print(json.dumps([dict(zip(names, row)) for row in rows.fetchall()], default=str
   /** As a table for people. */
   async show(sql: string): Promise<string> {
     const code =
-      'import duckdb, os, sys\nduckdb.connect(os.environ["DUCKDB_PATH"], read_only=True).sql(sys.argv[1]).show()';
+      'import duckdb, os, sys\nduckdb.connect(os.environ["DUCKDB_PATH"], read_only=True).sql(sys.argv[1]).show(max_width=120)';
     return (await this.#python('python', ['-c', code, sql])).stdout;
   }
 

@@ -1,28 +1,14 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { startSimulator } from '../../../src/simulator/simulator.ts';
 import { type ExportReport, runProgram } from '../../support/program.ts';
 import { Dbt } from './dbt.ts';
 
-/** Three simulated days, from the export to answers. They are always the same, so docs/analytics.md shows what comes out. */
+/** Three simulated days, from the export to the answers of docs/analytics.md, which shows the same. */
 const NOW = '2026-03-20T00:00:00Z';
 const [START, END] = ['2026-03-02', '2026-03-05'];
 const FOLDER = resolve('data/analytics');
-
-/** The questions of docs/analytics.md, by their headings there. */
-const QUESTIONS = {
-  'Events by day and type': `SELECT event_date, event_type, events, amplitude_ids AS users FROM events_daily
-    WHERE event_date BETWEEN '2026-03-02' AND '2026-03-04' ORDER BY event_date, events DESC LIMIT 12`,
-  Sessions: `SELECT CAST(started_at AS DATE) AS day, count(*) AS sessions, round(avg(events), 2) AS events_each,
-    round(median(seconds) / 60, 1) AS median_minutes FROM sessions GROUP BY day ORDER BY day`,
-  'The ten commonest properties': `SELECT key, string_agg(DISTINCT type, ', ' ORDER BY type) AS types, sum(events)::BIGINT AS events,
-    round(100 * sum(share), 1) AS percent FROM event_properties WHERE place = 'event_properties'
-    GROUP BY key ORDER BY events DESC, key LIMIT 10`,
-  'Counts that agree': `SELECT h.date, sum(h.events)::BIGINT AS in_manifests, sum(s.events)::BIGINT AS staged,
-    any_value(p.events) AS in_parquet FROM hours AS h
-    LEFT JOIN (SELECT hour, count(*) AS events FROM stg_events GROUP BY hour) AS s ON h.hour = s.hour
-    LEFT JOIN parquet_days AS p ON h.date = p.date GROUP BY h.date ORDER BY h.date`,
-};
+const PAGE = resolve(import.meta.dirname, '../../../docs/analytics.md');
 
 const print = (line = '') => void process.stdout.write(`${line}\n`);
 
@@ -47,8 +33,9 @@ print(
     .at(-1)
     ?.replace(/^.*Done\. /, '')}`,
 );
-for (const [title, sql] of Object.entries(QUESTIONS)) {
-  print(`\n${title}`);
+const page = await readFile(PAGE, 'utf8');
+for (const [, question = '', sql = ''] of page.matchAll(/^### ([^\n]*)\n\n```sql\n(.*?)```$/gms)) {
+  print(`\n${question}\n`);
   print((await dbt.show(sql)).trimEnd());
 }
 const [counts] = await dbt.query<{ manifests: number; events: number }>(
