@@ -56,13 +56,14 @@ const SECRETS = /\b(?:kv|secret)\(/;
 const SUBFLOW = 'io.kestra.plugin.core.flow.Subflow';
 const RUNNER = 'amplitude_run.yaml';
 const LOAD = 'amplitude_load_snowflake.yaml';
+const TRANSFORM = 'amplitude_transform.yaml';
 const CALLERS = [
   'amplitude_export.yaml',
   'amplitude_export_image.yaml',
   'amplitude_backfill.yaml',
   'amplitude_status.yaml',
 ];
-const MOST_LINES: Readonly<Record<string, number>> = { [RUNNER]: 120, [LOAD]: 185 };
+const MOST_LINES: Readonly<Record<string, number>> = { [RUNNER]: 120, [LOAD]: 185, [TRANSFORM]: 130 };
 
 const readFlow = (name: string): Flow => {
   const document = parseDocument(readFileSync(join(FOLDER, name), 'utf8'), { uniqueKeys: true });
@@ -81,7 +82,7 @@ const NETWORK = { HTTPS_PROXY: pair('HTTPS_PROXY'), HTTP_PROXY: pair('HTTP_PROXY
 
 describe('the flows', () => {
   it('are all in the folder, which holds a dashboard and pages besides', () => {
-    expect(FILES).to.have.members([RUNNER, ...CALLERS, LOAD]);
+    expect(FILES).to.have.members([RUNNER, ...CALLERS, LOAD, TRANSFORM]);
     expect(readdirSync(FOLDER).filter((name) => !/\.(?:yaml|md)$/.test(name))).to.deep.equal([]);
   });
 
@@ -155,8 +156,10 @@ describe('the flows', () => {
     const [newest = 'main'] = spawnSync('git', ['-C', FOLDER, 'tag', '--list', 'v*', '--sort=-version:refname'], {
       encoding: 'utf8',
     }).stdout.split('\n');
-    const { defaults } = readFlow(RUNNER).inputs.find(({ id }) => id === 'git_ref') ?? {};
-    expect([newest === '' ? 'main' : newest, `v${VERSION}`]).to.include(defaults);
+    for (const name of [RUNNER, TRANSFORM]) {
+      const { defaults } = readFlow(name).inputs.find(({ id }) => id === 'git_ref') ?? {};
+      expect([newest === '' ? 'main' : newest, `v${VERSION}`], name).to.include(defaults);
+    }
   });
 
   it('load with every statement of infra/snowflake that a load needs, and fill in its placeholders', () => {
@@ -171,6 +174,26 @@ describe('the flows', () => {
       const placeholders = readFileSync(join(SQL_FOLDER, name), 'utf8').match(/<% \w+ %>/g) ?? [];
       expect(new Set(sql.match(/<% \w+ %>/g)), name).to.deep.equal(new Set(placeholders));
     }
+  });
+
+  it('build the tables with what dbt/ requires, and read the landing that the runner writes, with its keys', () => {
+    const { clone, dbt } = Object.fromEntries(tasksOf(readFlow(TRANSFORM)).map((task) => [task.id, task]));
+    const runner = taskOf(readFlow(RUNNER), 'clone');
+    for (const property of ['username', 'password', 'directory', 'branch']) {
+      expect(clone?.[property], property).to.equal(runner?.[property]);
+    }
+    const env = dbt?.env as Readonly<Record<string, string>>;
+    expect(env).to.include({
+      ...NETWORK,
+      DESTINATION: `s3://${key('BUCKET_NAME')}/{{ kv('S3_PREFIX', errorOnMissing=false) ?? 'amplitude' }}`,
+      AWS_ACCESS_KEY_ID: key('AWS_ACCESS_KEY'),
+      AWS_SECRET_ACCESS_KEY: key('AWS_SECRET_KEY'),
+      AWS_DEFAULT_REGION: pair('AWS_REGION'),
+      AWS_ENDPOINT_URL_S3: pair('AWS_ENDPOINT_URL_S3'),
+      AWS_CA_BUNDLE: pair('AWS_CA_BUNDLE'),
+    });
+    const core = /^dbt-core==.*$/m.exec(readFileSync(join(FOLDER, '../dbt/requirements.txt'), 'utf8'))?.[0] ?? 'none';
+    expect(env.REQUIREMENTS).to.include('-r /dbt/requirements.txt').and.include(core);
   });
 
   it("together stay within the API's five requests at once", () => {
@@ -299,8 +322,8 @@ describe('the flows', () => {
         const isRetried = CALLERS.includes(name) && name !== 'amplitude_status.yaml';
         expect(retried.map(({ type }) => type)).to.deep.equal(isRetried ? [SUBFLOW] : []);
         // A flow's own retry ends its caller as SUCCESS after the first attempt, and alerts after each where a Subflow fails.
-        expect('retry' in flow).to.equal(name === LOAD);
-        for (const { retry } of [...retried, ...(name === LOAD ? [flow] : [])]) {
+        expect('retry' in flow).to.equal(name === LOAD || name === TRANSFORM);
+        for (const { retry } of [...retried, ...('retry' in flow ? [flow] : [])]) {
           expect(retry).to.include({ type: 'constant', maxAttempts: 3 });
         }
       });
