@@ -63,7 +63,7 @@ const CALLERS = [
   'amplitude_backfill.yaml',
   'amplitude_status.yaml',
 ];
-const MOST_LINES: Readonly<Record<string, number>> = { [RUNNER]: 120, [LOAD]: 185, [TRANSFORM]: 130 };
+const MOST_LINES: Readonly<Record<string, number>> = { [RUNNER]: 120, [LOAD]: 190, [TRANSFORM]: 130 };
 
 const readFlow = (name: string): Flow => {
   const document = parseDocument(readFileSync(join(FOLDER, name), 'utf8'), { uniqueKeys: true });
@@ -306,7 +306,7 @@ describe('the flows', () => {
 
       it('limits the time of every task', () => {
         for (const task of tasksOf(flow)) {
-          if (/(?:WorkingDirectory|Log|Fail|Subflow|LoopUntil)$/.test(task.type)) continue;
+          if (/(?:WorkingDirectory|Log|Fail|Subflow|LoopUntil|Sequential)$/.test(task.type)) continue;
           expect(task.timeout, task.id).to.match(/^PT\d+[HM]$/);
         }
       });

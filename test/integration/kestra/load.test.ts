@@ -170,6 +170,7 @@ describe('the load on Kestra', function () {
     expect(await logOf(last)).to.match(new RegExp(`do not agree: ${START} load failed \\(manifest \\d+, landed 0,`));
     const said = await kestra.until(10, 'the alert', () => slack.messages.shift());
     expect(said).to.include(ID).and.include(`${START} load failed`);
+    expect(slack.messages).to.deep.equal([]);
 
     await scene.repair();
     expect(states(await run())).to.deep.equal(['SUCCESS']);
