@@ -24,13 +24,22 @@ ordered AS (
         ROW_NUMBER() OVER (PARTITION BY at_most ORDER BY hour) AS hours_so_far,
         SUM(objects) OVER (PARTITION BY at_most ORDER BY hour) AS objects_so_far
     FROM due
+),
+
+batch AS (
+    SELECT
+        COUNT(*) AS batch_hours,
+        LISTAGG('''' || hour || '''', ', ') WITHIN GROUP (ORDER BY hour) AS hours,
+        LISTAGG(files, ', ') WITHIN GROUP (ORDER BY hour) AS files,
+        MD5(LISTAGG(content, ', ') WITHIN GROUP (ORDER BY hour)) AS contents
+    FROM ordered
+    WHERE at_most = most AND (hours_so_far = 1 OR (hours_so_far <= at_most AND objects_so_far <= 1000))
 )
 
 SELECT
-    COUNT(*) AS batch_hours,
-    LISTAGG('''' || hour || '''', ', ') WITHIN GROUP (ORDER BY hour) AS hours,
-    LISTAGG(files, ', ') WITHIN GROUP (ORDER BY hour) AS files,
-    MD5(LISTAGG(content, ', ') WITHIN GROUP (ORDER BY hour)) AS contents
-FROM ordered
-WHERE at_most = most AND (hours_so_far = 1 OR (hours_so_far <= at_most AND objects_so_far <= 1000))
-HAVING COUNT(*) > 0;
+    batch_hours,
+    hours,
+    files,
+    contents
+FROM batch
+WHERE batch_hours > 0;

@@ -156,13 +156,8 @@ QUALIFY ROW_NUMBER() OVER (
     PARTITION BY uuid
     ORDER BY loaded_at DESC, hour DESC, file_name DESC, row_number DESC
 ) = 1;
-DELETE FROM events_deduplicated
-WHERE
-    hour IN (<% hours %>)
-    OR uuid IN (
-        SELECT uuid FROM events
-        WHERE hour IN (<% hours %>)
-    );
+DELETE FROM events_deduplicated WHERE hour IN (<% hours %>);
+DELETE FROM events_deduplicated WHERE uuid IN (SELECT uuid FROM events WHERE hour IN (<% hours %>));
 -- Not by the insert id: the sender sets it, and it is often null. A row without a uuid stays. It has its own partition, so that
 -- such rows do not pile up in one.
 INSERT INTO events_deduplicated
