@@ -1,11 +1,15 @@
 {#
   What a run has to do again. Each model keeps, for each hour, the version of its upstream that it holds (applied_hours).
   An hour whose version differs is due. The keys that such an hour has, or had, are touched: their rows go and come anew.
-  So a run costs what changed. A run that dies between two models goes on there: the later ones find the hours still due.
+  So a run costs what changed. The next run continues one that died: it finds the hours still due.
   A model names its hooks by before() and after(), and reads touched(). Time never decides: an hour that lands late is due.
 #}
 
 {% macro applied_hours() %}{{ target.schema }}.applied_hours{% endmacro %}
+
+{# Not a temporary table: Snowflake has no transaction around a model. If a run dies after it has deleted the rows of these keys,
+   the next run finds them here. #}
+{% macro touched_keys() %}{{ target.schema }}.{{ this.name }}_touched{% endmacro %}
 
 {% macro create_applied_hours() %}
   {% if target.type == 'snowflake' %}create schema if not exists {{ target.database }}.{{ target.schema }};{% endif %}
@@ -26,28 +30,32 @@
   {% set columns = keys | join(', ') %}
   {{ return([
     "{% if not is_incremental() %}delete from {{ applied_hours() }} where model = '{{ this.name }}'{% endif %}",
+    "{% if not is_incremental() %}drop table if exists {{ touched_keys() }}{% endif %}",
     "create or replace temporary table {{ this.name }}_due as
       select coalesce(v.hour, a.hour) as hour, v.version
       from ({{ versions('" ~ upstream ~ "') }}) as v
       full outer join (select hour, version from {{ applied_hours() }} where model = '{{ this.name }}') as a on v.hour = a.hour
       where v.version is distinct from a.version",
     "{% if is_incremental() %}
-      create or replace temporary table {{ this.name }}_touched as
+      create table if not exists {{ touched_keys() }} as select " ~ columns ~ " from {{ this }} where 1 = 0
+      {% endif %}",
+    "{% if is_incremental() %}
+      insert into {{ touched_keys() }}
       select distinct " ~ columns ~ " from {{ ref('" ~ upstream ~ "') }} where hour in (select hour from {{ this.name }}_due)
       union
       select " ~ columns ~ " from {{ this }} as t
       where exists (select 1 from {{ this.name }}_due as d where d.hour between t." ~ hours[0] ~ " and t." ~ hours[1] ~ ")
       {% endif %}",
     "{% if is_incremental() %}
-      delete from {{ this }} where (" ~ columns ~ ") in (select " ~ columns ~ " from {{ this.name }}_touched)
+      delete from {{ this }} where (" ~ columns ~ ") in (select " ~ columns ~ " from {{ touched_keys() }})
       {% endif %}",
   ]) }}
 {% endmacro %}
 
-{# Of a first build, every row. #}
+{# In a first build, every row. #}
 {% macro touched(keys) %}
   {%- if is_incremental() -%}
-  ({{ keys | join(', ') }}) in (select {{ keys | join(', ') }} from {{ this.name }}_touched)
+  ({{ keys | join(', ') }}) in (select {{ keys | join(', ') }} from {{ touched_keys() }})
   {%- else -%} true {%- endif -%}
 {% endmacro %}
 
@@ -57,6 +65,7 @@
       where model = '{{ this.name }}' and hour in (select hour from {{ this.name }}_due)",
     "insert into {{ applied_hours() }}
       select '{{ this.name }}', hour, version from {{ this.name }}_due where version is not null",
+    "drop table if exists {{ touched_keys() }}",
   ]) }}
 {% endmacro %}
 

@@ -32,4 +32,4 @@
 {% macro field(column) %}{{ '$insert_id' if column == 'insert_id' else column }}{% endmacro %}
 
 {# Where the landing is: a folder or s3://bucket/prefix, as for the export. #}
-{% macro destination() %}{{ env_var('DESTINATION', '../data').rstrip('/') }}{% endmacro %}
+{% macro destination() %}{{ env_var('DESTINATION', '').rstrip('/').replace("'", "''") }}{% endmacro %}

@@ -57,7 +57,7 @@ from (select hour, event_time, unnest(unseen) as key from {{ ref('events') }} wh
 from (
     select
         landing.hour,
-        try_to_timestamp_ntz(rpad(landing.event:event_time::varchar, 26, '.000000'), 'YYYY-MM-DD HH24:MI:SS.FF6') as event_time,
+        try_to_timestamp_ntz(rpad(landing.event:event_time::varchar || iff(contains(landing.event:event_time::varchar, '.'), '', '.'), 26, '0'), 'YYYY-MM-DD HH24:MI:SS.FF6') as event_time,
         field.key
     from {{ source('amplitude', 'landing') }} as landing, lateral flatten(input => landing.event) as field
     where {{ touched(['hour']) }}

@@ -1,6 +1,6 @@
 {{ config(materialized='view') }}
 
--- The events under the column names of a well-known dbt package for Amplitude, so that its dashboards move over.
+-- The events under the column names of Fivetran's dbt package for Amplitude. What has no column in events is null.
 
 with numbered as (
     select

@@ -2,7 +2,18 @@
     materialized='incremental' if target.type == 'duckdb' else 'view',
     incremental_strategy='delete+insert',
     unique_key='date',
-    pre_hook="{{ find_manifests() }}",
+    pre_hook=[
+        "{% if target.type == 'duckdb' and not is_incremental() %}delete from {{ applied_hours() }} where model = 'destination'{% endif %}",
+        "{{ check_destination() }}",
+        "{{ find_manifests() }}",
+        "{% if target.type == 'duckdb' and is_incremental() %}
+          delete from {{ this }} where hour not in (select hour from ({{ landed_manifests() }}))
+          {% endif %}",
+    ],
+    post_hook="{% if target.type == 'duckdb' %}
+      insert into {{ applied_hours() }} select 'destination', '{{ destination() }}', null
+      where not exists (select 1 from {{ applied_hours() }} where model = 'destination')
+      {% endif %}",
 ) }}
 
 -- One row an hour that has landed, by its manifest. content stands for its objects: it changes with them, and only then.

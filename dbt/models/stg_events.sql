@@ -7,7 +7,7 @@
 ) }}
 
 -- One row a line of the landing, typed as Snowflake's table events. A value that does not fit its type is null, and nulled names
--- its column. A line that is no JSON has null in every column. unseen has the keys without a column.
+-- its column. A line that is not valid JSON has null in every column. unseen has the keys without a column.
 
 {% set columns = event_columns() %}
 {% if duckdb %}

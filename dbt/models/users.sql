@@ -5,9 +5,9 @@
 with recursive merges as (
     select
         amplitude_id,
-        cast(merged_into as bigint) as merged_into
+        try_cast(merged_into as bigint) as merged_into
     from {{ ref('amplitude_ids') }}
-    where merged_into is not null and cast(merged_into as bigint) <> amplitude_id
+    where try_cast(merged_into as bigint) <> amplitude_id
 ),
 
 -- A circle ends after ten steps.

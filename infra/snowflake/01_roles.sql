@@ -1,7 +1,8 @@
 -- 1. Roles, the loading user, the warehouse with its budget, the database. Run as a user with ACCOUNTADMIN.
 --    snow sql -f 01_roles.sql -D name=amplitude -D database=ANALYTICS -D credits=20 -D public_key="$(…)"
+-- Run again, it also sets the user's key. To change the credits alone: ALTER RESOURCE MONITOR amplitude_budget SET CREDIT_QUOTA = …
 -- The name is that of the Amplitude project. Everything that belongs to the account carries it, so a second project gets its own.
--- CREATE … IF NOT EXISTS keeps what is there, and ALTER … SET then gives it the values of this run. 80 shows what differs.
+-- CREATE … IF NOT EXISTS keeps what is there, and ALTER … SET then gives it the values of this run.
 
 USE ROLE USERADMIN;
 
@@ -39,18 +40,18 @@ STATEMENT_QUEUED_TIMEOUT_IN_SECONDS = 600;
 GRANT USAGE ON WAREHOUSE <% name %>_load TO ROLE <% name %>_owner;
 GRANT USAGE ON WAREHOUSE <% name %>_load TO ROLE <% name %>_loader;
 
--- An existing database works too: the project uses one schema in it.
-CREATE DATABASE IF NOT EXISTS <% database %>;
-GRANT USAGE, CREATE SCHEMA ON DATABASE <% database %> TO ROLE <% name %>_owner;
-GRANT USAGE ON DATABASE <% database %> TO ROLE <% name %>_loader;
-GRANT USAGE ON DATABASE <% database %> TO ROLE <% name %>_reader;
-
 USE ROLE ACCOUNTADMIN;
 
--- Credits a month. At the quota the running statement ends, then the warehouse stands still until the month is over. The load
--- fails meanwhile, and goes on from there afterwards.
+-- Credits a month, counted from the day of this statement. At the quota a running statement may still end, then the warehouse
+-- stands still until the next month. The load fails meanwhile, and goes on from there afterwards.
 CREATE RESOURCE MONITOR IF NOT EXISTS <% name %>_budget
 WITH CREDIT_QUOTA = <% credits %> FREQUENCY = MONTHLY START_TIMESTAMP = IMMEDIATELY
 TRIGGERS ON 80 PERCENT DO NOTIFY ON 100 PERCENT DO SUSPEND;
 ALTER RESOURCE MONITOR <% name %>_budget SET CREDIT_QUOTA = <% credits %>;
 ALTER WAREHOUSE <% name %>_load SET RESOURCE_MONITOR = <% name %>_budget;
+
+-- An existing database works too, whoever owns it: the project uses one schema in it.
+CREATE DATABASE IF NOT EXISTS <% database %>;
+GRANT USAGE, CREATE SCHEMA ON DATABASE <% database %> TO ROLE <% name %>_owner;
+GRANT USAGE ON DATABASE <% database %> TO ROLE <% name %>_loader;
+GRANT USAGE ON DATABASE <% database %> TO ROLE <% name %>_reader;

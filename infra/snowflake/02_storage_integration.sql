@@ -5,7 +5,7 @@
 --    snow sql -q "DESC INTEGRATION amplitude_s3"     STORAGE_AWS_IAM_USER_ARN
 -- Not OR REPLACE: it would cut the stages off from the integration.
 
--- sqlfluff does not know STORAGE_AWS_EXTERNAL_ID.
+-- The linter does not know STORAGE_AWS_EXTERNAL_ID.
 -- noqa: disable=PRS
 
 USE ROLE ACCOUNTADMIN;

@@ -64,9 +64,9 @@ INNER JOIN manifest_objects AS o
         || '/' || SPLIT_PART(l.file_name, '/', -2) || '/' || SPLIT_PART(l.file_name, '/', -1)
 WHERE o.hour IN (<% hours %>) AND TRY_PARSE_JSON(l.line, 'd') IS NULL AND REGEXP_REPLACE(l.line, '[ \t\r]', '') <> '';
 
--- Casts from text, because TRY_CAST takes nothing else. A number of 19 digits keeps all its digits. A time may come without
--- its fraction; the format is named, because the account's TIMESTAMP_INPUT_FORMAT may be any. STRIP_NULL_VALUE makes NULL of
--- JSON's null.
+-- Casts from text, because TRY_CAST takes nothing else. A number of 19 digits keeps all its digits. A time may come with fewer
+-- digits, or without its fraction. Its format is named, because the account's TIMESTAMP_INPUT_FORMAT may be any.
+-- STRIP_NULL_VALUE makes NULL of JSON's null.
 INSERT INTO events (
     hour, uuid, event_type, event_time, client_event_time, client_upload_time, server_received_time, server_upload_time,
     processed_time, app, amplitude_id, user_id, device_id, session_id, event_id, insert_id, event_properties,
@@ -78,12 +78,30 @@ SELECT
     hour,
     event:uuid::VARCHAR AS uuid,
     event:event_type::VARCHAR AS event_type,
-    TRY_TO_TIMESTAMP_NTZ(RPAD(event:event_time::VARCHAR, 26, '.000000'), 'YYYY-MM-DD HH24:MI:SS.FF6') AS event_time,
-    TRY_TO_TIMESTAMP_NTZ(RPAD(event:client_event_time::VARCHAR, 26, '.000000'), 'YYYY-MM-DD HH24:MI:SS.FF6') AS client_event_time,
-    TRY_TO_TIMESTAMP_NTZ(RPAD(event:client_upload_time::VARCHAR, 26, '.000000'), 'YYYY-MM-DD HH24:MI:SS.FF6') AS client_upload_time,
-    TRY_TO_TIMESTAMP_NTZ(RPAD(event:server_received_time::VARCHAR, 26, '.000000'), 'YYYY-MM-DD HH24:MI:SS.FF6') AS server_received_time,
-    TRY_TO_TIMESTAMP_NTZ(RPAD(event:server_upload_time::VARCHAR, 26, '.000000'), 'YYYY-MM-DD HH24:MI:SS.FF6') AS server_upload_time,
-    TRY_TO_TIMESTAMP_NTZ(RPAD(event:processed_time::VARCHAR, 26, '.000000'), 'YYYY-MM-DD HH24:MI:SS.FF6') AS processed_time,
+    TRY_TO_TIMESTAMP_NTZ(
+        RPAD(event:event_time::VARCHAR || IFF(CONTAINS(event:event_time::VARCHAR, '.'), '', '.'), 26, '0'),
+        'YYYY-MM-DD HH24:MI:SS.FF6'
+    ) AS event_time,
+    TRY_TO_TIMESTAMP_NTZ(
+        RPAD(event:client_event_time::VARCHAR || IFF(CONTAINS(event:client_event_time::VARCHAR, '.'), '', '.'), 26, '0'),
+        'YYYY-MM-DD HH24:MI:SS.FF6'
+    ) AS client_event_time,
+    TRY_TO_TIMESTAMP_NTZ(
+        RPAD(event:client_upload_time::VARCHAR || IFF(CONTAINS(event:client_upload_time::VARCHAR, '.'), '', '.'), 26, '0'),
+        'YYYY-MM-DD HH24:MI:SS.FF6'
+    ) AS client_upload_time,
+    TRY_TO_TIMESTAMP_NTZ(
+        RPAD(event:server_received_time::VARCHAR || IFF(CONTAINS(event:server_received_time::VARCHAR, '.'), '', '.'), 26, '0'),
+        'YYYY-MM-DD HH24:MI:SS.FF6'
+    ) AS server_received_time,
+    TRY_TO_TIMESTAMP_NTZ(
+        RPAD(event:server_upload_time::VARCHAR || IFF(CONTAINS(event:server_upload_time::VARCHAR, '.'), '', '.'), 26, '0'),
+        'YYYY-MM-DD HH24:MI:SS.FF6'
+    ) AS server_upload_time,
+    TRY_TO_TIMESTAMP_NTZ(
+        RPAD(event:processed_time::VARCHAR || IFF(CONTAINS(event:processed_time::VARCHAR, '.'), '', '.'), 26, '0'),
+        'YYYY-MM-DD HH24:MI:SS.FF6'
+    ) AS processed_time,
     TRY_CAST(event:app::VARCHAR AS NUMBER(38, 0)) AS app,
     TRY_CAST(event:amplitude_id::VARCHAR AS NUMBER(38, 0)) AS amplitude_id,
     event:user_id::VARCHAR AS user_id,

@@ -1,4 +1,5 @@
--- Removes everything except the bucket and the database. Turn the flow of the load off first. Run as ACCOUNTADMIN.
+-- Removes everything except the bucket, the database and the schema that dbt made. Turn the flow of the load off first.
+-- Run as ACCOUNTADMIN.
 --    snow sql -f 90_teardown.sql -D name=amplitude -D database=…
 -- The database stays, because it may hold more than this schema.
 
@@ -10,6 +11,7 @@ DROP INTEGRATION IF EXISTS <% name %>_s3;
 DROP SCHEMA IF EXISTS <% database %>.<% name %>;
 DROP WAREHOUSE IF EXISTS <% name %>_load;
 DROP RESOURCE MONITOR IF EXISTS <% name %>_budget;
+DROP ROLE IF EXISTS <% name %>_dbt;
 DROP ROLE IF EXISTS <% name %>_reader;
 DROP ROLE IF EXISTS <% name %>_loader;
 DROP ROLE IF EXISTS <% name %>_owner;
