@@ -243,6 +243,26 @@ describe('the tables of dbt over a landing in a folder', function () {
     await dbt.build();
   });
 
+  it('refuse a place where nothing has landed, and another landing than theirs', async () => {
+    for (const [place, said] of [
+      [`${work}/nothing`, /No manifest under .*nothing\/manifests\. Is DESTINATION the one of the export\?/],
+      [`${work}/fresh/landing`, /The tables are of another DESTINATION: .*\/landing\./],
+    ] as const) {
+      const elsewhere = await Dbt.open(place, work, RECENT);
+      const failed = await elsewhere.build().catch((error: Error) => error);
+      expect(String(failed)).to.match(said);
+    }
+    expect(await dbt.build()).to.match(/ERROR=0/);
+  });
+
+  it('lose the hours whose manifests are gone, and warn of an event without a time', async () => {
+    await land(HOUR, ['{"uuid":"timeless","event_type":"x","server_upload_time":"2026-03-03 09:00:00"}']);
+    for (const hour of [0, 1, 2, 3, 4, 5]) await rm(fileOf(`2026-03-04T0${hour}`));
+    expect(await dbt.build()).to.match(/WARN 1 not_null_events_event_time/);
+    expect(await dbt.query("SELECT hour FROM events WHERE hour >= '2026-03-04'")).to.deep.equal([]);
+    await expectAsFromNothing();
+  });
+
   it('answer five questions as docs/analytics.md shows them', async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [resolve(import.meta.dirname, 'demo.ts')]);
     const page = await readFile(resolve(import.meta.dirname, '../../../docs/analytics.md'), 'utf8');
