@@ -5,6 +5,7 @@
  3. The open transaction of a session that ends is undone at once; else Python's collector of garbage does it at some time,
     and until then no other session can delete what it deleted.
  4. Statements about the account are accepted, and do nothing.
+ 5. A temporary table or view may have a database and a schema in its name. It stays.
 
 Python imports a module of this name by itself: with this folder in PYTHONPATH, a fakesnow that is started
 by whatever script has both. Nothing else changes.
@@ -94,10 +95,12 @@ if copy_into:
         r"|(CREATE|ALTER|DROP)\s+(STORAGE\s+INTEGRATION|INTEGRATION|WAREHOUSE|ROLE|USER|RESOURCE\s+MONITOR))\s",
         re.IGNORECASE,
     )
+    TEMPORARY = re.compile(r"^(\s*(?:/\*.*?\*/\s*)?CREATE\s+(?:OR\s+REPLACE\s+)?)TEMPORARY\s+(TABLE|VIEW)\s+(\w+\.\w+\.\w+)", re.I | re.S)
     execute = cursor.FakeSnowflakeCursor.execute
 
     def accepted(self, command, *args, **kwargs):
-        return execute(self, "SELECT 'Statement executed successfully.' AS status" if ACCOUNT.match(command) else command,
-                       *args, **kwargs)
+        if ACCOUNT.match(command):
+            command = "SELECT 'Statement executed successfully.' AS status"
+        return execute(self, TEMPORARY.sub(r"\1\2 \3", command), *args, **kwargs)
 
     cursor.FakeSnowflakeCursor.execute = accepted
