@@ -1,6 +1,6 @@
 {#
   What a run has to do again. Each model keeps, for each hour, the version of its upstream that it holds (applied_hours).
-  An hour whose version differs is due. The keys that such an hour has, or had, are touched: their rows go and come anew.
+  An hour whose version differs is due. The keys that such an hour has, or had, are touched: their rows are deleted and written again.
   So a run costs what changed. The next run continues one that died: it finds the hours still due.
   A model names its hooks by before() and after(), and reads touched(). Time never decides: an hour that lands late is due.
 #}

@@ -12,7 +12,7 @@ select
     event_type,
     count(*) as events,
     count(distinct amplitude_id) as amplitude_ids,
-    count(distinct case when session_id > 0 then session_id end) as sessions,
+    count(distinct case when session_id > 0 then amplitude_id || '-' || session_id end) as sessions,
     min(hour) as first_hour,
     max(hour) as last_hour
 from {{ ref('events') }}

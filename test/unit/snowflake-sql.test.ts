@@ -30,7 +30,15 @@ describe('the statements for Snowflake', () => {
     for (const kind of ['USER', 'WAREHOUSE', 'RESOURCE MONITOR', 'STORAGE INTEGRATION', 'STAGE']) {
       const created = matches(all, new RegExp(`CREATE ${kind} IF NOT EXISTS ${NAME}`, 'g'));
       expect(created, kind).not.to.have.length(0);
-      for (const name of created) expect(all, name).to.include(`ALTER ${kind} ${name} SET`);
+      for (const name of created) {
+        const body = (start: string) => all.slice(all.indexOf(start) + start.length).split(';')[0] ?? '';
+        const made = body(`CREATE ${kind} IF NOT EXISTS ${name}`);
+        const settings = matches(made, /^\s*((?:URL|STORAGE_\w+) = .*)$/gm).filter(
+          (line) => !line.startsWith('STORAGE_PROVIDER'),
+        );
+        expect(all, name).to.include(`ALTER ${kind} ${name} SET`);
+        for (const setting of settings) expect(body(`ALTER ${kind} ${name} SET`), name).to.include(setting);
+      }
     }
   });
 

@@ -255,11 +255,24 @@ describe('the tables of dbt over a landing in a folder', function () {
     expect(await dbt.build()).to.match(/ERROR=0/);
   });
 
-  it('lose the hours whose manifests are gone, and warn of an event without a time', async () => {
-    await land(HOUR, ['{"uuid":"timeless","event_type":"x","server_upload_time":"2026-03-03 09:00:00"}']);
+  it('lose the hours whose manifests are gone, warn of an event without a time, and tell sessions of two users apart', async () => {
+    const atOnce = (uuid: string, id: number) =>
+      JSON.stringify({
+        uuid,
+        event_type: 'at once',
+        event_time: '2026-03-03 09:00:00',
+        server_upload_time: '2026-03-03 09:00:00',
+        amplitude_id: id,
+        session_id: 7,
+      });
+    const timeless = '{"uuid":"timeless","event_type":"x","server_upload_time":"2026-03-03 09:00:00"}';
+    await land(HOUR, [timeless, atOnce('d', 1), atOnce('e', 2), atOnce('f', 2)]);
     for (const hour of [0, 1, 2, 3, 4, 5]) await rm(fileOf(`2026-03-04T0${hour}`));
     expect(await dbt.build()).to.match(/WARN 1 not_null_events_event_time/);
     expect(await dbt.query("SELECT hour FROM events WHERE hour >= '2026-03-04'")).to.deep.equal([]);
+    // A session id is a time: two users can have the same.
+    const daily = "SELECT events, amplitude_ids, sessions FROM events_daily WHERE event_type = 'at once'";
+    expect(await dbt.query(daily)).to.deep.equal([{ events: 3, amplitude_ids: 2, sessions: 2 }]);
     await expectAsFromNothing();
   });
 

@@ -252,13 +252,13 @@ describe(`load into the Snowflake at ${process.env.SNOWFLAKE_URL ?? 'SNOWFLAKE_U
     await land(`${folder}/100011471_2026-03-04T09_0.2.0badcafe.json`, lines);
     await scene.load();
     expect(await hourOf()).to.include({ STATUS: 'ok', ROWS_LANDED: 3, ROWS_REJECTED: 0 });
-    // Which of two equal keys stays is Snowflake's to say: the stand-in keeps the first one.
-    const rows = await scene.query<{ FIRST: string }>(`
+    // Of two equal keys the stand-in keeps the first one. Snowflake's page says that it keeps the last.
+    const rows = await scene.query(`
       SELECT data IS NULL AS no_data, groups IS NULL AS no_groups, LENGTH(uuid) AS long, LEFT(uuid, 1) AS first
       FROM events WHERE hour = '${HOUR}' ORDER BY row_number`);
     expect(rows).to.deep.equal([
       { NO_DATA: true, NO_GROUPS: false, LONG: 1, FIRST: 'a' },
-      { NO_DATA: true, NO_GROUPS: true, LONG: 1, FIRST: rows[1]?.FIRST },
+      { NO_DATA: true, NO_GROUPS: true, LONG: 1, FIRST: 'b' },
       { NO_DATA: true, NO_GROUPS: true, LONG: long.length, FIRST: 'x' },
     ]);
   });
