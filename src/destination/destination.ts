@@ -59,6 +59,8 @@ export interface DestinationOptions {
   readonly log: Log;
   /** Hears the `Date` of each answer, whatever its status, and how long that answer took. A folder has no such clock. */
   readonly onDate?: (date: string | undefined, tookMs: number) => void;
+  /** How long a connection may be silent, also within a body. A test lowers it. */
+  readonly idleMs?: number;
   /** Up to `aboveBytes` an object is one PUT, above that it goes in parts of `partBytes`. A test lowers both. */
   readonly multipart?: { readonly aboveBytes: number; readonly partBytes: number };
 }

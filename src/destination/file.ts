@@ -2,8 +2,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import zlib from 'node:zlib';
-import { diskError, JobError, systemCode } from '../errors.ts';
+import { diskError, JobError, RUN_AGAIN, systemCode } from '../errors.ts';
 import {
   type Content,
   contentOf,
@@ -19,8 +20,13 @@ import { LOCK_FILE, lockFolder } from './lock.ts';
 
 const PARTIAL = /^\..*\.partial$/;
 
-/** How often a write starts again after another run swept its partial file away. */
-const REWRITES = 5;
+/** How often each step is tried. */
+const ATTEMPTS = 5;
+
+const FIRST_PAUSE_MS = 200;
+
+/** What passes by itself: mostly a network folder whose server is busy, restarts, or is out of reach for a moment. */
+const PASSING = /^(?:EINTR|EAGAIN|EBUSY|ESTALE|EIO|ETIMEDOUT|EHOSTDOWN|EHOSTUNREACH|EMFILE|ENFILE)$/;
 
 /**
  * Hours in a folder. A file is written under a name that readers ignore, synced, then renamed: it is there whole or not
@@ -56,7 +62,7 @@ export class FileDestination implements Destination {
 
   async read(key: string): Promise<Buffer | undefined> {
     this.requests.reads++;
-    return await this.#explained(() => readFile(this.#path(key)).catch(ifMissing));
+    return await this.#repeated(() => readFile(this.#path(key)).catch(ifMissing));
   }
 
   async standing(key: string): Promise<Standing | undefined> {
@@ -87,17 +93,7 @@ export class FileDestination implements Destination {
     if (!target.startsWith(this.name.endsWith(sep) ? this.name : this.name + sep)) {
       throw new JobError('DESTINATION', `The key ${key} leads out of ${this.name}.`, { endsRun: true });
     }
-    await this.#explained(async () => {
-      for (let attempt = 1; ; attempt++) {
-        this.#options.signal.throwIfAborted();
-        try {
-          await this.#putOnce(target, content);
-          return await sweepPartials(dirname(target), `.${basename(target)}.`);
-        } catch (error) {
-          if (systemCode(error) !== 'ENOENT' || attempt === REWRITES) throw error;
-        }
-      }
-    });
+    await this.#repeated(() => this.#putOnce(target, content));
   }
 
   /** Nobody else writes between the read and the rename: the run holds the lock. */
@@ -108,13 +104,11 @@ export class FileDestination implements Destination {
   }
 
   async delete(keys: readonly string[]): Promise<void> {
-    await this.#explained(async () => {
-      for (const key of keys) await rm(this.#path(key), { force: true });
-    });
+    for (const key of keys) await this.#repeated(() => rm(this.#path(key), { force: true }));
   }
 
   async sweep(folder: string): Promise<void> {
-    await sweepPartials(this.#path(folder), '.', { recursive: true });
+    await sweepPartials(this.#path(folder));
   }
 
   #path(key: string): string {
@@ -129,8 +123,33 @@ export class FileDestination implements Destination {
     }
   }
 
+  /** Repeats what may have failed for a moment only. What content throws is a JobError, or has no such code. */
+  async #repeated<T>(work: () => Promise<T>): Promise<T> {
+    const { signal } = this.#options;
+    for (let attempt = 1; ; attempt++) {
+      signal.throwIfAborted();
+      try {
+        return await work();
+      } catch (error) {
+        const code = error instanceof JobError ? '' : (systemCode(error) ?? '');
+        // Another run may have swept the partial file of this one away.
+        const isAgain = attempt < ATTEMPTS && (code === 'ENOENT' || PASSING.test(code));
+        if (!isAgain) throw diskError(error, this.name, 'DESTINATION') ?? this.#passing(error, code) ?? error;
+        const longest = code === 'ENOENT' ? 0 : FIRST_PAUSE_MS * 2 ** (attempt - 1);
+        await pause(Math.random() * longest, undefined, { signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  #passing(cause: unknown, code: string): JobError | undefined {
+    if (!PASSING.test(code)) return undefined;
+    const hint = `Look at the disk or the network folder, and at the system's log. ${RUN_AGAIN}.`;
+    const message = `${this.name} failed ${ATTEMPTS} times in a row (${code}).`;
+    return new JobError('DESTINATION', message, { cause, hint });
+  }
+
   async #open(key: string): Promise<AsyncIterable<Buffer> | undefined> {
-    const handle = await this.#explained(() => open(this.#path(key), 'r').catch(ifMissing));
+    const handle = await this.#repeated(() => open(this.#path(key), 'r').catch(ifMissing));
     return handle && createReadStream(key, { fd: handle, signal: this.#options.signal });
   }
 
@@ -138,7 +157,7 @@ export class FileDestination implements Destination {
   async *#walk(folder: string, prefix: string, range: KeyRange): AsyncGenerator<StoredObject> {
     const { after = '', before } = range;
     const path = this.#path(folder);
-    const entries = await this.#explained(() => readdir(path, { withFileTypes: true }).catch(ifMissing));
+    const entries = await this.#repeated(() => readdir(path, { withFileTypes: true }).catch(ifMissing));
     const found = (entries ?? []).map((entry) => ({
       entry,
       key: folder + entry.name + (entry.isDirectory() ? '/' : ''),
@@ -151,7 +170,7 @@ export class FileDestination implements Destination {
         if (mayHold && key >= after.slice(0, key.length)) yield* this.#walk(key, prefix, range);
       } else if (entry.isFile() && key.startsWith(prefix) && key > after) {
         if (PARTIAL.test(entry.name) || entry.name.startsWith(LOCK_FILE)) continue;
-        const info = await stat(join(path, entry.name)).catch(ifMissing);
+        const info = await this.#repeated(() => stat(join(path, entry.name)).catch(ifMissing));
         if (info !== undefined) yield { key, bytes: info.size, modifiedAt: info.mtime };
       }
     }
@@ -189,12 +208,9 @@ export class FileDestination implements Destination {
 }
 
 /** One of them may belong to a live write of another run: its rename fails, and it starts again. */
-async function sweepPartials(folder: string, beginning: string, { recursive = false } = {}): Promise<void> {
-  const paths = await readdir(folder, { recursive }).catch(() => []);
-  for (const path of paths) {
-    const name = basename(path);
-    if (PARTIAL.test(name) && name.startsWith(beginning)) await rm(join(folder, path), { force: true });
-  }
+async function sweepPartials(folder: string): Promise<void> {
+  const paths = await readdir(folder, { recursive: true }).catch(() => []);
+  for (const path of paths) if (PARTIAL.test(basename(path))) await rm(join(folder, path), { force: true });
 }
 
 function ifMissing(error: unknown): undefined {
