@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import zlib from 'node:zlib';
@@ -16,9 +16,8 @@ import {
   type Standing,
   type StoredObject,
 } from './destination.ts';
+import { ifMissing, isPartial, makeFolder, sweepPartials, syncFolder } from './folder.ts';
 import { LOCK_FILE, lockFolder } from './lock.ts';
-
-const PARTIAL = /^\..*\.partial$/;
 
 /** How often each step is tried. */
 const ATTEMPTS = 5;
@@ -86,6 +85,26 @@ export class FileDestination implements Destination {
   async stream(key: string): Promise<AsyncIterable<Buffer> | undefined> {
     this.requests.reads++;
     return await this.#open(key);
+  }
+
+  async tail(key: string, bytes: number): Promise<Buffer | undefined> {
+    this.requests.reads++;
+    return await this.#repeated(async () => {
+      const file = await open(this.#path(key), 'r').catch(ifMissing);
+      if (file === undefined) return undefined;
+      try {
+        const { size } = await file.stat();
+        const { buffer, bytesRead } = await file.read(Buffer.alloc(bytes), 0, bytes, Math.max(0, size - bytes));
+        return buffer.subarray(0, bytesRead);
+      } finally {
+        await file.close();
+      }
+    });
+  }
+
+  /** A copy of a file reads it as `put` does. */
+  async copy(): Promise<boolean> {
+    return false;
   }
 
   async put(key: string, content: Content): Promise<void> {
@@ -169,7 +188,7 @@ export class FileDestination implements Destination {
         const mayHold = key.startsWith(prefix) || prefix.startsWith(key);
         if (mayHold && key >= after.slice(0, key.length)) yield* this.#walk(key, prefix, range);
       } else if (entry.isFile() && key.startsWith(prefix) && key > after) {
-        if (PARTIAL.test(entry.name) || entry.name.startsWith(LOCK_FILE)) continue;
+        if (isPartial(entry.name) || entry.name.startsWith(LOCK_FILE)) continue;
         const info = await this.#repeated(() => stat(join(path, entry.name)).catch(ifMissing));
         if (info !== undefined) yield { key, bytes: info.size, modifiedAt: info.mtime };
       }
@@ -205,33 +224,4 @@ export class FileDestination implements Destination {
       await file.close();
     }
   }
-}
-
-/** One of them may belong to a live write of another run: its rename fails, and it starts again. */
-async function sweepPartials(folder: string): Promise<void> {
-  const paths = await readdir(folder, { recursive: true }).catch(() => []);
-  for (const path of paths) if (PARTIAL.test(basename(path))) await rm(join(folder, path), { force: true });
-}
-
-function ifMissing(error: unknown): undefined {
-  if (systemCode(error) !== 'ENOENT') throw error;
-}
-
-/**
- * Makes a folder and those above it. Node's own recursive mkdir never returns where the system answers ENOENT although
- * the parent exists, as in /proc.
- */
-async function makeFolder(folder: string): Promise<void> {
-  if ((await stat(folder).catch(ifMissing)) !== undefined) return;
-  if (dirname(folder) !== folder) await makeFolder(dirname(folder));
-  await mkdir(folder).catch((error: unknown) => {
-    if (systemCode(error) !== 'EEXIST') throw error;
-  });
-}
-
-/** A rename survives a power cut once its folder is synced. Some systems cannot sync folders. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r').catch(() => undefined);
-  await handle?.sync().catch(() => undefined);
-  await handle?.close();
 }

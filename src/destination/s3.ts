@@ -3,6 +3,7 @@ import { HeadObjectCommand, ListObjectsV2Command, type PutObjectCommandInput } f
 import { JobError } from '../errors.ts';
 import {
   type Content,
+  type Count,
   contentOf,
   type Destination,
   type DestinationOptions,
@@ -11,10 +12,11 @@ import {
   type Requests,
 } from './destination.ts';
 import { Bucket } from './s3/bucket.ts';
+import { copyInside } from './s3/copy.ts';
 import { deleteKeys } from './s3/deletes.ts';
 import { ConditionFailed, ifAbsent, isConditionFailed, isTransient, NotS3 } from './s3/errors.ts';
 import { isListing, isObject, proved, wholeCrc32 } from './s3/proof.ts';
-import { get, resumed } from './s3/reads.ts';
+import { get, resumed, tailOf } from './s3/reads.ts';
 import { upload } from './s3/upload.ts';
 
 /** Begins the version of an object without ETag: no condition can name that. */
@@ -97,6 +99,17 @@ export class S3Destination implements Destination {
     return await this.#head(key, { ChecksumMode: 'ENABLED' });
   }
 
+  async tail(key: string, bytes: number): Promise<Buffer | undefined> {
+    return await this.#bucket.request('GetObject', key, () => tailOf(this.#bucket, key, bytes));
+  }
+
+  async copy(key: string, content: Count, source: Destination, from: string): Promise<boolean> {
+    if (!(source instanceof S3Destination)) return false;
+    const target = this.#writeTo(key);
+    const looked = async () => (await this.look(key))?.crc32;
+    return await copyInside(this.#bucket, { key, target, content, from: source.#bucket.target(from), looked });
+  }
+
   async put(key: string, content: Content): Promise<void> {
     await this.#bucket.request('PutObject', key, () =>
       this.#bucket.dialect.adapt(['checksums'], (uses) => this.#putOnce(key, content, uses)),
@@ -136,15 +149,19 @@ export class S3Destination implements Destination {
     return { bytes: head.ContentLength ?? 0, crc32: wholeCrc32(head) };
   }
 
-  async #putOnce(key: string, content: Content, uses: ReadonlySet<Lack>, condition: Condition = {}) {
+  /** Where an object goes, its type and encryption. */
+  #writeTo(key: string) {
     const { kmsKeyId, sse } = this.#options.s3;
-    const target = {
+    return {
       ...this.#bucket.target(key),
-      ...condition,
       ContentType: contentType(key),
       ServerSideEncryption: kmsKeyId === undefined ? sse : 'aws:kms',
       SSEKMSKeyId: kmsKeyId,
     } as const;
+  }
+
+  async #putOnce(key: string, content: Content, uses: ReadonlySet<Lack>, condition: Condition = {}) {
+    const target = { ...this.#writeTo(key), ...condition };
     const { send } = this.#bucket;
     const checksums = uses.has('checksums');
     const { ChecksumCRC32 } = await upload({ ...this.#options, send, target, content, checksums });

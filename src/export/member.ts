@@ -1,5 +1,5 @@
 import zlib from 'node:zlib';
-import { type Count, hold, type Member, notEvents } from '../archive/archive.ts';
+import { broken, type Count, hold, type Member, notEvents } from '../archive/archive.ts';
 import { count, type Examined, examine, inflate } from '../archive/inflate.ts';
 import { goodLines, LineScanner, quarantineLines } from '../archive/lines.ts';
 import type { MemberName } from '../archive/names.ts';
@@ -15,6 +15,17 @@ export interface NamedMember {
   readonly name: MemberName;
   /** What a look through the member has found, where there was one. */
   readonly examined?: Examined;
+  /**
+   * Makes the file an object under a key inside the store, without its bytes passing here. False: the store cannot, or
+   * the object does not prove to be the file.
+   */
+  readonly copy?: (key: string, file: Count) => Promise<boolean>;
+  /** For a member that has landed before, in another destination: what its manifest there says of it. */
+  readonly landed?: LandedElsewhere;
+}
+
+export interface LandedElsewhere extends Pick<LandedObject, 'source' | 'events'> {
+  readonly quarantine?: Pick<QuarantinedObject, 'bytes' | 'crc32' | 'lines'> & { open(): AsyncIterable<Buffer> };
 }
 
 export interface ExaminedMember extends NamedMember {
@@ -45,20 +56,26 @@ class BadLineOnTheWay extends Error {}
  */
 export async function landMember(named: NamedMember, options: MemberOptions): Promise<LandedMember> {
   const held = { ...named, member: await hold(named.member) };
-  if (options.format === 'json' && named.examined === undefined) {
+  const landed = await landHeld(held, options);
+  return named.landed === undefined ? landed : await carryOver(named.landed, landed, held, options);
+}
+
+async function landHeld(held: NamedMember, options: MemberOptions): Promise<LandedMember> {
+  if (options.format === 'json' && held.examined === undefined) {
     const landed = await landInOnePass(held, options);
     if (landed !== undefined) return landed;
   }
   const started = performance.now();
-  const examined = named.examined ?? (await examine(held.member, options));
+  const examined = held.examined ?? (await examine(held.member, options));
   options.timings.inflateMs += performance.now() - started;
   return await landExamined({ ...held, examined }, options);
 }
 
-/** Undefined where the trailer is wrong or a line is no event: then only an examination tells what to send. */
+/** Undefined where the trailer is wrong or missing, or a line is no event: then only an examination tells what to send. */
 async function landInOnePass({ member, name }: NamedMember, options: MemberOptions): Promise<LandedMember | undefined> {
   const { destination, strict, timings, generation } = options;
   const source = await member.trailer();
+  if (source === undefined) return undefined;
   let events = 0;
   async function* scanned() {
     const scanner = new LineScanner({ strict });
@@ -90,22 +107,43 @@ async function landInOnePass({ member, name }: NamedMember, options: MemberOptio
 /** Bad lines go to quarantine, the rest lands. */
 async function landExamined(landing: ExaminedMember, options: MemberOptions): Promise<LandedMember> {
   const { member, name, examined } = landing;
-  const { source, compressed, events, bad } = examined;
+  const { source, file, events, bad } = examined;
   const { destination, format, timings, generation } = options;
   const isWhole = bad.length === 0;
+  const isAsFile = isWhole && (format === 'json') === (member.isPlain === true);
   const kept = () => (isWhole ? inflate(member) : goodLines(inflate(member), bad));
   // A member that is compressed again has the same bytes each time: zlib writes no time and no name.
   const compress = () => through(kept(), zlib.createGzip({ chunkSize: CHUNK_BYTES }));
-  const asReceived = format === 'json' ? source : compressed;
-  const gzipped = isWhole ? () => member.open() : compress;
-  const open = format === 'json' ? kept : gzipped;
-  const stored = isWhole ? asReceived : await count(open());
+  const asFormat = format === 'json' ? kept : compress;
+  const open = isAsFile ? () => member.open() : asFormat;
+  const isKnown = isWhole && (isAsFile || format === 'json');
+  const asReceived = format === 'json' ? source : file;
+  const stored = isKnown ? asReceived : await count(open());
   const key = eventsKey({ ...name, generation, crc32: crcHex(stored.crc32) }, format);
   const started = performance.now();
-  await destination.put(key, contentFrom(stored, open));
+  const isCopied = isAsFile && landing.copy !== undefined && (await landing.copy(key, stored));
+  if (!isCopied) await destination.put(key, contentFrom(stored, open));
   const quarantine = isWhole ? undefined : await landBadLines(landing, options);
   timings.uploadMs += performance.now() - started;
   return { object: { key, ...hex(stored), events, member: member.name, source: hex(source) }, quarantine };
+}
+
+/** What the manifest elsewhere knows of a member and its object does not show: what was received, and the bad lines. */
+async function carryOver(
+  { source, events, quarantine }: LandedElsewhere,
+  { object }: LandedMember,
+  { member, name }: NamedMember,
+  { destination, generation }: MemberOptions,
+): Promise<LandedMember> {
+  if (object.events !== events) {
+    throw broken(`${member.name} has ${object.events} events, and its manifest says ${events}`);
+  }
+  const carried = { ...object, source };
+  if (quarantine === undefined) return { object: carried, quarantine };
+  const { bytes, crc32, lines, open } = quarantine;
+  const key = quarantineKey({ ...name, generation, crc32 });
+  await destination.put(key, contentFrom({ bytes, crc32: Number.parseInt(crc32, 16) }, open));
+  return { object: carried, quarantine: { key, bytes, crc32, lines, member: member.name } };
 }
 
 async function landBadLines(landing: ExaminedMember, options: MemberOptions): Promise<QuarantinedObject> {

@@ -22,6 +22,7 @@ import {
 const RIGHTS = new Map([
   ['ListObjectsV2', 'ListBucket'],
   ['HeadObject', 'GetObject'],
+  ['CopyObject', 'PutObject'],
   ['DeleteObjects', 'DeleteObject'],
 ]);
 

@@ -41,6 +41,17 @@ export async function get(bucket: Bucket, key: string, rest?: Rest): Promise<Got
   return { ETag, bytes, crc32: wholeCrc32(got), body: whole(Body as AsyncIterable<Buffer>, bytes) };
 }
 
+/** The last bytes of an object, at most `bytes` of them. One request. */
+export async function tailOf(bucket: Bucket, key: string, bytes: number): Promise<Buffer | undefined> {
+  bucket.requests.reads++;
+  const command = new GetObjectCommand({ ...bucket.target(key), Range: `bytes=-${bytes}` });
+  const { Body, ContentLength } = (await proved(bucket.send(command), isObject).catch(ifAbsent)) ?? {};
+  if (Body === undefined) return undefined;
+  const chunks = await Array.fromAsync(whole(Body as AsyncIterable<Buffer>, ContentLength));
+  // A store that does not know ranges sends all of it.
+  return Buffer.concat(chunks).subarray(-bytes);
+}
+
 /**
  * The bytes of an object, which goes on where its body breaks off. The SDK checks the checksum of a body that came in one
  * piece, this one of a body in several. Throws a JobError.
