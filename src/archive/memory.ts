@@ -5,9 +5,12 @@ import v8 from 'node:v8';
 // V8 reads the flag each time it would grow, so it may be set this late.
 v8.setFlagsFromString('--semi-space-growth-factor=1');
 
-/** For commands that read ten thousand small answers. On a year's status: a peak of 137 MB, not 214, a sixth more time. */
-export function collectEagerly(): void {
-  v8.setFlagsFromString('--heap-growing-percent=50');
+/**
+ * For commands that read ten thousand small answers: on a year's status a peak of 137 MB, not 214, a sixth more time.
+ * `percent` is how much the heap may grow between two collections.
+ */
+export function collectEagerly(percent = 50): void {
+  v8.setFlagsFromString(`--heap-growing-percent=${percent}`);
 }
 
 /**

@@ -117,7 +117,7 @@ export class FileDestination implements Destination {
 
   /** Nobody else writes between the read and the rename: the run holds the lock. */
   async swap(key: string, content: Buffer, expected: string | undefined): Promise<'swapped' | 'lost'> {
-    if ((await this.standing(key))?.version !== expected) return 'lost';
+    if ((await this.#version(key)) !== expected) return 'lost';
     await this.put(key, contentOf(content));
     return 'swapped';
   }
@@ -140,6 +140,18 @@ export class FileDestination implements Destination {
     } catch (error) {
       throw diskError(error, this.name, 'DESTINATION') ?? error;
     }
+  }
+
+  /** As `standing` has it, without the content in memory. */
+  async #version(key: string): Promise<string | undefined> {
+    this.requests.reads++;
+    return await this.#repeated(async () => {
+      const stream = await this.#open(key);
+      if (stream === undefined) return undefined;
+      const digest = createHash('sha256');
+      for await (const chunk of stream) digest.update(chunk);
+      return digest.digest('hex');
+    });
   }
 
   /** Repeats what may have failed for a moment only. What content throws is a JobError, or has no such code. */

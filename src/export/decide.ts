@@ -1,6 +1,6 @@
 import type { OutputFormat } from '../config/settings.ts';
 import { ENDINGS } from '../landing/keys.ts';
-import { crcHex, type LandedObject, type Manifest } from '../landing/manifest.ts';
+import { crcHex, type LandedObject, type Manifest, type QuarantinedObject } from '../landing/manifest.ts';
 import type { ExaminedMember, LandedMember } from './member.ts';
 
 /**
@@ -29,16 +29,21 @@ export function decide(
   if (old === undefined) return { kind: 'land', kept: new Map() };
   const events = examined.reduce((total, one) => total + one.examined.events, 0);
   const names = new Set(examined.map(({ member }) => member.name));
+  // By name: an hour may have 50,000 members.
+  const objects = Map.groupBy(old.objects, ({ member }) => member);
+  const quarantines = new Map(old.quarantine.map((object) => [object.member, object]));
+  const landedOf = (one: ExaminedMember) => objects.get(one.member.name)?.find((object) => isSource(object, one));
   const lacksMembers = old.objects.some(({ member }) => !names.has(member));
   // Amplitude's own S3 export may cut an hour into other files than the Export API does: there only events count.
   const isSmaller = (lacksMembers && old.source === undefined) || events < old.events;
   if (mode === 'adopt') {
-    const isSame = !lacksMembers && examined.every((one) => old.objects.some((object) => isSource(object, one)));
+    const isSame = !lacksMembers && examined.every((one) => landedOf(one) !== undefined);
     return isSame ? { kind: 'unchanged', old } : { kind: 'refuse' };
   }
   if (mode === 'repair') {
     // An answer with every member that landed is whole. Then a manifest that counts more events is wrong.
-    const isWhole = old.objects.every((object) => examined.some((one) => isSource(object, one)));
+    const sources = new Set(examined.map(landedOf));
+    const isWhole = old.objects.every((object) => sources.has(object));
     return isSmaller && !isWhole ? { kind: 'refuse' } : { kind: 'land', kept: new Map() };
   }
   const takesSmaller = mode === 'force-empty' || (mode === 'force' && events > 0);
@@ -46,16 +51,19 @@ export function decide(
 
   const kept = new Map<string, LandedMember>();
   for (const one of examined) {
-    const landed = landedAlike(old, one, format);
+    const landed = landedAlike(one, landedOf(one), quarantines.get(one.member.name), format);
     if (landed !== undefined) kept.set(one.member.name, landed);
   }
   return lacksMembers || kept.size < examined.length ? { kind: 'land', kept } : { kind: 'unchanged', old };
 }
 
 /** What the old manifest names for a member, if the member would be stored the same way today. */
-function landedAlike(old: Manifest, one: ExaminedMember, format: OutputFormat): LandedMember | undefined {
-  const object = old.objects.find((landed) => isSource(landed, one));
-  const quarantine = old.quarantine.find(({ member }) => member === one.member.name);
+function landedAlike(
+  one: ExaminedMember,
+  object: LandedObject | undefined,
+  quarantine: QuarantinedObject | undefined,
+  format: OutputFormat,
+): LandedMember | undefined {
   const isAlike =
     object?.key.endsWith(ENDINGS[format]) === true &&
     object.events === one.examined.events &&

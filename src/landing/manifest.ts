@@ -109,7 +109,11 @@ export function makeManifest(
 
 /** One line, so that engines read `manifests/` as a table. */
 export function writeManifest(manifest: Manifest): Buffer {
-  return Buffer.from(`${JSON.stringify(manifest)}\n`);
+  const line = JSON.stringify(manifest);
+  // Not one string more: with 50,000 objects each copy takes 17 MB.
+  const bytes = Buffer.alloc(Buffer.byteLength(line) + 1, '\n');
+  bytes.write(line);
+  return bytes;
 }
 
 /** The command that lands an hour again, also where the answer `isEmpty`. */
