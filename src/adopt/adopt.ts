@@ -1,7 +1,7 @@
 import PQueue from 'p-queue';
 import type { Destination } from '../destination/destination.ts';
 import { JobError } from '../errors.ts';
-import { count, printableName, size } from '../format.ts';
+import { agreeing, count, printableName, size } from '../format.ts';
 import { formatHour, formatWindow, type Hour, readyEnd, type Window } from '../hours.ts';
 import { sealedIn } from '../landing/listing.ts';
 import type { PrefixProject } from '../landing/project.ts';
@@ -56,7 +56,7 @@ export async function runAdopt(options: AdoptOptions): Promise<Outcome> {
   return outcome;
 }
 
-const NO_EXPORT_FILE = 'it has not the name of an export file';
+const NO_EXPORT_FILE = 'its name is not that of an export file';
 
 /** Adopts the hours of one landing. */
 class Adoption {
@@ -149,7 +149,7 @@ class Adoption {
     }
     if (named === 0) return;
     log.warn(
-      `${count(named, 'file')} of other projects than ${part.project} stay where they are, the first is ${printableName(first)}. Adopt each project under a prefix of its own.`,
+      `${count(named, 'file')} of other projects than ${part.project} ${agreeing(named, 'stays', 'stay')} in the source, the first is ${printableName(first)}. Adopt each project under a prefix of its own.`,
     );
   }
 
