@@ -6,7 +6,7 @@ import { formatHour, formatWindow, type Hour, readyEnd, type Window } from '../h
 import { sealedIn } from '../landing/listing.ts';
 import type { PrefixProject } from '../landing/project.ts';
 import { describe, type Log } from '../log.ts';
-import { adoptHour, type HourOptions, type Land, look, type Result } from './hour.ts';
+import { adoptHour, gather, type HourOptions, type Land, type Result } from './hour.ts';
 import { folderOf, type Landing } from './names.ts';
 import { Outcome } from './outcome.ts';
 import { spansOf } from './proof.ts';
@@ -181,7 +181,7 @@ class Adoption {
   }
 
   async #foresee(hour: SourceHour, isLanded: boolean, options: HourOptions): Promise<void> {
-    const { files, proof } = await look(hour, options);
+    const { files, proof } = await gather(hour, options);
     if (isLanded) this.#outcome.same++;
     else if (this.#landing === 'mergedIds') this.#outcome.mergedIds.hours++;
     else {

@@ -58,7 +58,7 @@ interface Given {
  * what is wrong with the files themselves is in the result.
  */
 export async function adoptHour(found: SourceHour, isLanded: boolean, options: HourOptions): Promise<Result> {
-  const given = await look(found, options);
+  const given = await gather(found, options);
   const { hour, files } = given;
   const standing = isLanded ? await options.destination.standing(manifestKey(hour)) : undefined;
   try {
@@ -88,8 +88,8 @@ function differing(files: readonly Candidate[], hour: Hour): Left[] {
   return files.map(({ key }) => ({ file: key, hour: formatHour(hour), code: 'DIFFERS', reason }));
 }
 
-/** What a run would do about the proof of an hour, by names alone and the manifests of the source. */
-export async function look(found: SourceHour, options: HourOptions): Promise<Given> {
+/** The files of an hour and what proves it, by names and by the manifest of the source. */
+export async function gather(found: SourceHour, options: HourOptions): Promise<Given> {
   const { source, landing, trust, settleHours, now } = options;
   const { hour, isMarked, sealedAt } = found;
   const manifest = sealedAt === undefined ? undefined : await source.manifest(landing, hour);
