@@ -18,24 +18,25 @@ const PREFIX = 'amplitude_to_s3_';
 
 /**
  * All metrics are gauges: OpenMetrics and the text format of Prometheus write these alike, and counters not. What is `kept`
- * holds beyond a run, until one knows better. The rest is about the last run.
+ * holds beyond a run, until one knows better. The rest is about the last run. `landings` are hours: Prometheus takes a
+ * name with `hours` for a time.
  */
 const METRICS = {
   last_run_timestamp_seconds: { help: 'When the last run ended.' },
   last_success_timestamp_seconds: { help: 'When the last run with exit code 0 ended. 0: none has.', kept: true },
   last_run_exit_code: { help: 'The exit code of the last run.' },
   last_run_duration_seconds: { help: 'How long the last run took.' },
-  last_run_hours: { help: 'Hours of the last export by what became of them. skipped: sealed before.' },
+  last_run_landings: { help: 'Hours of the last export, by what became of them. skipped: sealed before.' },
   last_run_events: { help: 'Events that the last export landed.' },
   last_run_bytes: { help: 'Bytes that the last export stored.' },
   last_run_requests: { help: 'Requests of the last export to Amplitude.' },
   last_run_retries: { help: 'Requests of the last export that it had to repeat.' },
   newest_hour_timestamp_seconds: { help: 'Start of the newest hour that has landed.', kept: true },
-  hours: { help: 'Hours that the last status looked at, by state.', kept: true },
+  landings: { help: 'Hours that the last status looked at, by state.', kept: true },
   oldest_missing_hour_timestamp_seconds: { help: 'Start of the oldest missing hour. Absent: none.', kept: true },
   landed_events: { help: 'Events in the hours that the last status looked at.', kept: true },
   landed_bytes: { help: 'Bytes in the hours that the last status looked at.', kept: true },
-  dropped_hours: { help: 'Hours with far fewer events than usual, by the last status --alert-on-drop.', kept: true },
+  dropped_landings: { help: 'Hours with far fewer events than usual, by the last status --alert-on-drop.', kept: true },
 } as const satisfies Record<string, { help: string; kept?: true }>;
 
 type Metric = keyof typeof METRICS;
@@ -110,7 +111,7 @@ function addExport(report: ExportReport, known: Map<Metric, Values>, before: (me
     pending: pending.length,
     skipped,
   };
-  known.set('last_run_hours', counts);
+  known.set('last_run_landings', counts);
   const figures = { events, bytes, requests, retries };
   for (const name of ['events', 'bytes', 'requests', 'retries'] as const)
     known.set(`last_run_${name}`, one(figures[name]));
@@ -121,12 +122,12 @@ function addExport(report: ExportReport, known: Map<Metric, Values>, before: (me
 
 function addStatus({ totals, gaps, lastLanded, drops }: StatusReport, known: Map<Metric, Values>): void {
   const only = (hour: string | null | undefined): Values => (hour == null ? {} : one(startOfHour(hour)));
-  known.set('hours', Object.fromEntries(STATES.map((state) => [state, totals[state]])));
+  known.set('landings', Object.fromEntries(STATES.map((state) => [state, totals[state]])));
   known.set('oldest_missing_hour_timestamp_seconds', only(gaps[0]?.start));
   known.set('newest_hour_timestamp_seconds', only(lastLanded));
   known.set('landed_bytes', one(totals.bytes));
   if (totals.events !== null) known.set('landed_events', one(totals.events));
-  if (drops !== undefined) known.set('dropped_hours', one(drops.length));
+  if (drops !== undefined) known.set('dropped_landings', one(drops.length));
 }
 
 const LINE = /^(\w+)\{command="(\w+)",destination="((?:[^"\\]|\\.)*)"(?:,state="(\w+)")?\} (\S+)$/;

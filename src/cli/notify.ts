@@ -70,6 +70,7 @@ async function post(
     retry: { limit: 0 },
     throwHttpErrors: false,
     followRedirect: false,
+    decompress: false,
     agent,
     timeout: { request: ms },
   });
