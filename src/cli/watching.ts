@@ -22,14 +22,19 @@ export async function tellWatchers(ended: Ended, watch: Watch, out: Output): Pro
   // Whoever makes a slip at the terminal, or stops a run there, sees it.
   const isSeen = process.stderr.isTTY && ended.exitCode === EXIT.usage;
   if (isSeen || ended.exitCode === EXIT.SIGINT) return;
-  const { metricsFile, notifyUrl, destination } = watch;
+  const { metricsFile, notifyUrl } = watch;
+  const redact = redaction(watch.secrets);
+  const clean = (text: string) => printable(redact(text));
+  const destination = watch.destination && clean(watch.destination);
   if (metricsFile !== undefined && destination !== undefined) {
     await writeMetrics(metricsFile, { ...ended, destination, report: out.document }, out);
   }
   if (notifyUrl === undefined || ended.exitCode === EXIT.done) return;
   // Where the settings are wrong, nothing has been trusted yet.
   if (ended.error !== undefined) attempt(() => trust(watch.caBundle));
-  const why = await notify(notificationOf(ended, watch, out), watch);
+  const why = await notify(notificationOf(ended, destination, out, clean), watch).catch(
+    (error: unknown) => `it failed with ${systemCode(error) ?? 'an unknown error'}`,
+  );
   if (why === undefined) out.log.info('NOTIFY_URL got a message about this run.');
   else out.log.warn(`NOTIFY_URL got no message about this run: ${why}. Check its value, and the proxies on the way.`);
 }
@@ -50,12 +55,15 @@ async function writeMetrics(file: string, end: RunEnd, { log }: Output): Promise
 const LINES = 5;
 const LINE_LENGTH = 600;
 
-function notificationOf({ command, exitCode }: Ended, { destination = '', secrets }: Watch, out: Output): Notification {
-  const redact = redaction(secrets);
-  const clean = (text: string) => printable(redact(text));
-  const { text: summary = '', failing = '' } = out.ending ?? {};
+function notificationOf(
+  { command, exitCode }: Ended,
+  destination: string | undefined,
+  { ending, errors: heard }: Output,
+  clean: (text: string) => string,
+): Notification {
+  const { text: summary = '', failing = '' } = ending ?? {};
   // A log for machines has the last line of the summary as an error.
-  const errors = out.errors.filter(({ text }) => !summary.includes(text));
+  const errors = heard.filter(({ text }) => !summary.includes(text));
   const said = errors.length > 0 ? errors.map(({ text }) => text) : [summary];
   const lines = said
     .flatMap((text) => clean(text).split('\n'))
@@ -63,11 +71,10 @@ function notificationOf({ command, exitCode }: Ended, { destination = '', secret
     .slice(0, LINES)
     .map((line) => (line.length > LINE_LENGTH ? `${line.slice(0, LINE_LENGTH)}…` : line));
   const code = errors.findLast((each) => each.code !== undefined)?.code ?? null;
-  const place = clean(destination);
-  const where = place === '' ? '' : ` for ${place}`;
+  const where = destination === undefined ? '' : ` for ${destination}`;
   const head = `amplitude-to-s3: ${command}${where} ended with exit code ${exitCode}${code === null ? '' : ` (${code})`}.`;
   const text = [head, ...(failing === '' ? [] : [`Hours: ${failing}`]), ...lines].join('\n');
-  return { text: forSlack(text), command, destination: place || null, exitCode, code, hours: failing, lines };
+  return { text: forSlack(text), command, destination: destination ?? null, exitCode, code, hours: failing, lines };
 }
 
 /** Slack reads <!channel> in a quoted answer as an order to call everybody. */
