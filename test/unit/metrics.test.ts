@@ -210,6 +210,11 @@ describe('the alert rules', () => {
   const path = resolve(import.meta.dirname, '../../deploy/prometheus/amplitude-to-s3.rules.yml');
   const text = readFileSync(path, 'utf8');
 
+  it('stand beside a page that explains every metric', () => {
+    const page = readFileSync(resolve(import.meta.dirname, '../../docs/operating.md'), 'utf8');
+    for (const name of METRIC_NAMES) expect(page).to.include(`\`${name.replace('amplitude_to_s3_', '')}\``);
+  });
+
   it('name metrics that the program writes', () => {
     const named = new Set(text.match(/amplitude_to_s3_\w+/g));
     expect(named.size).to.be.above(5);

@@ -2,26 +2,37 @@ import { execFileSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { expect } from 'chai';
 import { METRIC_NAMES, metricsAfter } from '../../../src/cli/metrics.ts';
+import type { ExportReport } from '../../../src/export/report.ts';
 import { needs } from '../../support/needs.ts';
 import { sampleReport } from '../../support/sample-report.ts';
 import { venv } from '../../support/venv.ts';
 
 const DESTINATION = 'C:\\data "of" the\nteam, ünïcode';
 
-/** All that the program writes of a status that found everything, with a name that needs each escape. */
+const RUN = {
+  destination: DESTINATION,
+  startedAt: new Date('2026-11-22T09:09:58.500Z'),
+  endedAt: new Date('2026-11-22T09:10:00Z'),
+  exitCode: 3,
+};
+const EXPORTED: Partial<ExportReport> = {
+  command: 'export',
+  hours: { sealed: [], empty: [], failed: [], pending: [], skipped: 5, unchanged: [], shrunk: [] },
+  lastLanded: '2026-11-22T06',
+  events: 10 ** 9,
+  bytes: 10 ** 15,
+  requests: 3,
+  retries: 0,
+};
+const LOOKED = {
+  ...sampleReport({ states: { '2026-11-20T05': 'missing' } }),
+  drops: [{ hour: '2026-11-20T06', events: 0, median: 900 }],
+};
+
+/** Every metric that the program writes, for a name that needs each escape. */
 const TEXT = metricsAfter(
-  {
-    command: 'status',
-    destination: DESTINATION,
-    startedAt: new Date('2026-11-22T09:09:58.500Z'),
-    endedAt: new Date('2026-11-22T09:10:00Z'),
-    exitCode: 3,
-    report: {
-      ...sampleReport({ states: { '2026-11-20T05': 'missing' } }),
-      drops: [{ hour: '2026-11-20T06', events: 0, median: 900 }],
-    },
-  },
-  '',
+  { ...RUN, command: 'export', report: EXPORTED },
+  metricsAfter({ ...RUN, command: 'status', report: LOOKED }, ''),
 );
 
 describe('Prometheus', () => {
@@ -33,10 +44,8 @@ describe('Prometheus', () => {
     ) as Record<'openmetrics' | 'text', [name: string, labels: Record<string, string>, value: number][]>;
     expect(read.openmetrics).to.deep.equal(read.text);
     expect(read.text.length).to.equal(TEXT.match(/^amplitude/gm)?.length);
-    for (const [name, labels] of read.text) {
-      expect(METRIC_NAMES).to.include(name);
-      expect(labels).to.include({ command: 'status', destination: DESTINATION });
-    }
+    expect([...new Set(read.text.map(([name]) => name))]).to.have.members(METRIC_NAMES);
+    for (const [, labels] of read.text) expect(labels).to.include({ destination: DESTINATION });
     expect(read.text).to.deep.include([
       'amplitude_to_s3_landings',
       { command: 'status', destination: DESTINATION, state: 'missing' },
