@@ -3,7 +3,7 @@ import { makeExactValidator, type OptionalValidatorSpec, type RequiredValidatorS
 import { LONGEST_REQUEST_HOURS } from '../hours.ts';
 import { LOG_FORMATS, LOG_LEVELS } from '../log.ts';
 import { readDestination } from './address.ts';
-import { localPath } from './path.ts';
+import { localPath, promFile } from './path.ts';
 import * as read from './readers.ts';
 
 /** What people need to know about a setting. Its canonical name is its key in VARIABLES. */
@@ -171,6 +171,16 @@ export const VARIABLES = {
   REPORT_FILE: optional(localPath, {
     description: 'A file that also gets the document of --json, for schedulers that keep the files of a run.',
     example: 'run-report.json',
+  }),
+  METRICS_FILE: optional(promFile, {
+    description:
+      "A .prom file for metrics of export, status and verify, in the folder of node_exporter's textfile collector.",
+    example: '/var/lib/node_exporter/amplitude-to-s3.prom',
+  }),
+  NOTIFY_URL: optional(read.webhook, {
+    description: 'A webhook of Slack or the like. An export, status or verify that fails posts there what happened.',
+    example: 'https://hooks.slack.com/services/EXAMPLE',
+    secret: true,
   }),
   LOG_FORMAT: optional(read.choiceOf(LOG_FORMATS), {
     description: 'pretty, json or kestra (its logs, outputs and metrics). Default: pretty on a terminal, else json.',
