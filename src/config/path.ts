@@ -25,13 +25,6 @@ export function localPath(text: string, platform: string = process.platform): st
   return text;
 }
 
-/** Other files in its folder are none to node_exporter, which would never say so. */
-export function promFile(text: string): string {
-  const path = localPath(text);
-  if (!/[^\\/]\.prom$/.test(path)) throw new ValueError('must end in .prom, since node_exporter reads no other files');
-  return path;
-}
-
 /** Whether the text is a path, by its start alone. Anything else may be a secret. `//` starts an address too. */
 export function isPath(text: string): boolean {
   return /^(\/(?!\/)|\.{1,2}\/|~\/)/.test(text);

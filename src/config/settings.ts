@@ -95,6 +95,11 @@ export function loadSettings(env: Environment, needs: Needs = { amplitude: true 
   if (error !== undefined || !destination) throw error;
 
   const amplitude = amplitudeSettings(values);
+  const { METRICS_FILE: metrics } = values;
+  // Other files in its folder are none to node_exporter, which would never say so.
+  if (metrics !== undefined && !/[^\\/]\.prom$/.test(metrics)) {
+    warnings.push(`METRICS_FILE is "${shown(metrics, redact)}": node_exporter reads files that end in .prom only.`);
+  }
   warnings.push(...guesses, ...destinationWarnings(destination, given, values, needs.mounts ?? '', redact));
   return {
     amplitude,

@@ -3,7 +3,7 @@ import { makeExactValidator, type OptionalValidatorSpec, type RequiredValidatorS
 import { LONGEST_REQUEST_HOURS } from '../hours.ts';
 import { LOG_FORMATS, LOG_LEVELS } from '../log.ts';
 import { readDestination } from './address.ts';
-import { localPath, promFile } from './path.ts';
+import { localPath } from './path.ts';
 import * as read from './readers.ts';
 
 /** What people need to know about a setting. Its canonical name is its key in VARIABLES. */
@@ -172,9 +172,8 @@ export const VARIABLES = {
     description: 'A file that also gets the document of --json, for schedulers that keep the files of a run.',
     example: 'run-report.json',
   }),
-  METRICS_FILE: optional(promFile, {
-    description:
-      "A .prom file for metrics of export, status and verify, in the folder of node_exporter's textfile collector.",
+  METRICS_FILE: optional(localPath, {
+    description: "A .prom file for metrics of what schedules run, in the folder of node_exporter's textfile collector.",
     example: '/var/lib/node_exporter/amplitude-to-s3.prom',
   }),
   NOTIFY_URL: optional(read.webhook, {

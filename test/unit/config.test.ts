@@ -855,10 +855,14 @@ describe('settings', () => {
       }
     });
 
-    it('take a file that node_exporter reads', () => {
+    it('warn of a file that node_exporter does not read', () => {
+      const warnings = (file: string) => load({ METRICS_FILE: file }).warnings;
       for (const name of ['/m/a.txt', '/m/.prom', 'a.prom/', '/m/a.prom.tmp']) {
-        expect(problem({ METRICS_FILE: name })).to.include('must end in .prom');
+        expect(warnings(name)).to.deep.equal([
+          `METRICS_FILE is "${name}": node_exporter reads files that end in .prom only.`,
+        ]);
       }
+      expect(warnings('/m/a.prom')).to.deep.equal([]);
       expect(watching({ METRICS_FILE: '~/a.prom' })[0]?.metricsFile).to.equal(join(homedir(), 'a.prom'));
     });
   });
