@@ -1,7 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect } from 'chai';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { VARIABLES, type Variable } from '../../src/config/variables.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -140,5 +142,31 @@ describe('the systemd units', () => {
     expectSettings(variables.map(({ name }) => name).filter((name) => name !== 'HOME'));
     const files = variables.filter(({ name }) => name.endsWith('_FILE')).map(({ value }) => value.replace('%d/', ''));
     expect(matches(/^#?LoadCredential=([\w-]+):/gm, service)).to.deep.equal(files);
+  });
+});
+
+describe('the list of packages of a release', () => {
+  it('is made by npm from the lockfile: what a run needs, and nothing else', () => {
+    const { jobs } = parse(text('.github/workflows/release.yml'));
+    const { run } = jobs.release.steps.find((step: { run?: string }) => step.run?.includes('npm sbom'));
+    const folder = mkdtempSync(join(tmpdir(), 'sbom-'));
+    try {
+      const env = { ...process.env, RUNNER_TEMP: folder, GITHUB_REF_NAME: 'v1.2.3' };
+      execFileSync('bash', ['-e', '-c', run], { cwd: ROOT, env, stdio: 'pipe' });
+      const list = JSON.parse(readFileSync(join(folder, 'amplitude-to-s3-1.2.3.cdx.json'), 'utf8'));
+      expect([list.bomFormat, list.metadata.component.name]).to.deep.equal(['CycloneDX', 'amplitude-to-s3']);
+      const { packages } = JSON.parse(text('package-lock.json')) as {
+        packages: Record<string, { dev?: boolean; version: string }>;
+      };
+      const needed = Object.entries(packages).filter(([path, { dev = false }]) => path !== '' && !dev);
+      const named = needed.map(([path, { version }]) => `${path.replace(/^.*node_modules\//, '')}@${version}`);
+      const listed = list.components.map((each: { name: string; version: string }) => `${each.name}@${each.version}`);
+      expect(listed).to.have.members(named);
+      for (const { name, licenses, hashes } of list.components) {
+        expect([licenses, hashes], name).not.to.include(undefined);
+      }
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 });
