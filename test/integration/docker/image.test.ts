@@ -103,7 +103,8 @@ describe('the image', function () {
     const [command = ''] = /^docker build (?:[^\n]*\\\n)+[^\n]* \.$/m.exec(page) ?? [];
     expect(command).to.include('REVISION=');
     const name = `amplitude-to-s3-test:git-${process.pid}`;
-    const output = (line: string) => execFileSync('sh', ['-c', line], { cwd: ROOT, encoding: 'utf8' }).trim();
+    const output = (line: string) =>
+      execFileSync('sh', ['-c', line], { cwd: ROOT, encoding: 'utf8', stdio: 'pipe' }).trim();
     // A build needs the host's network where the engine has no bridge. The layers are those of the classic builder.
     output(`DOCKER_BUILDKIT=0 ${command.replace('-t amplitude-to-s3', `--network host --quiet -t ${name}`)}`);
     try {
