@@ -69,9 +69,8 @@ ends as (
     qualify row_number() over (
         partition by amplitude_id
         order by
-            in_circle desc,
             case when in_circle then merge_server_time end desc nulls last,
-            case when in_circle then person end,
+            case when in_circle then person end nulls last,
             step desc
     ) = 1
 )
