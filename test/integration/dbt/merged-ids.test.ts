@@ -1,6 +1,6 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { hourFolder, readHour } from '../../../src/hours.ts';
@@ -98,6 +98,12 @@ describe('merged IDs, beside the landing of the events', function () {
     await seal(merged, '2026-03-03T12', []);
     await seal(landing, '2026-03-04T00', [event(ID + 9n, 'bob')]);
     await expectPersons('1: 1 2 3 ann', '9: 9 bob');
+  });
+
+  it('let the query of docs/analytics.md count persons', async () => {
+    const page = await readFile(resolve(import.meta.dirname, '../../../docs/analytics.md'), 'utf8');
+    const [, sql = ''] = /^## Who is one person\n.*?```sql\n(.*?)```/ms.exec(page) ?? [];
+    expect(await dbt.query(sql)).to.deep.equal([{ event_date: '2026-03-03', ids: 4, persons: 2 }]);
   });
 
   it('warn of a line that names no two ids, and fail where an hour does not have what its manifest counts', async () => {
