@@ -9,8 +9,8 @@
     post_hook=after() if duckdb else [],
 ) }}
 
--- One row a line of Amplitude's merged IDs: amplitude_id was merged into merged_amplitude_id, which stays. That is how Amplitude
--- describes the columns of its "Merged User" table (the destinations Snowflake and BigQuery). The times are numbers there.
+-- One row a line of Amplitude's merged IDs: amplitude_id was merged into merged_amplitude_id, which stays. Amplitude says so of the
+-- "Merged User table" of its Snowflake destination. Its S3 destination lists the same fields, with times that are numbers.
 
 {% if duckdb %}
 
