@@ -22,7 +22,7 @@ export const ERRORS = {
   AMPLITUDE_REFUSED_WINDOW:
     'Amplitude answered 400 without a usable reason. Run again later. If the error stays, send Amplitude the quoted answer.',
   AMPLITUDE_TOO_LARGE:
-    "A single hour is larger than the Export API's 4 GB. Set up Amplitude's own Amazon S3 export for this project.",
+    "A single hour is larger than the Export API's 4 GB. Set up Amplitude's own Amazon S3 export for this project, then take the hour over from there: `adopt`.",
   AMPLITUDE_RATE_LIMIT:
     'The project reached the limit of its API use. Look for other programs that use it. Run again later, or lower `REQUEST_CONCURRENCY`.',
   AMPLITUDE_SERVER:
@@ -77,6 +77,8 @@ export const ERRORS = {
     'There is no connection to S3, or every attempt got a 5xx. Check the network, `AWS_REGION` and `AWS_ENDPOINT_URL_S3`.',
   DESTINATION_LOCKED:
     'Another run is writing to the folder. Wait for it, then run again. The lock ends with its process: there is nothing to delete.',
+  ADOPT_DIFFERS:
+    'An hour has landed already, and the files to adopt hold other content. The landing stays. `export --force` for that hour asks Amplitude.',
   HOUR_CONTESTED:
     'Other runs sealed the hour five times while this one tried to. Let only one run at a time work on a range. Run again.',
   NOT_ATTEMPTED: 'The run ended before it came to this hour. The message says why. Fix that, then run again.',

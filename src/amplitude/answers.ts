@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { command } from '../command-line.ts';
 import { HOSTS } from '../config/settings.ts';
-import type { Window } from '../hours.ts';
+import { formatHour, type Window } from '../hours.ts';
 import type { Redact } from '../redaction.ts';
 import type { ErrorBody } from './body.ts';
 import { type Fault, RequestFault } from './faults.ts';
@@ -20,8 +21,10 @@ export function answerFault(
   const to = URL.parse(headers.location ?? '')?.origin ?? 'an unnamed place';
   const said = saidWith(kind === 'redirect' ? `${status} to ${redact(to)}` : status, quoteOf(body, redact));
   if (kind === 'credentials') return refusedKeys(window, baseUrl, said);
+  const adopt = `adopt s3://BUCKET/PREFIX --start ${formatHour(window.start)} --end ${formatHour(window.end)}`;
+  const hint = kind === 'too-large' ? { hint: `Take the hour over from there: \`${command(adopt)}\`` } : {};
   const why = kind === 'rate-limit' ? `the limit of this project's API use is reached (${said})` : said;
-  return new RequestFault(kind, window, why, { retryAfterMs: readRetryAfter(headers['retry-after'], now) });
+  return new RequestFault(kind, window, why, { ...hint, retryAfterMs: readRetryAfter(headers['retry-after'], now) });
 }
 
 /** The commonest mistake is to use the keys of a project of the other region. */

@@ -3,16 +3,21 @@ import { JobError } from '../errors.ts';
 
 export type { Count };
 
-/** One `.json.gz` of an archive. It can be read as often as needed until the archive is closed. */
+/** One `.json.gz` of an archive, or a file like it. It can be read as often as needed until the archive is closed. */
 export interface Member {
   /** As the archive has it, unchecked. */
   readonly name: string;
   /** Of the gzip file. */
   readonly bytes: number;
+  /** Where the file is JSON without gzip, as older scripts leave it. No archive holds such a member. */
+  readonly isPlain?: boolean;
   /** The gzip file. Each chunk is valid until the next is asked for. Throws ARCHIVE_BROKEN where it is damaged. */
   open(): AsyncIterable<Buffer>;
-  /** What the gzip file says of the JSON in it. Wrong where it holds several streams, padding, or 4 GiB and more. */
-  trailer(): Promise<Count>;
+  /**
+   * What the gzip file says of the JSON in it. Wrong where it holds several streams, padding, or 4 GiB and more.
+   * Undefined for a plain file.
+   */
+  trailer(): Promise<Count | undefined>;
 }
 
 export interface Archive {
@@ -64,7 +69,7 @@ export const HELD_BYTES = 4 * 2 ** 20;
 
 /** The same member, read from the archive only once if it is small. */
 export async function hold(member: Member): Promise<Member> {
-  const { name, bytes } = member;
+  const { name, bytes, isPlain = false } = member;
   if (bytes > HELD_BYTES) return member;
   const room = Buffer.allocUnsafe(bytes);
   let filled = 0;
@@ -73,5 +78,5 @@ export async function hold(member: Member): Promise<Member> {
   async function* open() {
     yield whole;
   }
-  return { name, bytes, open, trailer: async () => readTrailer(whole, name) };
+  return { name, bytes, isPlain, open, trailer: async () => (isPlain ? undefined : readTrailer(whole, name)) };
 }

@@ -4,19 +4,20 @@ import { broken, type Count, type Member, notEvents } from './archive.ts';
 import { type BadLine, LineScanner } from './lines.ts';
 import { CHUNK_BYTES, through } from './through.ts';
 
-type GzipFile = Pick<Member, 'name' | 'bytes' | 'open'>;
+type File = Pick<Member, 'name' | 'bytes' | 'isPlain' | 'open'>;
 
 /**
  * The uncompressed bytes of a member, each chunk valid until the next is asked for. zlib checks each gzip stream's CRC-32
  * and length. `onCompressed` sees every compressed chunk on its way. Throws ARCHIVE_BROKEN for a damaged member.
  */
-export async function* inflate(member: GzipFile, onCompressed?: (chunk: Buffer) => void): AsyncGenerator<Buffer> {
+export async function* inflate(member: File, onCompressed?: (chunk: Buffer) => void): AsyncGenerator<Buffer> {
   async function* source() {
     for await (const chunk of member.open()) {
       onCompressed?.(chunk);
       yield chunk;
     }
   }
+  if (member.isPlain) return yield* source();
   const gunzip = zlib.createGunzip({ chunkSize: CHUNK_BYTES });
   try {
     yield* through(source(), gunzip);
@@ -43,8 +44,8 @@ const MOST_BAD_LINES = 100_000;
 export interface Examined {
   /** The uncompressed member as received, bad lines included. */
   readonly source: Count;
-  /** The gzip file itself. */
-  readonly compressed: Count;
+  /** The gzip file itself; for a plain file the same as `source`. */
+  readonly file: Count;
   readonly events: number;
   readonly bad: readonly BadLine[];
 }
@@ -57,9 +58,9 @@ export interface Examined {
 export async function examine(member: Member, { strict }: { strict: boolean }): Promise<Examined> {
   const scanner = new LineScanner({ strict });
   const trailer = await member.trailer();
-  let compressed = NOTHING;
+  let file = NOTHING;
   const chunks = inflate(member, (chunk) => {
-    compressed = add(compressed, chunk);
+    file = add(file, chunk);
   });
   for await (const chunk of chunks) {
     scanner.push(chunk);
@@ -70,10 +71,11 @@ export async function examine(member: Member, { strict }: { strict: boolean }): 
   scanner.end();
   const { events, bad, bytes } = scanner;
   if (events === 0) throw notEvents(member.name);
-  const source = bytes === trailer.bytes ? trailer : await count(inflate(member));
   // gunzip may have ended before the padding came by.
-  if (compressed.bytes !== member.bytes) compressed = await count(member.open());
-  return { source, compressed, events, bad };
+  if (file.bytes !== member.bytes) file = await count(member.open());
+  if (trailer === undefined) return { source: file, file, events, bad };
+  const source = bytes === trailer.bytes ? trailer : await count(inflate(member));
+  return { source, file, events, bad };
 }
 
 const NOTHING: Count = { bytes: 0, crc32: 0 };

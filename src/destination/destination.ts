@@ -92,6 +92,13 @@ export interface Destination {
   look(key: string): Promise<{ bytes: number; crc32: number | undefined } | undefined>;
   /** An object of any size; undefined where there is none. Throws BAD_DIGEST where the store's own checksum differs. */
   stream(key: string): Promise<AsyncIterable<Buffer> | undefined>;
+  /** The last bytes of an object, at most `bytes` of them; undefined where there is none. */
+  tail(key: string, bytes: number): Promise<Buffer | undefined>;
+  /**
+   * Makes an object from one of `source` inside the store, so that its bytes do not pass here. False where the store
+   * cannot, or what is there now does not prove to be `content`: then `put` writes it.
+   */
+  copy(key: string, content: Count, source: Destination, from: string): Promise<boolean>;
   /** Writes an object. It replaces one of the same key. */
   put(key: string, content: Content): Promise<void>;
   /**

@@ -82,6 +82,26 @@ export class FileDestination implements Destination {
     return await this.#open(key);
   }
 
+  async tail(key: string, bytes: number): Promise<Buffer | undefined> {
+    this.requests.reads++;
+    return await this.#explained(async () => {
+      const file = await open(this.#path(key), 'r').catch(ifMissing);
+      if (file === undefined) return undefined;
+      try {
+        const { size } = await file.stat();
+        const { buffer, bytesRead } = await file.read(Buffer.alloc(bytes), 0, bytes, Math.max(0, size - bytes));
+        return buffer.subarray(0, bytesRead);
+      } finally {
+        await file.close();
+      }
+    });
+  }
+
+  /** A copy of a file reads it as `put` does. */
+  async copy(): Promise<boolean> {
+    return false;
+  }
+
   async put(key: string, content: Content): Promise<void> {
     const target = this.#path(key);
     if (!target.startsWith(this.name.endsWith(sep) ? this.name : this.name + sep)) {

@@ -12,6 +12,7 @@ import {
 import { JobError } from '../errors.ts';
 import {
   type Content,
+  type Count,
   contentOf,
   type Destination,
   type DestinationOptions,
@@ -19,6 +20,7 @@ import {
   type Lack,
 } from './destination.ts';
 import { Bucket } from './s3/bucket.ts';
+import { copyInside } from './s3/copy.ts';
 import { ConditionFailed, isAbsent, isConditionFailed, isTransient, NotS3 } from './s3/errors.ts';
 import { isListing, isObject, proved, whole } from './s3/proof.ts';
 import { decodeCrc32, upload } from './s3/upload.ts';
@@ -108,6 +110,25 @@ export class S3Destination implements Destination {
     return await this.#head(key, { ChecksumMode: 'ENABLED' });
   }
 
+  async tail(key: string, bytes: number): Promise<Buffer | undefined> {
+    this.requests.reads++;
+    const command = new GetObjectCommand({ ...this.#bucket.target(key), Range: `bytes=-${bytes}` });
+    return await this.#bucket.request('GetObject', key, async () => {
+      const { Body, ContentLength } = (await proved(this.#bucket.send(command), isObject).catch(ifAbsent)) ?? {};
+      if (Body === undefined) return undefined;
+      const chunks = await Array.fromAsync(whole(Body as AsyncIterable<Buffer>, ContentLength));
+      // A store that does not know ranges sends all of it.
+      return Buffer.concat(chunks).subarray(-bytes);
+    });
+  }
+
+  async copy(key: string, content: Count, source: Destination, from: string): Promise<boolean> {
+    if (!(source instanceof S3Destination)) return false;
+    const target = this.#writeTo(key);
+    const looked = async () => (await this.look(key))?.crc32;
+    return await copyInside(this.#bucket, { key, target, content, from: source.#bucket.target(from), looked });
+  }
+
   async put(key: string, content: Content): Promise<void> {
     await this.#bucket.request('PutObject', key, () =>
       this.#bucket.dialect.adapt(['checksums'], (uses) => this.#putOnce(key, content, uses)),
@@ -171,15 +192,19 @@ export class S3Destination implements Destination {
     return { bytes, crc32: isWhole ? decodeCrc32(crc32) : undefined };
   }
 
-  async #putOnce(key: string, content: Content, uses: ReadonlySet<Lack>, condition: Condition = {}) {
+  /** Where an object goes, its type and encryption. */
+  #writeTo(key: string) {
     const { kmsKeyId, sse } = this.#options.s3;
-    const target = {
+    return {
       ...this.#bucket.target(key),
-      ...condition,
       ContentType: contentType(key),
       ServerSideEncryption: kmsKeyId === undefined ? sse : 'aws:kms',
       SSEKMSKeyId: kmsKeyId,
     } as const;
+  }
+
+  async #putOnce(key: string, content: Content, uses: ReadonlySet<Lack>, condition: Condition = {}) {
+    const target = { ...this.#writeTo(key), ...condition };
     const { send } = this.#bucket;
     const checksums = uses.has('checksums');
     const { ChecksumCRC32 } = await upload({ ...this.#options, send, target, content, checksums });

@@ -29,7 +29,7 @@ export async function landAnswer(
   // Listed again, not taken from the plan: another run may have sealed hours while the answer came.
   const sealed = await sealedIn(window, options.destination);
   const request = { start: formatHour(window.start), end: formatHour(window.end), at: wholeSeconds(requestedAt) };
-  const landings = hoursOf(window).map((hour) => new HourLanding(hour, members.get(hour) ?? [], request, options));
+  const landings = hoursOf(window).map((hour) => new HourLanding(hour, members.get(hour) ?? [], { request }, options));
   const prepared = await eachHour(landings, (landing) => landing.prepare(sealed.has(landing.hour)), options);
   const atOnce = new PQueue({ concurrency: SEALS_AT_ONCE });
   await eachHour(prepared, (landing) => atOnce.add(() => landing.seal()), options);

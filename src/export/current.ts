@@ -32,7 +32,8 @@ export async function readCurrent(
     const manifest = readManifest(content, hour);
     return { version, manifest, generation: manifest.generation, keys: keysIn(manifest) };
   } catch (error) {
-    const replaces = mode !== 'export' && error instanceof JobError && error.code === 'MANIFEST_UNREADABLE';
+    const replaces =
+      !['export', 'adopt'].includes(mode) && error instanceof JobError && error.code === 'MANIFEST_UNREADABLE';
     if (!replaces) throw error;
     log.warn(`${error.message} This run replaces it.`, { hour: formatHour(hour) });
   }

@@ -6,8 +6,9 @@ import type { ExaminedMember, LandedMember } from './member.ts';
 /**
  * What a run may do to an hour that has landed. `export` never makes it smaller. `force` takes a smaller answer,
  * `force-empty` also an answer without data. `repair` writes every object again and never makes the hour smaller.
+ * `adopt` changes nothing.
  */
-export type Mode = 'export' | 'force' | 'force-empty' | 'repair';
+export type Mode = 'export' | 'force' | 'force-empty' | 'repair' | 'adopt';
 
 export type Decision =
   /** The answer lands. The objects of the members in `kept` stay; the others are written. */
@@ -16,7 +17,7 @@ export type Decision =
   | { readonly kind: 'unchanged'; readonly old: Manifest }
   /** The answer is smaller. The landing stays, and its manifest says so. */
   | { readonly kind: 'shrunk'; readonly old: Manifest; readonly events: number }
-  /** The answer is smaller, and a repair with it would lose events. */
+  /** What has landed stays: a repair would lose events, or files to adopt have other content. */
   | { readonly kind: 'refuse' };
 
 /** Decides what becomes of an hour: `old` is the manifest that stands, `examined` is the new answer. */
@@ -29,7 +30,12 @@ export function decide(
   const events = examined.reduce((total, one) => total + one.examined.events, 0);
   const names = new Set(examined.map(({ member }) => member.name));
   const lacksMembers = old.objects.some(({ member }) => !names.has(member));
-  const isSmaller = lacksMembers || events < old.events;
+  // Amplitude's own S3 export may cut an hour into other files than the Export API does: there only events count.
+  const isSmaller = (lacksMembers && old.source === undefined) || events < old.events;
+  if (mode === 'adopt') {
+    const isSame = !lacksMembers && examined.every((one) => old.objects.some((object) => isSource(object, one)));
+    return isSame ? { kind: 'unchanged', old } : { kind: 'refuse' };
+  }
   if (mode === 'repair') {
     // An answer with every member that landed is whole. Then a manifest that counts more events is wrong.
     const isWhole = old.objects.every((object) => examined.some((one) => isSource(object, one)));

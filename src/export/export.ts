@@ -7,7 +7,7 @@ import type { Destination } from '../destination/destination.ts';
 import { openDestination } from '../destination/open.ts';
 import { JobError } from '../errors.ts';
 import { type Hour, hourFolder, hoursOf, LONGEST_REQUEST_HOURS, readHour, type Window } from '../hours.ts';
-import { firstLanded, nothingLanded, sealedIn } from '../landing/listing.ts';
+import { firstLanded, nothingLanded, sealedIn, unprovedIn } from '../landing/listing.ts';
 import { PrefixProject } from '../landing/project.ts';
 import type { Log } from '../log.ts';
 import { agentsFor } from '../network.ts';
@@ -61,7 +61,7 @@ export async function runExport(options: ExportOptions): Promise<ExportResult> {
     // Locked before the plan: what another run seals until then is not asked for again.
     if (!isDryRun) await destination.lock();
     else if ((await firstLanded(destination)) === undefined) log.warn(nothingLanded(destination));
-    const { plan, lastKept } = await planFor(options, range, destination);
+    const { plan, lastKept, unproved } = await planFor(options, range, destination);
     options.onPlan(plan, tally);
     if (!isDryRun) await sweepDays(plan, destination);
     if (!isDryRun && plan.windows.length > 0) {
@@ -75,6 +75,7 @@ export async function runExport(options: ExportOptions): Promise<ExportResult> {
         destination,
         project,
         rules: { format: settings.outputFormat, strict: flags.strict === true, mode: modeOf(options) },
+        unproved,
         uploads: new PQueue({ concurrency: settings.uploadConcurrency }),
         tally,
         log,
@@ -105,16 +106,17 @@ async function planFor(
   options: ExportOptions,
   range: Window | undefined,
   destination: Destination,
-): Promise<{ plan: Plan; lastKept?: Hour | undefined }> {
+): Promise<{ plan: Plan; lastKept?: Hour | undefined; unproved: ReadonlySet<Hour> }> {
   const { settings, repair, now } = options;
   const { settleHours, requestHours } = settings;
-  if (range === undefined) return { plan: planRepair(repair ?? [], requestHours) };
+  if (range === undefined) return { plan: planRepair(repair ?? [], requestHours), unproved: new Set() };
   const sealedAt = await sealedIn(range, destination);
+  const unproved = await unprovedIn(range, destination);
   const force = modeOf(options) !== 'export';
-  const plan = planHours({ range, now: now(), sealedAt, settleHours, requestHours, force });
+  const plan = planHours({ range, now: now(), sealedAt, unproved, settleHours, requestHours, force });
   const kept = [...sealedAt].filter(([hour]) => !plan.hours.has(hour));
   const [lastKept] = kept.sort(([, some], [, others]) => Number(others) - Number(some))[0] ?? [];
-  return { plan, lastKept };
+  return { plan, lastKept, unproved };
 }
 
 function exportApi({ settings, now }: ExportOptions, tally: Tally, signal: AbortSignal): ExportApiOptions {

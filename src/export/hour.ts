@@ -6,8 +6,18 @@ import type { OutputFormat } from '../config/settings.ts';
 import type { Destination } from '../destination/destination.ts';
 import { JobError } from '../errors.ts';
 import { formatHour, type Hour, hourFolder, wholeSeconds } from '../hours.ts';
-import { readKey } from '../landing/keys.ts';
-import { keysIn, type Manifest, makeManifest, manifestKey, writeManifest } from '../landing/manifest.ts';
+import { readKey, unprovedKey } from '../landing/keys.ts';
+import {
+  isUnproved,
+  keysIn,
+  landedOtherwise,
+  type Manifest,
+  makeManifest,
+  manifestKey,
+  type Origin,
+  type Seal,
+  writeManifest,
+} from '../landing/manifest.ts';
 import type { PrefixProject } from '../landing/project.ts';
 import type { Log } from '../log.ts';
 import { TOOL } from '../version.ts';
@@ -22,6 +32,8 @@ export interface LandingOptions {
   readonly destination: Destination;
   readonly project: PrefixProject;
   readonly rules: { readonly format: OutputFormat; readonly strict: boolean; readonly mode: Mode };
+  /** Hours with a mark that nothing proves them to be whole. An answer of Amplitude ends that. */
+  readonly unproved: ReadonlySet<Hour>;
   /** Bounds how many members are inflated and uploaded at once, over all archives. */
   readonly uploads: PQueue;
   readonly tally: Tally;
@@ -39,7 +51,7 @@ const SWAPS = 5;
 export class HourLanding {
   readonly hour: Hour;
   readonly #name: string;
-  readonly #request: Manifest['request'];
+  readonly #origin: Origin;
   readonly #options: LandingOptions;
   readonly #members: readonly NamedMember[];
   /** Undefined until the members are examined. A gap needs that only where another run seals it first. */
@@ -51,11 +63,11 @@ export class HourLanding {
   /** The manifest for the objects of a gap, which are written before its seal. */
   #first: Manifest | undefined;
 
-  constructor(hour: Hour, members: readonly NamedMember[], request: Manifest['request'], options: LandingOptions) {
+  constructor(hour: Hour, members: readonly NamedMember[], origin: Origin, options: LandingOptions) {
     this.hour = hour;
     this.#name = formatHour(hour);
     this.#members = members;
-    this.#request = request;
+    this.#origin = origin;
     this.#options = options;
   }
 
@@ -81,6 +93,7 @@ export class HourLanding {
         tellSealed(this.hour, { decision, manifest: next, old: old?.manifest }, { tally, log });
         await this.#deleteUnnamed(old?.keys ?? [], next);
         for (const top of ['events', 'quarantine']) await destination.sweep(`${top}/${hourFolder(this.hour)}`);
+        await this.#deleteMark(old?.manifest, next);
         return;
       }
       log.debug(`Another run sealed ${this.#name} first. This run compares its answer again.`, { hour: this.#name });
@@ -105,13 +118,25 @@ export class HourLanding {
 
   /** The manifest that the decision asks for, with its objects written. */
   async #write(decision: Decision): Promise<Manifest> {
-    if (decision.kind === 'refuse') throw repairShrunk(this.hour, 'fewer events or members', this.#members.length);
+    if (decision.kind === 'refuse') {
+      if (this.#options.rules.mode === 'adopt') throw landedOtherwise(this.hour);
+      throw repairShrunk(this.hour, 'fewer events or members', this.#members.length);
+    }
     if (decision.kind === 'land') return await this.#land(decision.kept);
-    const { shrunk: _, ...old } = decision.old;
+    const { shrunk: _, request, source, ...old } = decision.old;
     const project = old.project ?? this.#options.project.id ?? null;
-    const manifest = { ...old, ...this.#seal(), generation: this.#generation + 1, project };
-    if (decision.kind === 'unchanged') return manifest;
-    return { ...manifest, shrunk: { events: decision.events, at: manifest.sealedAt } };
+    const seal = this.#seal();
+    const manifest = { ...old, generation: this.#generation + 1, project };
+    if (decision.kind === 'unchanged') return { ...manifest, ...seal };
+    // What stays is not what was asked for: a source remains its source.
+    const origin = source === undefined ? this.#origin : { source };
+    return {
+      ...manifest,
+      shrunk: { events: decision.events, at: seal.sealedAt },
+      ...origin,
+      sealedAt: seal.sealedAt,
+      tool: seal.tool,
+    };
   }
 
   /** Writes the members that are not kept. */
@@ -132,8 +157,8 @@ export class HourLanding {
     return makeManifest(landing, this.#seal());
   }
 
-  #seal(): Pick<Manifest, 'request' | 'sealedAt' | 'tool'> {
-    return { request: this.#request, sealedAt: wholeSeconds(this.#options.now()), tool: TOOL };
+  #seal(): Seal {
+    return { ...this.#origin, sealedAt: wholeSeconds(this.#options.now()), tool: TOOL };
   }
 
   async #examine(): Promise<ExaminedMember[]> {
@@ -166,6 +191,13 @@ export class HourLanding {
     const parts = new Set(this.#members.map(({ name }) => name.part));
     this.#current = await readCurrent(this.hour, parts, { destination, mode: rules.mode, log });
     this.#generation = Math.max(this.#generation, this.#current?.generation ?? 0);
+  }
+
+  /** Only once the new manifest stands: until then the hour has to be asked for. */
+  async #deleteMark(old: Manifest | undefined, next: Manifest): Promise<void> {
+    const { destination, unproved } = this.#options;
+    const isMarked = unproved.has(this.hour) || (old !== undefined && isUnproved(old));
+    if (isMarked && !isUnproved(next)) await destination.delete([unprovedKey(this.hour)]);
   }
 
   /** Deletes what the manifest that stands does not name. Where that fails, the hour has landed all the same. */

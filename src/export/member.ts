@@ -15,7 +15,19 @@ export interface NamedMember {
   readonly name: MemberName;
   /** What a look through the member has found, where there was one. */
   readonly examined?: Examined;
+  /**
+   * Makes the file an object under a key inside the store, without its bytes passing here. False: the store cannot, or
+   * the object does not prove to be the file.
+   */
+  readonly copy?: (key: string, file: Count) => Promise<boolean>;
+  /** For a member that has landed before, in another destination: what its manifest there says of it. */
+  readonly landed?: { readonly source: LandedObject['source']; readonly quarantine?: LandedQuarantine };
 }
+
+/** An object of bad lines in another destination. */
+export type LandedQuarantine = Pick<QuarantinedObject, 'bytes' | 'crc32' | 'lines'> & {
+  open(): AsyncIterable<Buffer>;
+};
 
 export interface ExaminedMember extends NamedMember {
   readonly examined: Examined;
@@ -55,10 +67,11 @@ export async function landMember(named: NamedMember, options: MemberOptions): Pr
   return await landExamined({ ...held, examined }, options);
 }
 
-/** Undefined where the trailer is wrong or a line is no event: then only an examination tells what to send. */
+/** Undefined where the trailer is wrong or missing, or a line is no event: then only an examination tells what to send. */
 async function landInOnePass({ member, name }: NamedMember, options: MemberOptions): Promise<LandedMember | undefined> {
   const { destination, strict, timings, generation } = options;
   const source = await member.trailer();
+  if (source === undefined) return undefined;
   let events = 0;
   async function* scanned() {
     const scanner = new LineScanner({ strict });
@@ -90,22 +103,36 @@ async function landInOnePass({ member, name }: NamedMember, options: MemberOptio
 /** Bad lines go to quarantine, the rest lands. */
 async function landExamined(landing: ExaminedMember, options: MemberOptions): Promise<LandedMember> {
   const { member, name, examined } = landing;
-  const { source, compressed, events, bad } = examined;
+  const { source, file, events, bad } = examined;
   const { destination, format, timings, generation } = options;
   const isWhole = bad.length === 0;
+  const isAsFile = isWhole && (format === 'json') === (member.isPlain === true);
   const kept = () => (isWhole ? inflate(member) : goodLines(inflate(member), bad));
   // A member that is compressed again has the same bytes each time: zlib writes no time and no name.
   const compress = () => through(kept(), zlib.createGzip({ chunkSize: CHUNK_BYTES }));
-  const asReceived = format === 'json' ? source : compressed;
-  const gzipped = isWhole ? () => member.open() : compress;
-  const open = format === 'json' ? kept : gzipped;
-  const stored = isWhole ? asReceived : await count(open());
+  const asFormat = format === 'json' ? kept : compress;
+  const open = isAsFile ? () => member.open() : asFormat;
+  const isKnown = isWhole && (isAsFile || format === 'json');
+  const asReceived = format === 'json' ? source : file;
+  const stored = isKnown ? asReceived : await count(open());
   const key = eventsKey({ ...name, generation, crc32: crcHex(stored.crc32) }, format);
   const started = performance.now();
-  await destination.put(key, contentFrom(stored, open));
-  const quarantine = isWhole ? undefined : await landBadLines(landing, options);
+  const isCopied = isAsFile && landing.copy !== undefined && (await landing.copy(key, stored));
+  if (!isCopied) await destination.put(key, contentFrom(stored, open));
+  const quarantine = await landQuarantine(landing, options);
   timings.uploadMs += performance.now() - started;
-  return { object: { key, ...hex(stored), events, member: member.name, source: hex(source) }, quarantine };
+  const received = landing.landed?.source ?? hex(source);
+  return { object: { key, ...hex(stored), events, member: member.name, source: received }, quarantine };
+}
+
+async function landQuarantine(landing: ExaminedMember, options: MemberOptions): Promise<QuarantinedObject | undefined> {
+  const { landed, member, name, examined } = landing;
+  if (examined.bad.length > 0) return await landBadLines(landing, options);
+  if (landed?.quarantine === undefined) return undefined;
+  const { bytes, crc32, lines, open } = landed.quarantine;
+  const key = quarantineKey({ ...name, generation: options.generation, crc32 });
+  await options.destination.put(key, contentFrom({ bytes, crc32: Number.parseInt(crc32, 16) }, open));
+  return { key, bytes, crc32, lines, member: member.name };
 }
 
 async function landBadLines(landing: ExaminedMember, options: MemberOptions): Promise<QuarantinedObject> {

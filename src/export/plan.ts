@@ -27,7 +27,7 @@ export interface ExportFlags {
 }
 
 /** Why a run requests an hour. */
-export type Reason = 'gap' | 'unsettled' | 'forced' | 'differs';
+export type Reason = 'gap' | 'unsettled' | 'unproved' | 'forced' | 'differs';
 
 export interface Plan {
   readonly range: Window;
@@ -53,24 +53,27 @@ export function rangeOf(flags: ExportFlags, settings: Settings['range'], now: Da
 }
 
 /**
- * Takes every gap of the range, and every hour that was sealed before it could settle and is old enough by now. `force`
- * takes every ready hour. `sealedAt` has the time of each manifest, which is the time of sealing.
+ * Takes every gap of the range, every hour that was adopted without proof, and every hour that was sealed before it could
+ * settle and is old enough by now. `force` takes every ready hour. `sealedAt` has the time of each manifest, which is the
+ * time of sealing.
  */
 export function planHours(input: {
   readonly range: Window;
   readonly now: Date;
   readonly sealedAt: ReadonlyMap<Hour, Date>;
+  readonly unproved: ReadonlySet<Hour>;
   readonly settleHours: number;
   readonly requestHours: number;
   readonly force: boolean;
 }): Plan {
-  const { range, now, sealedAt, settleHours, requestHours, force } = input;
+  const { range, now, sealedAt, unproved, settleHours, requestHours, force } = input;
   const ready = readyEnd(now);
   const hours = new Map<Hour, Reason>();
   for (const hour of hoursOf({ start: range.start, end: Math.min(range.end, ready) })) {
     const sealed = sealedAt.get(hour);
     if (sealed === undefined) hours.set(hour, 'gap');
     else if (force) hours.set(hour, 'forced');
+    else if (unproved.has(hour)) hours.set(hour, 'unproved');
     else if (isUnsettled(hour, { sealed, now, settleHours })) {
       const isOldEnough = settledFrom(hour, settleHours) <= now;
       if (isOldEnough || isDatedLater(sealed, now)) hours.set(hour, 'unsettled');

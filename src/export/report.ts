@@ -146,6 +146,7 @@ export function summary(report: ExportReport): string {
 const WHY = {
   gap: 'not landed yet',
   unsettled: 'sealed before it could settle',
+  unproved: 'adopted without proof that it is whole',
   forced: '--force',
   differs: 'stored objects differ from the manifest',
 } as const;

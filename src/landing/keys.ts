@@ -48,6 +48,19 @@ export function readKey(key: string): ObjectName | undefined {
   return { project, hour, part: Number(part), generation: Number(generation), crc32 };
 }
 
+export const UNPROVED = 'unproved/';
+
+/** `unproved/date=2026-11-20/hour=05`: a mark beside the manifest of an unproved hour, so that a listing finds it. */
+export function unprovedKey(hour: Hour): string {
+  return UNPROVED + hourFolder(hour);
+}
+
+/** The hour of such a mark; undefined for any other key. */
+export function hourOfUnprovedKey(key: string): Hour | undefined {
+  const match = /^unproved\/date=(\d{4}-\d{2}-\d{2})\/hour=(\d{2})$/.exec(key);
+  return match === null ? undefined : hourNamed(match[1], match[2]);
+}
+
 /** The hour of a date and an hour of the day in a name; undefined where there is no such hour. */
 export function hourNamed(date = '', hh = ''): Hour | undefined {
   try {

@@ -5,6 +5,7 @@ import { hourNamed } from './keys.ts';
 export interface LocalName {
   readonly project: string;
   readonly hour: Hour;
+  readonly part: number;
   readonly gzip: boolean;
   /** One for all spellings of a member: scripts pad the hour, unpack the file, or put it in another folder. */
   readonly member: string;
@@ -17,5 +18,6 @@ export function readLocalName(path: string): LocalName | undefined {
   const [, project = '', date = '', hh, part, gz] = NAME.exec(path.slice(path.lastIndexOf('/') + 1)) ?? [];
   const hour = hourNamed(date, hh);
   if (hour === undefined) return undefined;
-  return { project, hour, gzip: gz !== undefined, member: `${project}_${date}_${Number(hh)}#${Number(part)}` };
+  const member = `${project}_${date}_${Number(hh)}#${Number(part)}`;
+  return { project, hour, part: Number(part), gzip: gz !== undefined, member };
 }

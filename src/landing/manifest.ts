@@ -22,8 +22,26 @@ export interface QuarantinedObject extends StoredMember {
   readonly lines: number;
 }
 
+/** Files that others left and `adopt` took over. */
+export interface AdoptedSource {
+  readonly kind: 'adopted';
+  /** The folder or prefix that was given. */
+  readonly from: string;
+  /**
+   * What shows that the hour is whole: Amplitude's `_complete` mark, a manifest of this program, or the person's word
+   * (`--trust`). With `none`, an export asks Amplitude for the hour.
+   */
+  readonly proof: 'mark' | 'manifest' | 'trust' | 'none';
+}
+
+/** Where the content of an hour came from. A manifest has one of the two. */
+export interface Origin {
+  readonly request?: { readonly start: string; readonly end: string; readonly at: string };
+  readonly source?: AdoptedSource;
+}
+
 /** The record of one landed hour, written last. Keys are relative to the destination. */
-export interface Manifest {
+export interface Manifest extends Origin {
   readonly version: 1;
   /** `2026-11-20` and `05`, as in the folders' names. */
   readonly date: string;
@@ -39,9 +57,16 @@ export interface Manifest {
   readonly quarantine: readonly QuarantinedObject[];
   /** A later answer that was smaller and did not replace this landing. */
   readonly shrunk?: { readonly events: number; readonly at: string };
-  readonly request: { readonly start: string; readonly end: string; readonly at: string };
   readonly sealedAt: string;
   readonly tool: string;
+}
+
+/** How a manifest was written, beside what has landed. */
+export type Seal = Origin & Pick<Manifest, 'sealedAt' | 'tool'>;
+
+/** Whether nothing shows that the hour is whole, and Amplitude has not been asked for it since. */
+export function isUnproved({ source, shrunk }: Pick<Manifest, 'source' | 'shrunk'>): boolean {
+  return source?.proof === 'none' && shrunk === undefined;
 }
 
 export const MANIFESTS = 'manifests/';
@@ -61,7 +86,7 @@ export type Landing = { readonly hour: Hour } & Pick<Manifest, 'generation' | 'p
 
 export function makeManifest(
   { hour, generation, project, objects, quarantine }: Landing,
-  { shrunk, request, sealedAt, tool }: Pick<Manifest, 'request' | 'sealedAt' | 'tool' | 'shrunk'>,
+  { shrunk, ...seal }: Seal & Pick<Manifest, 'shrunk'>,
 ): Manifest {
   const sum = (numbers: number[]) => numbers.reduce((total, n) => total + n, 0);
   const [date = '', hh = ''] = formatHour(hour).split('T');
@@ -78,9 +103,7 @@ export function makeManifest(
     objects,
     quarantine,
     ...(shrunk === undefined ? {} : { shrunk }),
-    request,
-    sealedAt,
-    tool,
+    ...seal,
   };
 }
 
@@ -93,6 +116,13 @@ export function writeManifest(manifest: Manifest): Buffer {
 export function landAgain(hour: Hour, isEmpty = false): string {
   const force = isEmpty ? '--force=empty' : '--force';
   return command(`export --start ${formatHour(hour)} --end ${formatHour(hour + 1)} ${force}`);
+}
+
+/** Files to adopt hold other content than the hour that has landed. It stays. */
+export function landedOtherwise(hour: Hour): JobError {
+  return new JobError('ADOPT_DIFFERS', `${formatHour(hour)} has landed already, with other content. It stays.`, {
+    hint: `To compare it with Amplitude: \`${landAgain(hour)}\`.`,
+  });
 }
 
 /** Every object that a manifest names, in events/ and quarantine/. */

@@ -38,6 +38,8 @@ function strictStore() {
     read: async (key) => objects.get(key),
     look: async () => undefined,
     stream: async () => undefined,
+    tail: async () => undefined,
+    copy: async () => false,
     async put(key: string, content: Content) {
       stored.puts++;
       const whole = await collect(content.open());

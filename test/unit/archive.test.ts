@@ -531,7 +531,7 @@ for (const reader of READERS) {
             }
             expect(await examine(member, { strict })).to.deep.equal({
               source: countOf(json),
-              compressed: countOf(data),
+              file: countOf(data),
               events,
               bad,
             });

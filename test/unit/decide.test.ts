@@ -45,7 +45,7 @@ const SMALL: readonly Part[] = [
   [0, 3],
   [1, 2],
 ];
-const CASES: readonly [string, Manifest | undefined, readonly Part[], Record<Mode, string>][] = [
+const CASES: readonly [string, Manifest | undefined, readonly Part[], Outcomes][] = [
   ['a gap', undefined, SMALL, all('land')],
   ['a gap, no data', undefined, [], all('land')],
   ['the same', manifest(SMALL), SMALL, { ...all('unchanged'), repair: 'land' }],
@@ -101,13 +101,18 @@ const CASES: readonly [string, Manifest | undefined, readonly Part[], Record<Mod
   ],
 ];
 
-function all(outcome: string): Record<Mode, string> {
+type Outcomes = Record<Exclude<Mode, 'adopt'>, string>;
+
+function all(outcome: string): Outcomes {
   return { export: outcome, force: outcome, 'force-empty': outcome, repair: outcome };
 }
 
-function smaller(stays: string, forced: string): Record<Mode, string> {
+function smaller(stays: string, forced: string): Outcomes {
   return { export: stays, force: forced, 'force-empty': forced, repair: 'refuse' };
 }
+
+/** Where files to adopt are what has landed already. */
+const SAME = ['the same', 'no data again', 'a bad line more', 'the other format', 'all of it, counted as less'];
 
 describe('decide: what becomes of an hour', () => {
   for (const [what, old, parts, outcomes] of CASES) {
@@ -116,6 +121,17 @@ describe('decide: what becomes of an hour', () => {
         const decision = decide(old, answer(parts), { mode: mode as Mode, format: 'json' });
         expect(told(decision), mode).to.equal(outcome);
       }
+      const adopted = told(decide(old, answer(parts), { mode: 'adopt', format: 'json' }));
+      const same = SAME.includes(what) ? 'unchanged' : 'refuse';
+      expect(adopted, 'adopt').to.equal(old === undefined ? 'land' : same);
     });
   }
+
+  it('counts only events where the hour was adopted: its files may be cut otherwise', () => {
+    const adopted = { ...manifest(SMALL), source: { kind: 'adopted', from: '/old', proof: 'none' } } as Manifest;
+    const asked = (parts: readonly Part[]) => told(decide(adopted, answer(parts), { mode: 'export', format: 'json' }));
+    expect(asked([[0, 5, 'b']])).to.equal('land');
+    expect(asked([[0, 4, 'b']])).to.equal('shrunk to 4');
+    expect(asked(SMALL)).to.equal('unchanged');
+  });
 });

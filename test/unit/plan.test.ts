@@ -53,6 +53,7 @@ describe('plan: the hours', () => {
       range,
       now,
       sealedAt: new Map(Object.entries(sealed).map(([h, at]) => [hour(h), new Date(at)])),
+      unproved: new Set(),
       settleHours: 24,
       requestHours: 24,
       force: false,
@@ -142,7 +143,7 @@ describe('plan: the hours', () => {
         (length, seals, settleHours, requestHours, force) => {
           const sealedAt = new Map<Hour, Date>(seals.map(([h, age]) => [start + h, startOf(start + h + 1 + age)]));
           const wide = { start, end: start + length };
-          const made = planHours({ range: wide, now, sealedAt, settleHours, requestHours, force });
+          const made = planHours({ range: wide, now, sealedAt, unproved: new Set(), settleHours, requestHours, force });
           expect(made.windows.flatMap(hoursOf)).to.deep.equal([...made.hours.keys()]);
           expect(made.hours.size + made.pending.length + made.skipped).to.equal(length);
           for (const h of made.hours.keys()) expect(h).to.be.below(readyEnd(now));

@@ -21,6 +21,7 @@ import {
 const RIGHTS = new Map([
   ['ListObjectsV2', 'ListBucket'],
   ['HeadObject', 'GetObject'],
+  ['CopyObject', 'PutObject'],
   ['DeleteObjects', 'DeleteObject'],
 ]);
 

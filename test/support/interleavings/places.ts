@@ -131,6 +131,8 @@ export function memoryPlace(): WeatheredPlace {
     read: async (key) => objects.get(key)?.bytes,
     look: async () => undefined,
     stream: async () => undefined,
+    tail: async () => undefined,
+    copy: async () => false,
     async put(key, content) {
       write(key, Buffer.concat(await Array.fromAsync(content.open(), (chunk) => Buffer.from(chunk))));
     },

@@ -8,7 +8,7 @@ import { JobError } from '../../../src/errors.ts';
 import { landAnswer } from '../../../src/export/answer.ts';
 import { planHours } from '../../../src/export/plan.ts';
 import { Tally } from '../../../src/export/tally.ts';
-import { startOf } from '../../../src/hours.ts';
+import { type Hour, startOf } from '../../../src/hours.ts';
 import { sealedIn } from '../../../src/landing/listing.ts';
 import { crcHex, type Manifest, manifestKey, readManifest } from '../../../src/landing/manifest.ts';
 import { PrefixProject } from '../../../src/landing/project.ts';
@@ -62,11 +62,20 @@ export async function runOnce(destination: Destination, answer: Answer, mode: Mo
   const range = { start: HOUR, end: HOUR + 1 };
   const sealedAt = await sealedIn(range, destination);
   const force = mode === 'force';
-  const plan = planHours({ range, now: NOW, sealedAt, settleHours: 24, requestHours: 24, force });
+  const plan = planHours({
+    range,
+    now: NOW,
+    sealedAt,
+    unproved: new Set<Hour>(),
+    settleHours: 24,
+    requestHours: 24,
+    force,
+  });
   const tally = new Tally();
   const options = {
     destination,
     rules: { format: 'json', strict: false, mode },
+    unproved: new Set<Hour>(),
     uploads: new PQueue({ concurrency: 4 }),
     tally,
     log: hearingLog(),
