@@ -79,6 +79,12 @@ export const ERRORS = {
     'Another run is writing to the folder. Wait for it, then run again. The lock ends with its process: there is nothing to delete.',
   ADOPT_DIFFERS:
     'An hour has landed already, and the files to adopt hold other content. The landing stays. `export --force` for that hour asks Amplitude.',
+  ADOPT_OVERLAP:
+    'Two files to adopt are the same part of an hour, with different content. The hour is not adopted. Take the wrong file away, or ask Amplitude for the hour.',
+  ADOPT_BROKEN:
+    'A file to adopt is damaged, or holds no event. The hour is not adopted. Ask Amplitude for it, or take the file away.',
+  ADOPT_NOTHING:
+    'There is no file to adopt under the given folder or prefix. Check its name, the project and the range.',
   HOUR_CONTESTED:
     'Other runs sealed the hour five times while this one tried to. Let only one run at a time work on a range. Run again.',
   NOT_ATTEMPTED: 'The run ended before it came to this hour. The message says why. Fix that, then run again.',

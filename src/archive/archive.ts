@@ -27,11 +27,22 @@ export interface Archive {
 }
 
 /** An archive or member that is damaged: another request may bring a whole one. */
-export function broken(why: string, cause?: unknown): JobError {
-  return new JobError('ARCHIVE_BROKEN', `Amplitude's archive is broken: ${why}.`, {
-    cause,
-    hint: 'It sealed nothing. Run again later; if it keeps failing, report the hours to Amplitude.',
-  });
+export class Broken extends JobError {
+  override name = 'Broken';
+  /** A part of a sentence. */
+  readonly why: string;
+
+  constructor(why: string, cause: unknown) {
+    super('ARCHIVE_BROKEN', `Amplitude's archive is broken: ${why}.`, {
+      cause,
+      hint: 'It sealed nothing. Run again later; if it keeps failing, report the hours to Amplitude.',
+    });
+    this.why = why;
+  }
+}
+
+export function broken(why: string, cause?: unknown): Broken {
+  return new Broken(why, cause);
 }
 
 /** An archive that is whole, but not what an export of this project may hold. */

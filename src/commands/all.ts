@@ -6,6 +6,7 @@ export const COMMANDS = {
   status: async () => (await import('./status.ts')).statusCommand,
   verify: async () => (await import('./verify.ts')).verifyCommand,
   reconcile: async () => (await import('./reconcile.ts')).reconcileCommand,
+  adopt: async () => (await import('./adopt.ts')).adoptCommand,
   doctor: async () => (await import('./doctor.ts')).doctorCommand,
   demo: async () => (await import('./demo.ts')).demoCommand,
   simulate: async () => (await import('./simulate.ts')).simulateCommand,

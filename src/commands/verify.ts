@@ -1,12 +1,12 @@
 import { collectEagerly } from '../archive/memory.ts';
 import { type CommandContext, defineCommand } from '../cli/command.ts';
 import { present } from '../cli/present.ts';
-import { givenTimes, type TimeFlags } from '../config/range.ts';
+import { givenRange } from '../config/range.ts';
 import type { Settings } from '../config/settings.ts';
 import { openDestination } from '../destination/open.ts';
 import { EXIT } from '../errors.ts';
 import { count } from '../format.ts';
-import { formatHour, type Hour, hourOf, type Window, windowOf } from '../hours.ts';
+import { formatHour, type Hour } from '../hours.ts';
 import type { Depth } from '../verify/content.ts';
 import { type Difference, repairable } from '../verify/difference.ts';
 import {
@@ -41,7 +41,7 @@ export const verifyCommand = defineCommand({
     const settings = context.settings({ amplitude: values.repair, times: values });
     collectEagerly();
     const started = performance.now();
-    const range = rangeToVerify(values, settings, now());
+    const range = givenRange(values, settings.range, now());
     const destination = await openDestination(settings.destination, { s3: settings.s3, signal, log });
     try {
       const options = { destination, range, depth: depthOf(values), now: now() };
@@ -76,13 +76,6 @@ export const verifyCommand = defineCommand({
 function depthOf({ deep, checksums }: { readonly deep: boolean; readonly checksums: boolean }): Depth {
   if (deep) return 'deep';
   return checksums ? 'checksums' : 'listing';
-}
-
-/** All that is there, unless a start or an end narrows it. */
-function rangeToVerify(times: TimeFlags, { range }: Settings, now: Date): Window | undefined {
-  const { start, end } = givenTimes(times, range);
-  if (start === undefined && end === undefined) return undefined;
-  return windowOf(start ?? 0, end ?? Math.max(hourOf(now), start ?? 0) + 1);
 }
 
 /** Lands hours that differ again, and looks at them once more. `exitCode` is there where the repair ended before its time. */

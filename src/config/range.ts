@@ -1,5 +1,5 @@
 import { JobError, UsageError } from '../errors.ts';
-import { type Hour, readTime, windowOf } from '../hours.ts';
+import { type Hour, hourOf, readTime, type Window, windowOf } from '../hours.ts';
 
 /** The flags that say which hours a command is about. Each beats the variable of the same meaning. */
 export interface TimeFlags {
@@ -30,6 +30,13 @@ export function givenTimes(flags: TimeFlags, settings: RangeSettings): GivenTime
   const times = readTimes(flags, settings, problems);
   for (const problem of problems) throw problem;
   return times;
+}
+
+/** For commands that look at all that is there: undefined where neither a start nor an end narrows it. */
+export function givenRange(flags: TimeFlags, settings: RangeSettings, now: Date): Window | undefined {
+  const { start, end } = givenTimes(flags, settings);
+  if (start === undefined && end === undefined) return undefined;
+  return windowOf(start ?? 0, end ?? Math.max(hourOf(now), start ?? 0) + 1);
 }
 
 /** Like givenTimes, but adds every problem to a list: a UsageError for a flag, an error with code CONFIG for a variable. */

@@ -1,5 +1,5 @@
 import zlib from 'node:zlib';
-import { type Count, hold, type Member, notEvents } from '../archive/archive.ts';
+import { broken, type Count, hold, type Member, notEvents } from '../archive/archive.ts';
 import { count, type Examined, examine, inflate } from '../archive/inflate.ts';
 import { goodLines, LineScanner, quarantineLines } from '../archive/lines.ts';
 import type { MemberName } from '../archive/names.ts';
@@ -21,13 +21,12 @@ export interface NamedMember {
    */
   readonly copy?: (key: string, file: Count) => Promise<boolean>;
   /** For a member that has landed before, in another destination: what its manifest there says of it. */
-  readonly landed?: { readonly source: LandedObject['source']; readonly quarantine?: LandedQuarantine };
+  readonly landed?: LandedElsewhere;
 }
 
-/** An object of bad lines in another destination. */
-export type LandedQuarantine = Pick<QuarantinedObject, 'bytes' | 'crc32' | 'lines'> & {
-  open(): AsyncIterable<Buffer>;
-};
+export interface LandedElsewhere extends Pick<LandedObject, 'source' | 'events'> {
+  readonly quarantine?: Pick<QuarantinedObject, 'bytes' | 'crc32' | 'lines'> & { open(): AsyncIterable<Buffer> };
+}
 
 export interface ExaminedMember extends NamedMember {
   readonly examined: Examined;
@@ -57,12 +56,17 @@ class BadLineOnTheWay extends Error {}
  */
 export async function landMember(named: NamedMember, options: MemberOptions): Promise<LandedMember> {
   const held = { ...named, member: await hold(named.member) };
-  if (options.format === 'json' && named.examined === undefined) {
+  const landed = await landHeld(held, options);
+  return named.landed === undefined ? landed : await carryOver(named.landed, landed, held, options);
+}
+
+async function landHeld(held: NamedMember, options: MemberOptions): Promise<LandedMember> {
+  if (options.format === 'json' && held.examined === undefined) {
     const landed = await landInOnePass(held, options);
     if (landed !== undefined) return landed;
   }
   const started = performance.now();
-  const examined = named.examined ?? (await examine(held.member, options));
+  const examined = held.examined ?? (await examine(held.member, options));
   options.timings.inflateMs += performance.now() - started;
   return await landExamined({ ...held, examined }, options);
 }
@@ -119,20 +123,27 @@ async function landExamined(landing: ExaminedMember, options: MemberOptions): Pr
   const started = performance.now();
   const isCopied = isAsFile && landing.copy !== undefined && (await landing.copy(key, stored));
   if (!isCopied) await destination.put(key, contentFrom(stored, open));
-  const quarantine = await landQuarantine(landing, options);
+  const quarantine = isWhole ? undefined : await landBadLines(landing, options);
   timings.uploadMs += performance.now() - started;
-  const received = landing.landed?.source ?? hex(source);
-  return { object: { key, ...hex(stored), events, member: member.name, source: received }, quarantine };
+  return { object: { key, ...hex(stored), events, member: member.name, source: hex(source) }, quarantine };
 }
 
-async function landQuarantine(landing: ExaminedMember, options: MemberOptions): Promise<QuarantinedObject | undefined> {
-  const { landed, member, name, examined } = landing;
-  if (examined.bad.length > 0) return await landBadLines(landing, options);
-  if (landed?.quarantine === undefined) return undefined;
-  const { bytes, crc32, lines, open } = landed.quarantine;
-  const key = quarantineKey({ ...name, generation: options.generation, crc32 });
-  await options.destination.put(key, contentFrom({ bytes, crc32: Number.parseInt(crc32, 16) }, open));
-  return { key, bytes, crc32, lines, member: member.name };
+/** What the manifest elsewhere knows of a member and its object does not show: what was received, and the bad lines. */
+async function carryOver(
+  { source, events, quarantine }: LandedElsewhere,
+  { object }: LandedMember,
+  { member, name }: NamedMember,
+  { destination, generation }: MemberOptions,
+): Promise<LandedMember> {
+  if (object.events !== events) {
+    throw broken(`${member.name} has ${object.events} events, and its manifest says ${events}`);
+  }
+  const carried = { ...object, source };
+  if (quarantine === undefined) return { object: carried, quarantine };
+  const { bytes, crc32, lines, open } = quarantine;
+  const key = quarantineKey({ ...name, generation, crc32 });
+  await destination.put(key, contentFrom({ bytes, crc32: Number.parseInt(crc32, 16) }, open));
+  return { object: carried, quarantine: { key, bytes, crc32, lines, member: member.name } };
 }
 
 async function landBadLines(landing: ExaminedMember, options: MemberOptions): Promise<QuarantinedObject> {

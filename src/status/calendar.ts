@@ -12,6 +12,7 @@ const LOOKS: Readonly<Record<HourState, { sign: string; colour: string; shaded?:
   missing: { sign: 'X', colour: '1;31' },
   pending: { sign: '·', colour: '90' },
   unsettled: { sign: '~', colour: '33', shaded: true },
+  unproved: { sign: '?', colour: '33', shaded: true },
   shrunk: { sign: 'v', colour: '35', shaded: true },
   unreadable: { sign: '!', colour: '1;31' },
 };

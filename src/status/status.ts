@@ -3,7 +3,7 @@ import type { Settings } from '../config/settings.ts';
 import type { Destination, Requests } from '../destination/destination.ts';
 import type { JobError } from '../errors.ts';
 import { formatHour, type Hour, hourOf, hoursOf, readyEnd, type Window, windowOf } from '../hours.ts';
-import { firstLanded, nothingLanded, sealedIn } from '../landing/listing.ts';
+import { firstLanded, nothingLanded, sealedIn, unprovedIn } from '../landing/listing.ts';
 import type { Manifest } from '../landing/manifest.ts';
 import { Projects, readRecords } from '../landing/records.ts';
 import { type HourState, stateOf } from './state.ts';
@@ -82,6 +82,8 @@ export async function takeStatus(options: StatusOptions): Promise<Status> {
   const sealedAt = await sealedIn(range, destination);
   const nothing = sealedAt.size === 0 && (await firstLanded(destination)) === undefined;
   const stored = await storedIn([...sealedAt.keys()], destination, withFiles);
+  // Manifests say it themselves.
+  const marked = withEvents ? new Set<Hour>() : await unprovedIn(range, destination);
   const manifests = new Map<Hour, Manifest>();
   const problems = new Map<Hour, JobError>();
   const projects = new Projects();
@@ -106,7 +108,14 @@ export async function takeStatus(options: StatusOptions): Promise<Status> {
     const sealed = sealedAt.get(hour);
     const folder = sealed === undefined ? undefined : stored.get(hour);
     const manifest = manifests.get(hour);
-    const known = { now, settleHours: settings.settleHours, sealedAt: sealed, stored: folder, manifest };
+    const known = {
+      now,
+      settleHours: settings.settleHours,
+      sealedAt: sealed,
+      stored: folder,
+      manifest,
+      isMarked: marked.has(hour),
+    };
     return {
       hour: formatHour(hour),
       state: stateOf(hour, { ...known, unreadable: problems.has(hour) }),

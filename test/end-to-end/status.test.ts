@@ -58,6 +58,7 @@ describe('the state of an hour', () => {
       sealedAt: sealed === undefined ? undefined : new Date(sealed),
       stored: { objects: 1, bytes: 1, quarantine: 0, files: [] },
       manifest: undefined,
+      isMarked: false,
       unreadable: false,
       ...changed,
     });

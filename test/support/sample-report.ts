@@ -84,6 +84,7 @@ export const MIXED: Sample = {
     if (day === '2026-11-17' && h < 5) return 'missing';
     if (day === '2026-11-11' && h === 13) return 'missing';
     if (day === '2026-11-12' && [2, 15].includes(h)) return 'shrunk';
+    if (day === '2026-11-13' && [4, 5].includes(h)) return 'unproved';
     if (day === '2026-11-09' && (h === 4 || h === 5)) return 'unreadable';
     if (['2026-10-31', '2026-11-01'].includes(day) && h < 6) return 'empty';
     return undefined;

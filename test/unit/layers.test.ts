@@ -9,7 +9,7 @@ const LAYERS = [
   ['main'],
   ['commands'],
   ['cli'],
-  ['export', 'status', 'verify', 'reconcile', 'doctor', 'simulator'],
+  ['export', 'status', 'verify', 'reconcile', 'adopt', 'doctor', 'simulator'],
   ['landing'],
   ['amplitude'],
   ['archive'],

@@ -84,7 +84,7 @@ describe('the page of a status', () => {
     expect(tables).to.have.length(2);
     expect([...cells.keys()].sort()).to.deep.equal(sampleReport(MIXED).hours.map(({ hour }) => hour));
     expect(textOf(tables[0] ?? '')).to.match(
-      /^ November 2026 : 462 complete, 6 empty, 16 missing, 3 pending, 23 unsettled, 2 shrunk, 2 unreadable /,
+      /^ November 2026 : 460 complete, 6 empty, 16 missing, 3 pending, 23 unsettled, 2 unproved, 2 shrunk, 2 unreadable /,
     );
     const [first = '', ...rows] = tables.flatMap((table) => table.match(/<tr>.*?<\/tr>/gs) ?? []);
     expect(first.match(/<th scope="col">\d\d<\/th>/g)).to.have.length(24);

@@ -147,7 +147,9 @@ describe('the page of a status, in Chromium', function () {
           expect(await background(tab, 'body')).to.equal(theme === 'light' ? 'rgb(255, 255, 255)' : 'rgb(17, 21, 26)');
           const texts = ['h1', 'p', '.note', 'dt', 'dd', 'a', '.command span', 'small', '.warnings li', '.hours th'];
           expect(await faint(tab, [...texts, '.line text', '.days td', '.days .more td'], 4.5)).to.deep.equal([]);
-          const signs = ['empty', 'missing', 'pending', 'shrunk', 'unreadable'].map((state) => `.hours .${state}`);
+          const signs = ['empty', 'missing', 'pending', 'unproved', 'shrunk', 'unreadable'].map(
+            (state) => `.hours .${state}`,
+          );
           expect(await faint(tab, signs, 3)).to.deep.equal([]);
         });
 

@@ -1,0 +1,233 @@
+import PQueue from 'p-queue';
+import type { Destination } from '../destination/destination.ts';
+import { JobError } from '../errors.ts';
+import { count, size } from '../format.ts';
+import { formatHour, formatWindow, type Hour, readyEnd, type Window } from '../hours.ts';
+import { sealedIn } from '../landing/listing.ts';
+import type { PrefixProject } from '../landing/project.ts';
+import { describe, type Log } from '../log.ts';
+import { adoptHour, type HourOptions, type Land, look, type Result } from './hour.ts';
+import type { Landing } from './names.ts';
+import { Outcome } from './outcome.ts';
+import { spansOf } from './proof.ts';
+import type { Part, SourceHour } from './source.ts';
+
+/** Where a landing goes: that of events, or that of merged IDs below it. */
+export interface Place {
+  readonly destination: Destination;
+  readonly project: PrefixProject;
+  readonly land: Land;
+}
+
+export interface AdoptOptions
+  extends Pick<HourOptions, 'source' | 'trust' | 'settleHours' | 'format' | 'strict' | 'now' | 'signal'> {
+  readonly range: Window;
+  readonly dryRun: boolean;
+  /** Opens the place of a landing. */
+  readonly open: (landing: Landing) => Promise<Place>;
+  /** Hours, and files of each, that are worked on at once. */
+  readonly atOnce: number;
+  readonly log: Log;
+  /** Called once it is known how many hours there are. */
+  readonly onPlan: (hours: number, outcome: Outcome) => void;
+}
+
+/** Names of so many files are in memory at once. For more, SOURCE is listed once for each so many. */
+const MOST_FILES = 250_000;
+
+/** After so many failures in a row, source or destination count as down. */
+const MOST_FAILURES = 5;
+
+/** Adopts what is in the source. Throws a JobError only before the first hour; later failures are in the outcome. */
+export async function runAdopt(options: AdoptOptions): Promise<Outcome> {
+  const { source, range, log } = options;
+  log.info(`Listing ${source.name}.`);
+  const survey = await source.survey(range);
+  const outcome = new Outcome(survey);
+  const { firstUnknown, unknown } = survey;
+  for (const file of firstUnknown) outcome.leave({ file, hour: null, code: 'UNKNOWN', reason: NO_EXPORT_FILE });
+  outcome.leftFiles += unknown - firstUnknown.length;
+  for (const landing of ['events', 'mergedIds'] as const) {
+    const { projects, sealed } = survey;
+    if (projects[landing].size + sealed[landing].size === 0) continue;
+    await new Adoption(landing, outcome, options).run(await options.open(landing));
+    if (outcome.ended !== undefined) break;
+  }
+  return outcome;
+}
+
+const NO_EXPORT_FILE = 'it has not the name of an export file';
+
+/** Adopts the hours of one landing. */
+class Adoption {
+  readonly #landing: Landing;
+  readonly #outcome: Outcome;
+  readonly #options: AdoptOptions;
+  #failures = 0;
+
+  constructor(landing: Landing, outcome: Outcome, options: AdoptOptions) {
+    this.#landing = landing;
+    this.#outcome = outcome;
+    this.#options = options;
+  }
+
+  async run(place: Place): Promise<void> {
+    const { source, range, dryRun } = this.#options;
+    const { survey } = this.#outcome;
+    const landing = this.#landing;
+    const project = place.project.id ?? survey.largest(landing);
+    if (project === undefined) return;
+    if (landing === 'events') this.#outcome.project = project;
+    if (!dryRun) place.project.claim(project);
+    const files = this.#hoursOf(project);
+    const landed = await landedOf(files, place.destination);
+    this.#tell(project, files, landed);
+    await this.#nameForeign({ landing, project, range });
+    for (const span of spansOf(files, MOST_FILES)) {
+      await this.#adopt(await source.hours({ landing, project, range: span }), landed, project, place);
+      if (this.#outcome.ended !== undefined) return;
+    }
+  }
+
+  /** How many files each hour has. Hours that are not ready stay. */
+  #hoursOf(project: string): Map<Hour, number> {
+    const { survey, pending } = this.#outcome;
+    const files = new Map(survey.projects[this.#landing].get(project)?.hours);
+    for (const hour of survey.sealed[this.#landing]) if (!files.has(hour)) files.set(hour, 0);
+    const ready = readyEnd(this.#options.now());
+    for (const hour of files.keys()) {
+      if (hour < ready) continue;
+      files.delete(hour);
+      if (this.#landing === 'events') pending.push(hour);
+    }
+    return files;
+  }
+
+  #tell(project: string, files: ReadonlyMap<Hour, number>, landed: ReadonlySet<Hour>): void {
+    const { log, source, onPlan } = this.#options;
+    const amount = this.#outcome.survey.projects[this.#landing].get(project);
+    const of = this.#landing === 'events' ? `project ${project}` : `merged IDs of organization ${project}`;
+    const there = [...files.keys()];
+    const hours = there.length;
+    const [first, last] = there.reduce(
+      ([least, most], hour) => [Math.min(least, hour), Math.max(most, hour)],
+      [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
+    );
+    const when = hours === 0 ? '' : `, ${formatWindow({ start: first ?? 0, end: (last ?? 0) + 1 })}`;
+    const { files: found = 0, bytes = 0 } = amount ?? {};
+    log.info(
+      `${source.name} holds ${count(found, 'file')} (${size(bytes)}) of ${of} in ${count(hours, 'hour')}${when}: ${count(hours - landed.size, 'hour')} to adopt, ${landed.size} landed before and compared.`,
+      { files: found, bytes, hours, landed: landed.size },
+    );
+    onPlan(hours, this.#outcome);
+  }
+
+  async #nameForeign(part: Part): Promise<void> {
+    const others = this.#outcome.survey.projects[this.#landing].size > 1;
+    const isOnly = !others && this.#outcome.survey.projects[this.#landing].has(part.project);
+    if (isOnly) return;
+    const { source, log } = this.#options;
+    let named = 0;
+    for await (const { file, hour, project } of source.foreign(part)) {
+      named++;
+      const reason = `it belongs to ${project}, and this destination holds ${part.project}`;
+      this.#outcome.leave({ file, hour: formatHour(hour), code: 'FOREIGN', reason });
+    }
+    if (named === 0) return;
+    log.warn(
+      `${count(named, 'file')} of other projects than ${part.project} stay where they are. Adopt each project under a prefix of its own.`,
+    );
+  }
+
+  async #adopt(hours: readonly SourceHour[], landed: ReadonlySet<Hour>, project: string, place: Place): Promise<void> {
+    const { destination, land } = place;
+    const onCopy = (bytes: number) => {
+      this.#outcome.copied++;
+      this.#outcome.copiedBytes += bytes;
+    };
+    const onBytes = (bytes: number) => {
+      this.#outcome.downloadedBytes += bytes;
+    };
+    const options = { ...this.#options, destination, land, landing: this.#landing, project, onCopy, onBytes };
+    const ready = readyEnd(this.#options.now());
+    const queue = new PQueue({ concurrency: this.#options.atOnce });
+    const tasks = hours
+      .filter(({ hour }) => hour < ready)
+      .map((hour) => async () => {
+        if (this.#outcome.ended !== undefined) return;
+        const isLanded = landed.has(hour.hour);
+        if (this.#options.dryRun) await this.#foresee(hour, isLanded, options);
+        else await this.#attempt(hour, isLanded, options);
+        this.#outcome.done++;
+      });
+    await queue.addAll(tasks);
+  }
+
+  async #foresee(hour: SourceHour, isLanded: boolean, options: HourOptions): Promise<void> {
+    const { files, proof } = await look(hour, options);
+    if (isLanded) this.#outcome.same++;
+    else if (this.#landing === 'mergedIds') this.#outcome.mergedIds.hours++;
+    else {
+      this.#outcome.files += files.length;
+      this.#outcome.adopted.push({ hour: hour.hour, isEmpty: files.length === 0, proof });
+    }
+  }
+
+  async #attempt(hour: SourceHour, isLanded: boolean, options: HourOptions): Promise<void> {
+    const { signal, log } = this.#options;
+    try {
+      signal.throwIfAborted();
+      this.#note(hour.hour, await adoptHour(hour, isLanded, options));
+      this.#failures = 0;
+    } catch (error) {
+      const cause = signal.aborted ? signal.reason : error;
+      if (!(cause instanceof JobError)) throw cause;
+      this.#failures++;
+      if (cause.endsRun || this.#failures >= MOST_FAILURES) {
+        this.#outcome.ended ??= cause;
+        return;
+      }
+      this.#fail(hour.hour, cause);
+      log.failure(cause);
+    }
+  }
+
+  #note(hour: Hour, result: Result): void {
+    const { log } = this.#options;
+    const outcome = this.#outcome;
+    if (result.kind === 'left') {
+      for (const left of result.left) outcome.leave(left);
+      this.#fail(hour, result.error);
+      log.failure(result.error);
+    } else if (result.kind === 'adopted') this.#count(hour, result);
+    else if (this.#landing === 'mergedIds') outcome.mergedIds.same++;
+    else if (result.kind === 'proved') outcome.proved.push(hour);
+    else outcome.same++;
+  }
+
+  #count(hour: Hour, { manifest, proof, files }: Result & { readonly kind: 'adopted' }): void {
+    const outcome = this.#outcome;
+    outcome.files += files;
+    outcome.bytes += manifest.bytes;
+    outcome.quarantined += manifest.quarantined;
+    if (this.#landing === 'mergedIds') {
+      outcome.mergedIds.hours++;
+      outcome.mergedIds.lines += manifest.events;
+    } else {
+      outcome.events += manifest.events;
+      outcome.adopted.push({ hour, isEmpty: manifest.status === 'empty', proof });
+    }
+  }
+
+  #fail(hour: Hour, error: JobError): void {
+    this.#outcome.failed.push({ hour: formatHour(hour), code: error.code, message: describe(error) });
+  }
+}
+
+async function landedOf(files: ReadonlyMap<Hour, number>, destination: Destination): Promise<Set<Hour>> {
+  if (files.size === 0) return new Set();
+  let [start, end] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const hour of files.keys()) [start, end] = [Math.min(start, hour), Math.max(end, hour + 1)];
+  const sealed = await sealedIn({ start, end }, destination);
+  return new Set([...files.keys()].filter((hour) => sealed.has(hour)));
+}

@@ -1,0 +1,182 @@
+import type { OutputFormat } from '../config/settings.ts';
+import { contentOf as inMemory } from '../destination/destination.ts';
+import { JobError } from '../errors.ts';
+import { formatHour, type Hour, wholeSeconds } from '../hours.ts';
+import { readKey, unprovedKey } from '../landing/keys.ts';
+import {
+  isUnproved,
+  landAgain,
+  landedOtherwise,
+  type Manifest,
+  manifestKey,
+  type Origin,
+  readManifest,
+  writeManifest,
+} from '../landing/manifest.ts';
+import { TOOL } from '../version.ts';
+import { type AdoptedMember, type Candidate, candidatesIn, contentOf, isSame, memberFor, type Way } from './file.ts';
+import { MERGED_IDS } from './names.ts';
+import { type Proof, proofOf } from './proof.ts';
+import type { SourceHour } from './source.ts';
+
+/** Lands an hour by the path of an export, and resolves to its manifest. */
+export type Land = (hour: Hour, members: readonly AdoptedMember[], origin: Origin) => Promise<Manifest>;
+
+export interface HourOptions extends Way {
+  readonly land: Land;
+  /** Take an hour as whole although nothing proves it. */
+  readonly trust: boolean;
+  readonly settleHours: number;
+  readonly format: OutputFormat;
+  readonly now: () => Date;
+}
+
+/** Why a file stays where it is. */
+export type LeftCode = 'FOREIGN' | 'OVERLAP' | 'DIFFERS' | 'BROKEN' | 'UNKNOWN';
+
+export interface Left {
+  /** Below SOURCE. */
+  readonly file: string;
+  readonly hour: string | null;
+  readonly code: LeftCode;
+  readonly reason: string;
+}
+
+export type Result =
+  | { readonly kind: 'adopted'; readonly manifest: Manifest; readonly proof: Proof; readonly files: number }
+  /** The same has landed before; `proved`: nothing proved it until now. */
+  | { readonly kind: 'same' | 'proved' }
+  | { readonly kind: 'left'; readonly left: readonly Left[]; readonly error: JobError };
+
+/** One hour of the source, with what its own manifest says. */
+interface Given {
+  readonly hour: Hour;
+  readonly files: readonly Candidate[];
+  readonly proof: Proof;
+}
+
+/**
+ * Adopts one hour, or compares it with what has landed of it. Throws a JobError where the source or the destination fails;
+ * what is wrong with the files themselves is in the result.
+ */
+export async function adoptHour(found: SourceHour, isLanded: boolean, options: HourOptions): Promise<Result> {
+  const given = await look(found, options);
+  const { hour, files } = given;
+  const standing = isLanded ? await options.destination.standing(manifestKey(hour)) : undefined;
+  try {
+    if (standing !== undefined) {
+      return await compare(given, readManifest(standing.content, hour), standing.version, options);
+    }
+    return await land(given, options);
+  } catch (error) {
+    const isOfFile = error instanceof JobError && ['ARCHIVE_BROKEN', 'NOT_EVENTS'].includes(error.code);
+    if (!isOfFile) throw error;
+    const left = await damaged(files, hour, options);
+    const why = left[0]?.reason ?? error.message;
+    return { kind: 'left', left, error: notAdopted('ADOPT_BROKEN', hour, `a file is damaged: ${why}`) };
+  }
+}
+
+/** What a run would do about the proof of an hour, by names alone and the manifests of the source. */
+export async function look(found: SourceHour, options: HourOptions): Promise<Given> {
+  const { source, landing, trust, settleHours, now } = options;
+  const { hour, isMarked, sealedAt } = found;
+  const key = (landing === 'mergedIds' ? MERGED_IDS : '') + manifestKey(hour);
+  const content = sealedAt === undefined ? undefined : await source.store.read(key);
+  const manifest = content === undefined ? undefined : readManifest(content, hour);
+  const files = [...(manifest === undefined ? [] : candidatesIn(manifest, options)), ...found.files];
+  const sealed = manifest !== undefined && sealedAt !== undefined ? { manifest, at: sealedAt } : undefined;
+  const parts = files.map(({ part }) => part);
+  return { hour, files, proof: proofOf({ hour, parts, isMarked, sealed }, { trust, settleHours, now: now() }) };
+}
+
+async function land({ hour, files, proof }: Given, options: HourOptions): Promise<Result> {
+  const { destination, landing, source } = options;
+  const chosen: Candidate[] = [];
+  for (const same of Map.groupBy(files, ({ part }) => part).values()) {
+    const left = await overlapping(same, hour, options);
+    if (left.length > 0) {
+      const names = same.map(({ key }) => key).join(' and ');
+      return { kind: 'left', left, error: notAdopted('ADOPT_OVERLAP', hour, `${names} hold different content`) };
+    }
+    // As Amplitude made it, where there is a choice.
+    chosen.push(same.find(({ isPlain }) => !isPlain) ?? (same[0] as Candidate));
+  }
+  chosen.sort((a, b) => a.part - b.part);
+  const members = chosen.map((file) => memberFor(file, hour, options));
+  // Before the manifest: a run that dies in between leaves no hour that looks proved.
+  if (proof === 'none' && landing === 'events') await destination.put(unprovedKey(hour), inMemory(Buffer.alloc(0)));
+  const manifest = await options.land(hour, members, { source: { kind: 'adopted', from: source.name, proof } });
+  return { kind: 'adopted', manifest, proof, files: files.length };
+}
+
+/** The files of one part that do not hold the same content; none where all do. */
+async function overlapping(same: readonly Candidate[], hour: Hour, way: Way): Promise<Left[]> {
+  if (same.length < 2) return [];
+  const contents = new Set<string>();
+  for (const file of same) {
+    const { bytes, crc32 } = await contentOf(file, hour, way);
+    contents.add(`${bytes} ${crc32}`);
+  }
+  if (contents.size === 1) return [];
+  const reason = 'another file of the same hour and part holds other content';
+  return same.map(({ key }) => ({ file: key, hour: formatHour(hour), code: 'OVERLAP', reason }));
+}
+
+/** Files that are missing in the source do not matter: what has landed is more. */
+async function compare(
+  { hour, files, proof }: Given,
+  old: Manifest,
+  version: string,
+  options: HourOptions,
+): Promise<Result> {
+  const landed = new Map(old.objects.map((object) => [readKey(object.key)?.part, object]));
+  const left: Left[] = [];
+  for (const file of files) {
+    const object = landed.get(file.part);
+    const reason = object === undefined ? 'the hour has landed without it' : 'the hour has landed with other content';
+    if (object !== undefined && (await isSame(file, hour, object.source, options))) continue;
+    left.push({ file: file.key, hour: formatHour(hour), code: 'DIFFERS', reason });
+  }
+  if (left.length > 0) return { kind: 'left', left, error: landedOtherwise(hour) };
+  const parts = new Set(files.map(({ part }) => part));
+  const isWhole = old.objects.every(({ key }) => parts.has(readKey(key)?.part ?? -1));
+  if (proof === 'none' || !isUnproved(old) || !isWhole) return { kind: 'same' };
+  return { kind: await prove(hour, old, version, proof, options) };
+}
+
+async function prove(hour: Hour, old: Manifest, version: string, proof: Proof, options: HourOptions) {
+  const { destination, source, now } = options;
+  const next: Manifest = {
+    ...old,
+    generation: old.generation + 1,
+    source: { kind: 'adopted', from: source.name, proof },
+    sealedAt: wholeSeconds(now()),
+    tool: TOOL,
+  };
+  // Where another run was quicker, Amplitude has been asked.
+  if ((await destination.swap(manifestKey(hour), writeManifest(next), version)) === 'lost') return 'same';
+  await destination.delete([unprovedKey(hour)]);
+  return 'proved';
+}
+
+/** An error says what is wrong with the first file. A person wants to know all of them. */
+async function damaged(files: readonly Candidate[], hour: Hour, way: Way): Promise<Left[]> {
+  const left: Left[] = [];
+  for (const { landed: _, ...file } of files) {
+    try {
+      await contentOf(file, hour, way);
+    } catch (error) {
+      if (!(error instanceof JobError) || error.endsRun) throw error;
+      const reason = 'why' in error ? String(error.why) : error.message.replace(/\.$/, '');
+      left.push({ file: file.key, hour: formatHour(hour), code: 'BROKEN', reason });
+    }
+  }
+  return left;
+}
+
+function notAdopted(code: 'ADOPT_BROKEN' | 'ADOPT_OVERLAP', hour: Hour, why: string): JobError {
+  return new JobError(code, `${formatHour(hour)} is not adopted: ${why}.`, {
+    hint: `Ask Amplitude for it: \`${landAgain(hour)}\`. If Amplitude does not have it any more, take the wrong file away, then adopt again.`,
+  });
+}

@@ -1,0 +1,55 @@
+import { EXIT, type JobError } from '../errors.ts';
+import type { Hour } from '../hours.ts';
+import type { Left } from './hour.ts';
+import type { Proof } from './proof.ts';
+import type { Survey } from './source.ts';
+
+/** So many files that stay are named. */
+const MOST_LEFT = 1000;
+
+/** What a run has done so far. */
+export class Outcome {
+  readonly survey: Survey;
+  project: string | undefined;
+  readonly adopted: { hour: Hour; isEmpty: boolean; proof: Proof }[] = [];
+  readonly proved: Hour[] = [];
+  readonly failed: { readonly hour: string; readonly code: string; readonly message: string }[] = [];
+  readonly pending: Hour[] = [];
+  same = 0;
+  done = 0;
+  files = 0;
+  events = 0;
+  bytes = 0;
+  quarantined = 0;
+  /** Objects that S3 has copied by itself, and their bytes. */
+  copied = 0;
+  copiedBytes = 0;
+  /** Read from the source. */
+  downloadedBytes = 0;
+  readonly mergedIds = { hours: 0, same: 0, lines: 0 };
+  /** The first of them. */
+  readonly left: Left[] = [];
+  leftFiles = 0;
+  /** What ended the run early. */
+  ended: JobError | undefined;
+
+  constructor(survey: Survey) {
+    this.survey = survey;
+  }
+
+  get uploadedBytes(): number {
+    return this.bytes - this.copiedBytes;
+  }
+
+  leave(left: Left): void {
+    this.leftFiles++;
+    if (this.left.length < MOST_LEFT) this.left.push(left);
+  }
+
+  get exitCode(): number {
+    if (this.ended !== undefined && this.ended.exitCode !== EXIT.failed) return this.ended.exitCode;
+    if (this.failed.length === 0 && this.ended === undefined) return EXIT.done;
+    const isAnythingThere = this.adopted.length + this.proved.length + this.same + this.mergedIds.hours > 0;
+    return isAnythingThere ? EXIT.partial : EXIT.failed;
+  }
+}
