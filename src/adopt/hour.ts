@@ -1,6 +1,6 @@
 import type { OutputFormat } from '../config/settings.ts';
 import { contentOf as inMemory } from '../destination/destination.ts';
-import { JobError } from '../errors.ts';
+import { type ErrorCode, JobError } from '../errors.ts';
 import { formatHour, type Hour, wholeSeconds } from '../hours.ts';
 import { readKey, unprovedKey } from '../landing/keys.ts';
 import {
@@ -15,7 +15,6 @@ import {
 } from '../landing/manifest.ts';
 import { TOOL } from '../version.ts';
 import { type AdoptedMember, type Candidate, candidatesIn, contentOf, isSame, memberFor, type Way } from './file.ts';
-import { MERGED_IDS } from './names.ts';
 import { type Proof, proofOf } from './proof.ts';
 import type { SourceHour } from './source.ts';
 
@@ -69,21 +68,32 @@ export async function adoptHour(found: SourceHour, isLanded: boolean, options: H
     }
     return await land(given, options);
   } catch (error) {
-    const isOfFile = error instanceof JobError && ['ARCHIVE_BROKEN', 'NOT_EVENTS'].includes(error.code);
-    if (!isOfFile) throw error;
+    if (!(error instanceof JobError)) throw error;
+    if (error.code === 'ADOPT_DIFFERS') return { kind: 'left', left: differing(files, hour), error };
+    if (OF_HOUR.includes(error.code)) return { kind: 'left', left: [], error };
+    if (!OF_FILE.includes(error.code)) throw error;
     const left = await damaged(files, hour, options);
     const why = left[0]?.reason ?? error.message;
     return { kind: 'left', left, error: notAdopted('ADOPT_BROKEN', hour, `a file is damaged: ${why}`) };
   }
 }
 
+const OF_FILE: readonly ErrorCode[] = ['ARCHIVE_BROKEN', 'NOT_EVENTS'];
+
+/** Errors that say nothing of other hours. */
+const OF_HOUR: readonly ErrorCode[] = ['MANIFEST_UNREADABLE', 'MANIFEST_NEWER', 'HOUR_CONTESTED'];
+
+/** Another run has sealed the hour meanwhile. */
+function differing(files: readonly Candidate[], hour: Hour): Left[] {
+  const reason = 'the hour has landed with other content';
+  return files.map(({ key }) => ({ file: key, hour: formatHour(hour), code: 'DIFFERS', reason }));
+}
+
 /** What a run would do about the proof of an hour, by names alone and the manifests of the source. */
 export async function look(found: SourceHour, options: HourOptions): Promise<Given> {
   const { source, landing, trust, settleHours, now } = options;
   const { hour, isMarked, sealedAt } = found;
-  const key = (landing === 'mergedIds' ? MERGED_IDS : '') + manifestKey(hour);
-  const content = sealedAt === undefined ? undefined : await source.store.read(key);
-  const manifest = content === undefined ? undefined : readManifest(content, hour);
+  const manifest = sealedAt === undefined ? undefined : await source.manifest(landing, hour);
   const files = [...(manifest === undefined ? [] : candidatesIn(manifest, options)), ...found.files];
   const sealed = manifest !== undefined && sealedAt !== undefined ? { manifest, at: sealedAt } : undefined;
   const parts = files.map(({ part }) => part);

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import type { DestinationAddress } from '../config/settings.ts';
 import type { Destination, StoredObject } from '../destination/destination.ts';
 import type { Hour, Window } from '../hours.ts';
-import { FOLDERS, type Landing, readSourceName, type SourceName } from './names.ts';
+import { type Manifest, manifestKey, readManifest } from '../landing/manifest.ts';
+import { FOLDERS, folderOf, type Landing, readSourceName, type SourceName } from './names.ts';
 
 /** A file of an hour, not read yet. `key` is below SOURCE. */
 export interface SourceFile {
@@ -95,6 +96,21 @@ export class Source {
     const survey = new Survey();
     for await (const { name, object } of this.#entries(range)) survey.add(name, object);
     return survey;
+  }
+
+  /** The manifest of an hour, where the source is a landing of this program. Throws where it cannot be read. */
+  async manifest(landing: Landing, hour: Hour): Promise<Manifest | undefined> {
+    const content = await this.store.read(folderOf(landing) + manifestKey(hour));
+    return content === undefined ? undefined : readManifest(content, hour);
+  }
+
+  /** The project that the manifests of the source name. */
+  async project(landing: Landing, sealed: Iterable<Hour>): Promise<string | undefined> {
+    for (const hour of sealed) {
+      const manifest = await this.manifest(landing, hour);
+      if (typeof manifest?.project === 'string') return manifest.project;
+    }
+    return undefined;
   }
 
   /** The hours of a project in the range, in order. */

@@ -83,7 +83,8 @@ export const adoptCommand = defineCommand({
         },
       });
       out.progress?.stop();
-      if (outcome.done === 0 && outcome.ended === undefined) throw nothing(source.name, outcome.project, range);
+      const isNothing = outcome.done + outcome.pending.length === 0;
+      if (isNothing && outcome.ended === undefined) throw nothing(source.name, outcome.project, range);
       const report = adoptReport(outcome, {
         source: source.name,
         destination: destination.name,
