@@ -83,8 +83,7 @@ export const adoptCommand = defineCommand({
         },
       });
       out.progress?.stop();
-      const isNothing = outcome.done + outcome.pending.length === 0;
-      if (isNothing && outcome.ended === undefined) throw nothing(source.name, outcome.project, range);
+      if (outcome.isNothing) throw nothing(source.name, outcome.project, range);
       const report = adoptReport(outcome, {
         source: source.name,
         destination: destination.name,
