@@ -1,12 +1,12 @@
 import PQueue from 'p-queue';
 import type { Destination } from '../destination/destination.ts';
 import { JobError } from '../errors.ts';
-import { count, printableName, size } from '../format.ts';
+import { agreeing, count, printableName, size } from '../format.ts';
 import { formatHour, formatWindow, type Hour, readyEnd, type Window } from '../hours.ts';
 import { sealedIn } from '../landing/listing.ts';
 import type { PrefixProject } from '../landing/project.ts';
 import { describe, type Log } from '../log.ts';
-import { adoptHour, type HourOptions, type Land, look, type Result } from './hour.ts';
+import { adoptHour, gather, type HourOptions, type Land, type Result } from './hour.ts';
 import { folderOf, type Landing } from './names.ts';
 import { Outcome } from './outcome.ts';
 import { spansOf } from './proof.ts';
@@ -56,7 +56,7 @@ export async function runAdopt(options: AdoptOptions): Promise<Outcome> {
   return outcome;
 }
 
-const NO_EXPORT_FILE = 'it has not the name of an export file';
+const NO_EXPORT_FILE = 'its name is not that of an export file';
 
 /** Adopts the hours of one landing. */
 class Adoption {
@@ -149,7 +149,7 @@ class Adoption {
     }
     if (named === 0) return;
     log.warn(
-      `${count(named, 'file')} of other projects than ${part.project} stay where they are, the first is ${printableName(first)}. Adopt each project under a prefix of its own.`,
+      `${count(named, 'file')} of other projects than ${part.project} ${agreeing(named, 'stays', 'stay')} in the source, the first is ${printableName(first)}. Adopt each project under a prefix of its own.`,
     );
   }
 
@@ -181,7 +181,7 @@ class Adoption {
   }
 
   async #foresee(hour: SourceHour, isLanded: boolean, options: HourOptions): Promise<void> {
-    const { files, proof } = await look(hour, options);
+    const { files, proof } = await gather(hour, options);
     if (isLanded) this.#outcome.same++;
     else if (this.#landing === 'mergedIds') this.#outcome.mergedIds.hours++;
     else {

@@ -22,7 +22,10 @@ export function answerFault(
   const said = saidWith(kind === 'redirect' ? `${status} to ${redact(to)}` : status, quoteOf(body, redact));
   if (kind === 'credentials') return refusedKeys(window, baseUrl, said);
   const adopt = `adopt s3://BUCKET/PREFIX --start ${formatHour(window.start)} --end ${formatHour(window.end)}`;
-  const hint = kind === 'too-large' ? { hint: `Take the hour over from there: \`${command(adopt)}\`` } : {};
+  const hint =
+    kind === 'too-large'
+      ? { hint: `Take the hour over from there: \`${command(adopt)}\`. If it has no _complete mark, add --trust.` }
+      : {};
   const why = kind === 'rate-limit' ? `the limit of this project's API use is reached (${said})` : said;
   return new RequestFault(kind, window, why, { ...hint, retryAfterMs: readRetryAfter(headers['retry-after'], now) });
 }
