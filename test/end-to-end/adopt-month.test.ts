@@ -3,7 +3,7 @@ import type { AdoptReport } from '../../src/adopt/report.ts';
 import { formatHour, type Hour, hoursOf, readHour } from '../../src/hours.ts';
 import { hourOfKey } from '../../src/landing/keys.ts';
 import { expectedHour } from '../../src/simulator/simulator.ts';
-import { expectAdopted, expectWhole } from '../support/adopt/landed.ts';
+import { checksumsOf, expectAdopted, expectWhole } from '../support/adopt/landed.ts';
 import { Scene } from '../support/adopt/scene.ts';
 import { amplitudeLayout, changed, damaged, type Files, markOf, repacked } from '../support/adopt/source.ts';
 import { bucketStore, folderStore, type Store } from '../support/adopt/stores.ts';
@@ -180,8 +180,10 @@ for (const [source, destination, format, days] of CASES) {
       expect(said.events).to.equal(0);
       // Of the broken hour, what is sound may or may not be written before the rest is found damaged.
       const isSealed = ([key]: [string, Buffer]) => hourOfKey(key) !== broken;
-      expect([...(await scene.landed())].filter(isSealed)).to.deep.equal([...before].filter(isSealed));
-      expect(await scene.from.read('source')).to.deep.equal(new Map([...files].sort(([a], [b]) => (a < b ? -1 : 1))));
+      expect(checksumsOf([...(await scene.landed())].filter(isSealed))).to.deep.equal(
+        checksumsOf([...before].filter(isSealed)),
+      );
+      expect(checksumsOf(await scene.from.read('source'))).to.deep.equal(checksumsOf(files));
     });
   });
 }

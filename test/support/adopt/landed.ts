@@ -82,3 +82,9 @@ export function below(files: Files, folder: string): Files {
     [...files].flatMap(([key, bytes]) => (key.startsWith(folder) ? [[key.slice(folder.length), bytes] as const] : [])),
   );
 }
+
+/** Checksums by key, the keys in order: quick to compare, and short where they differ. */
+export function checksumsOf(files: Iterable<readonly [string, Buffer]>): [string, string][] {
+  const sums = [...files].map(([key, bytes]): [string, string] => [key, crcHex(crc32(bytes))]);
+  return sums.sort(([a], [b]) => (a < b ? -1 : 1));
+}
