@@ -4,7 +4,7 @@ import { formatHour, type Hour, hourFolder, hoursOf, readHour } from '../../src/
 import { hourOfManifestKey, manifestKey } from '../../src/landing/manifest.ts';
 import { expectedHour, parseFault, startSimulator } from '../../src/simulator/simulator.ts';
 import { brokenSeals } from '../integration/kill/landed.ts';
-import { checksumsOf, essenceOf, expectAdopted, expectWhole, manifestOf } from '../support/adopt/landed.ts';
+import { checksumsOf, essenceOf, expectAdopted, expectWhole, manifestOf, markKey } from '../support/adopt/landed.ts';
 import { Scene } from '../support/adopt/scene.ts';
 import { amplitudeLayout, markOf } from '../support/adopt/source.ts';
 import { type BucketStore, bucketStore, folderStore, type Store } from '../support/adopt/stores.ts';
@@ -86,6 +86,23 @@ describe('adopt that is stopped', function () {
       await expectAsUndisturbed(scene, folder);
     });
   }
+});
+
+describe('adopt that is killed between the mark and the manifest of an hour', function () {
+  this.timeout(60_000);
+
+  it('takes the mark away once the hour is proved', async () => {
+    const bucket = await bucketStore();
+    const scene = new Scene(bucket, bucket);
+    await bucket.write('source', await amplitudeLayout([MIDDLE], TRAFFIC, { marks: false }));
+    await bucket.write(scene.destination, new Map([[markKey(MIDDLE), Buffer.alloc(0)]]));
+    const { code, said } = await scene.adopt(['--trust']);
+    expect([code, said.hours.adopted, said.hours.unproved]).to.deep.equal([0, [formatHour(MIDDLE)], []]);
+    const landed = await scene.landed();
+    const { parts } = expectedHour(TRAFFIC, MIDDLE);
+    expectAdopted(landed, MIDDLE, parts, { from: bucket.address('source'), proof: 'trust' });
+    await bucket.close();
+  });
 });
 
 describe('adopt of an hour that another run seals at the same moment', function () {
