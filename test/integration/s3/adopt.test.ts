@@ -134,7 +134,7 @@ describe(`adopt in the S3 server at ${endpoint}`, function () {
     }
   });
 
-  it('leaves a damaged file, an hour that differs, and lands the rest', async () => {
+  it('leaves a damaged file, lands the rest, and takes the hour once the file is mended', async () => {
     const files = await amplitudeLayout(HOURS, TRAFFIC);
     const [broken] = FILLED as [Hour];
     const file = membersOf(broken)[0]?.name ?? '';
