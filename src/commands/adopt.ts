@@ -46,6 +46,7 @@ export const adoptCommand = defineCommand({
     dryRun: { type: 'boolean', short: 'n', help: 'print what would be adopted, by listing; write nothing' },
     json: { type: 'boolean', help: 'one JSON document on stdout, the log on stderr' },
   },
+  isWatched: ({ dryRun }) => !dryRun,
   async run(values, context) {
     const { trust, strict, dryRun } = values;
     const { out, log, now, signal } = context;
