@@ -42,7 +42,7 @@ const sources = fc.record({
 });
 
 describe(`adopt of any source (${ROUNDS} of them)`, function () {
-  this.timeout(60_000);
+  this.timeout(30_000 + ROUNDS * 3000);
   let stores: [Store, Store];
   let round = 0;
 

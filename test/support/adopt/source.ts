@@ -1,7 +1,8 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { formatHour, type Hour } from '../../../src/hours.ts';
+import { meetFaults } from '../../../src/simulator/faults.ts';
 import { entriesOfHour } from '../../../src/simulator/members.ts';
-import { DEFAULTS, parseFault } from '../../../src/simulator/simulator.ts';
+import { DEFAULTS, eventsOfHour, parseFault } from '../../../src/simulator/simulator.ts';
 import { hourStem, type Traffic } from '../../../src/simulator/traffic.ts';
 
 /** What lies in a source, by keys relative to it. Whoever wants another source deletes or sets some. */
@@ -15,8 +16,10 @@ export interface Content extends Partial<Traffic> {
 
 /** The members that the simulator serves for an hour, byte for byte, by their names. */
 export async function servedHour(hour: Hour, { faults = [], ...traffic }: Content = {}): Promise<Files> {
-  const met = faults.map(parseFault).filter((fault) => fault.hour === hour);
-  const entries = entriesOfHour({ ...DEFAULTS, ...traffic }, hour, hour, new Set(met.map(({ name }) => name)));
+  const settings = { ...DEFAULTS, ...traffic };
+  const filled = eventsOfHour(settings.seed, hour, settings.eventsPerHour).events > 0 ? [hour] : [];
+  const met = meetFaults(faults.map(parseFault), { start: hour, end: hour + 1 }, filled, hour + 1);
+  const entries = entriesOfHour(settings, hour, hour, new Set(met.map(({ name }) => name)));
   const members = entries.map(async ({ name, data }) => {
     const made = typeof data === 'function' ? await data() : data;
     return [String(name), Buffer.isBuffer(made) ? made : Buffer.concat(await Array.fromAsync(made))] as const;
