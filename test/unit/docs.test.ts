@@ -157,7 +157,7 @@ describe('every page', () => {
 
     it(`names scripts and files that there are: ${name}`, () => {
       expectScripts(page);
-      for (const path of matches(/`((?:src|test|docs|infra|kestra)\/[\w/-]*(?:\/|\.\w+))`/g, page)) {
+      for (const path of matches(/`((?:src|test|docs|infra|kestra|deploy)\/[\w/-]*(?:\/|\.\w+))`/g, page)) {
         expect(existsSync(join(ROOT, path)), path).to.equal(true);
       }
     });
