@@ -33,7 +33,7 @@ export interface AdoptOptions
 }
 
 /** Names of so many files are in memory at once. For more, SOURCE is listed once for each so many. */
-const MOST_FILES = 250_000;
+const MOST_FILES = 100_000;
 
 /** After so many failures in a row, source or destination count as down. */
 const MOST_FAILURES = 5;
@@ -182,12 +182,16 @@ class Adoption {
 
   async #foresee(hour: SourceHour, isLanded: boolean, options: HourOptions): Promise<void> {
     const { files, proof } = await gather(hour, options);
-    if (isLanded) this.#outcome.same++;
-    else if (this.#landing === 'mergedIds') this.#outcome.mergedIds.hours++;
-    else {
-      this.#outcome.files += files.length;
-      this.#outcome.adopted.push({ hour: hour.hour, isEmpty: files.length === 0, proof });
+    const { mergedIds } = this.#outcome;
+    const isMerged = this.#landing === 'mergedIds';
+    if (isLanded) {
+      if (isMerged) mergedIds.same++;
+      else this.#outcome.same++;
+      return;
     }
+    this.#outcome.files += files.length;
+    if (isMerged) mergedIds.hours++;
+    else this.#outcome.adopted.push({ hour: hour.hour, isEmpty: files.length === 0, proof });
   }
 
   async #attempt(hour: SourceHour, isLanded: boolean, options: HourOptions): Promise<void> {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { DestinationAddress } from '../config/settings.ts';
 import type { Destination, StoredObject } from '../destination/destination.ts';
+import { JobError } from '../errors.ts';
 import type { Hour, Window } from '../hours.ts';
 import { type Manifest, manifestKey, readManifest } from '../landing/manifest.ts';
 import { FOLDERS, folderOf, type Landing, readSourceName, type SourceName } from './names.ts';
@@ -104,10 +105,10 @@ export class Source {
     return content === undefined ? undefined : readManifest(content, hour);
   }
 
-  /** The project that the manifests of the source name. */
+  /** The project that the manifests of the source name. One that cannot be read fails its own hour alone. */
   async project(landing: Landing, sealed: Iterable<Hour>): Promise<string | undefined> {
     for (const hour of sealed) {
-      const manifest = await this.manifest(landing, hour);
+      const manifest = await this.manifest(landing, hour).catch(ifUnreadable);
       if (typeof manifest?.project === 'string') return manifest.project;
     }
     return undefined;
@@ -148,6 +149,11 @@ export class Source {
       yield { name, object };
     }
   }
+}
+
+function ifUnreadable(error: unknown): undefined {
+  const isOfManifest = error instanceof JobError && ['MANIFEST_UNREADABLE', 'MANIFEST_NEWER'].includes(error.code);
+  if (!isOfManifest) throw error;
 }
 
 function partOf({ part, isPlain }: SourceName & { readonly kind: 'file' }): Pick<SourceFile, 'part' | 'isPlain'> {

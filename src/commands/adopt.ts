@@ -16,6 +16,7 @@ import { HourLanding } from '../export/hour.ts';
 import { Tally } from '../export/tally.ts';
 import { formatWindow, hourOf, type Window } from '../hours.ts';
 import { unprovedKey } from '../landing/keys.ts';
+import { unprovedIn } from '../landing/listing.ts';
 import type { Manifest } from '../landing/manifest.ts';
 import { PrefixProject } from '../landing/project.ts';
 
@@ -85,8 +86,7 @@ export const adoptCommand = defineCommand({
         },
       });
       out.progress?.stop();
-      const isNothing = outcome.done + outcome.pending.length === 0;
-      if (isNothing && outcome.ended === undefined) throw nothing(source.name, outcome.project, range);
+      if (outcome.isNothing) throw nothing(source.name, outcome.project, range);
       const report = adoptReport(outcome, {
         source: source.name,
         destination: destination.name,
@@ -117,12 +117,14 @@ async function placeIn(
   const project = await PrefixProject.of(destination);
   const uploads = new PQueue({ concurrency: settings.uploadConcurrency });
   const rules = { format: settings.outputFormat, strict, mode: 'adopt' } as const;
+  // Marks of hours that a killed run has marked and not sealed.
+  const unproved = await unprovedIn({ start: 0, end: hourOf(now()) + 1 }, destination);
   return {
     destination,
     project,
     async land(hour, members, origin) {
       const tally = new Tally();
-      const options = { destination, project, rules, unproved: new Set<never>(), uploads, tally, log, now };
+      const options = { destination, project, rules, unproved, uploads, tally, log, now };
       const landing = new HourLanding(hour, members, origin, options);
       await landing.prepare(false);
       // Before the manifest: a run that dies in between leaves no hour that looks proved. Amplitude serves no merged IDs.

@@ -83,7 +83,7 @@ describe('the docs', () => {
       { hour: 0, generation: 1, project: null, objects: [object], quarantine: [] },
       { request: { start: '', end: '', at: '' }, sealedAt: '', tool: '', shrunk: { events: 0, at: '' } },
     );
-    const fields = [...Object.keys(manifest), ...Object.keys(object).map((name) => `objects[].${name}`)];
+    const fields = [...Object.keys(manifest), 'source', ...Object.keys(object).map((name) => `objects[].${name}`)];
     const page = section('docs/landing.md', 'The manifest');
     expect(firstCells(page).flatMap(codes)).to.have.members(fields);
     const [, shown = '{}'] = /```json\n(.*?)```/s.exec(page) ?? [];
