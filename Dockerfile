@@ -5,7 +5,9 @@ ARG NODE_IMAGE=node:24-bookworm-slim
 FROM ${NODE_IMAGE} AS modules
 WORKDIR /build
 COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+# Node.js reads neither source maps nor type declarations: almost half of the packages.
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund && \
+    find node_modules -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.[cm]ts' \) -delete
 
 FROM ${NODE_IMAGE} AS build
 WORKDIR /build

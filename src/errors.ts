@@ -157,7 +157,7 @@ export class Interrupted extends JobError {
 
   constructor(signal: 'SIGINT' | 'SIGTERM') {
     super('INTERRUPTED', `Stopped by ${signal}.`, {
-      hint: 'Run the same command again: an export asks for what is not sealed yet, with --force for all of its range.',
+      hint: 'Run the same command again: it goes on with what is left. With --force, an export asks for all of its range.',
       endsRun: true,
       exitCode: EXIT[signal],
     });

@@ -118,6 +118,16 @@ export function halve({ start, end }: Window): [Window, Window] {
   ];
 }
 
+/** The hour with the same time of the day in `zone`, whole weeks earlier. Its clocks may have changed in between. */
+export function weeksBefore(hour: Hour, weeks: number, zone: string): Hour {
+  if (zone === 'UTC') return hour - weeks * 7 * 24;
+  return (
+    DateTime.fromMillis(hour * MS, { zone })
+      .minus({ weeks })
+      .toMillis() / MS
+  );
+}
+
 export function isZone(zone: string): boolean {
   return IANAZone.isValidZone(zone);
 }

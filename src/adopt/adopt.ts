@@ -1,13 +1,13 @@
 import PQueue from 'p-queue';
 import type { Destination } from '../destination/destination.ts';
 import { JobError } from '../errors.ts';
-import { count, size } from '../format.ts';
+import { agreeing, count, printableName, size } from '../format.ts';
 import { formatHour, formatWindow, type Hour, readyEnd, type Window } from '../hours.ts';
 import { sealedIn } from '../landing/listing.ts';
 import type { PrefixProject } from '../landing/project.ts';
 import { describe, type Log } from '../log.ts';
-import { adoptHour, type HourOptions, type Land, look, type Result } from './hour.ts';
-import type { Landing } from './names.ts';
+import { adoptHour, gather, type HourOptions, type Land, type Result } from './hour.ts';
+import { folderOf, type Landing } from './names.ts';
 import { Outcome } from './outcome.ts';
 import { spansOf } from './proof.ts';
 import type { Part, SourceHour } from './source.ts';
@@ -33,7 +33,7 @@ export interface AdoptOptions
 }
 
 /** Names of so many files are in memory at once. For more, SOURCE is listed once for each so many. */
-const MOST_FILES = 250_000;
+const MOST_FILES = 100_000;
 
 /** After so many failures in a row, source or destination count as down. */
 const MOST_FAILURES = 5;
@@ -56,7 +56,7 @@ export async function runAdopt(options: AdoptOptions): Promise<Outcome> {
   return outcome;
 }
 
-const NO_EXPORT_FILE = 'it has not the name of an export file';
+const NO_EXPORT_FILE = 'its name is not that of an export file';
 
 /** Adopts the hours of one landing. */
 class Adoption {
@@ -75,8 +75,10 @@ class Adoption {
     const { source, range, dryRun } = this.#options;
     const { survey } = this.#outcome;
     const landing = this.#landing;
-    const project = place.project.id ?? survey.largest(landing);
+    const sealedBy = await source.project(landing, survey.sealed[landing]);
+    const project = place.project.id ?? sealedBy ?? survey.largest(landing);
     if (project === undefined) return;
+    if (sealedBy !== undefined && sealedBy !== project) this.#leaveManifests(sealedBy, project);
     if (landing === 'events') this.#outcome.project = project;
     if (!dryRun) place.project.claim(project);
     const files = this.#hoursOf(project);
@@ -103,6 +105,14 @@ class Adoption {
     return files;
   }
 
+  /** The landing of another project. Its hours are none of ours. */
+  #leaveManifests(theirs: string, ours: string): void {
+    const { survey } = this.#outcome;
+    survey.sealed[this.#landing].clear();
+    const reason = `they are of project ${theirs}, and this destination holds ${ours}`;
+    this.#outcome.leave({ file: `${folderOf(this.#landing)}manifests/`, hour: null, code: 'FOREIGN', reason });
+  }
+
   #tell(project: string, files: ReadonlyMap<Hour, number>, landed: ReadonlySet<Hour>): void {
     const { log, source, onPlan } = this.#options;
     const amount = this.#outcome.survey.projects[this.#landing].get(project);
@@ -115,8 +125,10 @@ class Adoption {
     );
     const when = hours === 0 ? '' : `, ${formatWindow({ start: first ?? 0, end: (last ?? 0) + 1 })}`;
     const { files: found = 0, bytes = 0 } = amount ?? {};
+    const manifests = this.#outcome.survey.sealed[this.#landing].size;
+    const sealed = manifests === 0 ? '' : ` and ${count(manifests, 'manifest')}`;
     log.info(
-      `${source.name} holds ${count(found, 'file')} (${size(bytes)}) of ${of} in ${count(hours, 'hour')}${when}: ${count(hours - landed.size, 'hour')} to adopt, ${landed.size} landed before and compared.`,
+      `${source.name} holds ${count(found, 'file')} (${size(bytes)})${sealed} of ${of} in ${count(hours, 'hour')}${when}: ${count(hours - landed.size, 'hour')} to adopt, ${landed.size} landed before and compared.`,
       { files: found, bytes, hours, landed: landed.size },
     );
     onPlan(hours, this.#outcome);
@@ -128,14 +140,16 @@ class Adoption {
     if (isOnly) return;
     const { source, log } = this.#options;
     let named = 0;
+    let first = '';
     for await (const { file, hour, project } of source.foreign(part)) {
+      if (named === 0) first = file;
       named++;
       const reason = `it belongs to ${project}, and this destination holds ${part.project}`;
       this.#outcome.leave({ file, hour: formatHour(hour), code: 'FOREIGN', reason });
     }
     if (named === 0) return;
     log.warn(
-      `${count(named, 'file')} of other projects than ${part.project} stay where they are. Adopt each project under a prefix of its own.`,
+      `${count(named, 'file')} of other projects than ${part.project} ${agreeing(named, 'stays', 'stay')} in the source, the first is ${printableName(first)}. Adopt each project under a prefix of its own.`,
     );
   }
 
@@ -151,9 +165,12 @@ class Adoption {
     const options = { ...this.#options, destination, land, landing: this.#landing, project, onCopy, onBytes };
     const ready = readyEnd(this.#options.now());
     const queue = new PQueue({ concurrency: this.#options.atOnce });
+    const { sealed } = this.#outcome.survey;
     const tasks = hours
       .filter(({ hour }) => hour < ready)
-      .map((hour) => async () => {
+      .map((found) => async () => {
+        const isOurs = sealed[this.#landing].has(found.hour);
+        const hour = isOurs ? found : { ...found, sealedAt: undefined };
         if (this.#outcome.ended !== undefined) return;
         const isLanded = landed.has(hour.hour);
         if (this.#options.dryRun) await this.#foresee(hour, isLanded, options);
@@ -164,13 +181,17 @@ class Adoption {
   }
 
   async #foresee(hour: SourceHour, isLanded: boolean, options: HourOptions): Promise<void> {
-    const { files, proof } = await look(hour, options);
-    if (isLanded) this.#outcome.same++;
-    else if (this.#landing === 'mergedIds') this.#outcome.mergedIds.hours++;
-    else {
-      this.#outcome.files += files.length;
-      this.#outcome.adopted.push({ hour: hour.hour, isEmpty: files.length === 0, proof });
+    const { files, proof } = await gather(hour, options);
+    const { mergedIds } = this.#outcome;
+    const isMerged = this.#landing === 'mergedIds';
+    if (isLanded) {
+      if (isMerged) mergedIds.same++;
+      else this.#outcome.same++;
+      return;
     }
+    this.#outcome.files += files.length;
+    if (isMerged) mergedIds.hours++;
+    else this.#outcome.adopted.push({ hour: hour.hour, isEmpty: files.length === 0, proof });
   }
 
   async #attempt(hour: SourceHour, isLanded: boolean, options: HourOptions): Promise<void> {

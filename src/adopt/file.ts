@@ -7,7 +7,7 @@ import type { Destination } from '../destination/destination.ts';
 import { formatHour, type Hour } from '../hours.ts';
 import { ENDINGS, readKey } from '../landing/keys.ts';
 import { crcHex, type LandedObject, type Manifest } from '../landing/manifest.ts';
-import { type Landing, MERGED_IDS, memberName } from './names.ts';
+import { folderOf, type Landing, memberName } from './names.ts';
 import type { Source, SourceFile } from './source.ts';
 
 /** A file as the landing of an hour takes it: as it would a member of an archive. */
@@ -46,7 +46,7 @@ export interface Way {
 
 /** What a manifest in the source names. */
 export function candidatesIn({ objects, quarantine }: Manifest, way: Way): Candidate[] {
-  const base = way.landing === 'mergedIds' ? MERGED_IDS : '';
+  const base = folderOf(way.landing);
   return objects.map(({ key, bytes, crc32, member, source: received, events }): Candidate => {
     const lines = quarantine.find((bad) => bad.member === member);
     const badLines = lines && {

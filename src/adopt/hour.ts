@@ -1,11 +1,10 @@
 import type { OutputFormat } from '../config/settings.ts';
-import { contentOf as inMemory } from '../destination/destination.ts';
-import { JobError } from '../errors.ts';
+import { type ErrorCode, JobError } from '../errors.ts';
 import { formatHour, type Hour, wholeSeconds } from '../hours.ts';
+import { fillCommand } from '../landing/gaps.ts';
 import { readKey, unprovedKey } from '../landing/keys.ts';
 import {
   isUnproved,
-  landAgain,
   landedOtherwise,
   type Manifest,
   manifestKey,
@@ -15,7 +14,6 @@ import {
 } from '../landing/manifest.ts';
 import { TOOL } from '../version.ts';
 import { type AdoptedMember, type Candidate, candidatesIn, contentOf, isSame, memberFor, type Way } from './file.ts';
-import { MERGED_IDS } from './names.ts';
 import { type Proof, proofOf } from './proof.ts';
 import type { SourceHour } from './source.ts';
 
@@ -60,7 +58,7 @@ interface Given {
  * what is wrong with the files themselves is in the result.
  */
 export async function adoptHour(found: SourceHour, isLanded: boolean, options: HourOptions): Promise<Result> {
-  const given = await look(found, options);
+  const given = await gather(found, options);
   const { hour, files } = given;
   const standing = isLanded ? await options.destination.standing(manifestKey(hour)) : undefined;
   try {
@@ -69,21 +67,32 @@ export async function adoptHour(found: SourceHour, isLanded: boolean, options: H
     }
     return await land(given, options);
   } catch (error) {
-    const isOfFile = error instanceof JobError && ['ARCHIVE_BROKEN', 'NOT_EVENTS'].includes(error.code);
-    if (!isOfFile) throw error;
+    if (!(error instanceof JobError)) throw error;
+    if (error.code === 'ADOPT_DIFFERS') return { kind: 'left', left: differing(files, hour), error };
+    if (OF_HOUR.includes(error.code)) return { kind: 'left', left: [], error };
+    if (!OF_FILE.includes(error.code)) throw error;
     const left = await damaged(files, hour, options);
     const why = left[0]?.reason ?? error.message;
     return { kind: 'left', left, error: notAdopted('ADOPT_BROKEN', hour, `a file is damaged: ${why}`) };
   }
 }
 
-/** What a run would do about the proof of an hour, by names alone and the manifests of the source. */
-export async function look(found: SourceHour, options: HourOptions): Promise<Given> {
+const OF_FILE: readonly ErrorCode[] = ['ARCHIVE_BROKEN', 'NOT_EVENTS'];
+
+/** Errors that say nothing of other hours. */
+const OF_HOUR: readonly ErrorCode[] = ['MANIFEST_UNREADABLE', 'MANIFEST_NEWER', 'HOUR_CONTESTED'];
+
+/** Another run has sealed the hour meanwhile. */
+function differing(files: readonly Candidate[], hour: Hour): Left[] {
+  const reason = 'the hour has landed with other content';
+  return files.map(({ key }) => ({ file: key, hour: formatHour(hour), code: 'DIFFERS', reason }));
+}
+
+/** The files of an hour and what proves it, by names and by the manifest of the source. */
+export async function gather(found: SourceHour, options: HourOptions): Promise<Given> {
   const { source, landing, trust, settleHours, now } = options;
   const { hour, isMarked, sealedAt } = found;
-  const key = (landing === 'mergedIds' ? MERGED_IDS : '') + manifestKey(hour);
-  const content = sealedAt === undefined ? undefined : await source.store.read(key);
-  const manifest = content === undefined ? undefined : readManifest(content, hour);
+  const manifest = sealedAt === undefined ? undefined : await source.manifest(landing, hour);
   const files = [...(manifest === undefined ? [] : candidatesIn(manifest, options)), ...found.files];
   const sealed = manifest !== undefined && sealedAt !== undefined ? { manifest, at: sealedAt } : undefined;
   const parts = files.map(({ part }) => part);
@@ -91,7 +100,6 @@ export async function look(found: SourceHour, options: HourOptions): Promise<Giv
 }
 
 async function land({ hour, files, proof }: Given, options: HourOptions): Promise<Result> {
-  const { destination, landing, source } = options;
   const chosen: Candidate[] = [];
   for (const same of Map.groupBy(files, ({ part }) => part).values()) {
     const left = await overlapping(same, hour, options);
@@ -104,9 +112,8 @@ async function land({ hour, files, proof }: Given, options: HourOptions): Promis
   }
   chosen.sort((a, b) => a.part - b.part);
   const members = chosen.map((file) => memberFor(file, hour, options));
-  // Before the manifest: a run that dies in between leaves no hour that looks proved.
-  if (proof === 'none' && landing === 'events') await destination.put(unprovedKey(hour), inMemory(Buffer.alloc(0)));
-  const manifest = await options.land(hour, members, { source: { kind: 'adopted', from: source.name, proof } });
+  const from = options.source.name;
+  const manifest = await options.land(hour, members, { source: { kind: 'adopted', from, proof } });
   return { kind: 'adopted', manifest, proof, files: files.length };
 }
 
@@ -177,6 +184,6 @@ async function damaged(files: readonly Candidate[], hour: Hour, way: Way): Promi
 
 function notAdopted(code: 'ADOPT_BROKEN' | 'ADOPT_OVERLAP', hour: Hour, why: string): JobError {
   return new JobError(code, `${formatHour(hour)} is not adopted: ${why}.`, {
-    hint: `Ask Amplitude for it: \`${landAgain(hour)}\`. If Amplitude does not have it any more, take the wrong file away, then adopt again.`,
+    hint: `Ask Amplitude for it: \`${fillCommand(formatHour(hour), formatHour(hour + 1))}\`. If Amplitude does not have it any more, take the wrong file away, then adopt again.`,
   });
 }

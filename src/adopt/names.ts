@@ -12,6 +12,11 @@ export const FOLDERS = ['events/', 'manifests/', 'quarantine/', 'unproved/', MER
 /** The two landings that files can belong to. */
 export type Landing = 'events' | 'mergedIds';
 
+/** The folder of a landing, below the destination or the source. */
+export function folderOf(landing: Landing): string {
+  return landing === 'mergedIds' ? MERGED_IDS : '';
+}
+
 /** What the key of a file says of it. `landed` is what a manifest of this program names, or a mark of its own. */
 export type SourceName =
   | {

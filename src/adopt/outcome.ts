@@ -41,6 +41,12 @@ export class Outcome {
     return this.bytes - this.copiedBytes;
   }
 
+  /** Whether there is no file of an export at all, not even one that has to wait or stay. */
+  get isNothing(): boolean {
+    const stay = this.leftFiles - this.survey.unknown;
+    return this.done === 0 && this.ended === undefined && this.pending.length + stay === 0;
+  }
+
   leave(left: Left): void {
     this.leftFiles++;
     if (this.left.length < MOST_LEFT) this.left.push(left);

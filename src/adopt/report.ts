@@ -28,7 +28,15 @@ export function adoptReport(outcome: Outcome, { range, seconds, ...facts }: Fact
     ...facts,
     range: range === undefined ? null : { start: formatHour(range.start), end: formatHour(range.end) },
     project: outcome.project ?? null,
-    files: { found, adopted: outcome.files, marks, unknown, left: outcome.leftFiles },
+    files: {
+      found,
+      adopted: outcome.files,
+      marks,
+      /** Of this program. What they name does not count as found. */
+      manifests: survey.sealed.events.size + survey.sealed.mergedIds.size,
+      unknown,
+      left: outcome.leftFiles,
+    },
     hours: {
       adopted: named(adopted.filter(({ isEmpty }) => !isEmpty)),
       empty: named(adopted.filter(({ isEmpty }) => isEmpty)),
@@ -65,7 +73,8 @@ export function adoptSummary(report: AdoptReport): string {
   const { source, destination, dryRun, hours, files, mergedIds, copied, quarantined } = report;
   const { adopted, empty, unproved, proved, same, pending, failed } = hours;
   const landed = `${count(report.events, 'event')}, ${size(report.bytes)}`;
-  const found = `${count(files.found, 'file')}, ${count(files.marks, 'mark')} of whole hours`;
+  const manifests = files.manifests === 0 ? '' : `, ${count(files.manifests, 'manifest')}`;
+  const found = `${count(files.found, 'file')}, ${count(files.marks, 'mark')} of whole hours${manifests}`;
   const compared = dryRun ? 'landed before, and would be compared' : 'landed before, with the same content';
   const ask = agreeing(unproved.length, 'it is', 'they are');
   const rows: [name: string, isShown: boolean, text: string][] = [
@@ -75,11 +84,7 @@ export function adoptSummary(report: AdoptReport): string {
       true,
       `${count(adopted.length, 'hour')} from ${count(files.adopted, 'file')}${dryRun ? '' : `, ${landed}`}`,
     ],
-    [
-      'empty',
-      empty.length > 0,
-      `${count(empty.length, 'hour')} that ${agreeing(empty.length, 'is', 'are')} marked as whole without a file`,
-    ],
+    ['empty', empty.length > 0, `${count(empty.length, 'hour')} without events: marked as whole, and no file`],
     [
       'unproved',
       unproved.length > 0,

@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import type { DestinationAddress } from '../config/settings.ts';
 import type { Destination, StoredObject } from '../destination/destination.ts';
+import { JobError } from '../errors.ts';
 import type { Hour, Window } from '../hours.ts';
-import { FOLDERS, type Landing, readSourceName, type SourceName } from './names.ts';
+import { type Manifest, manifestKey, readManifest } from '../landing/manifest.ts';
+import { FOLDERS, folderOf, type Landing, readSourceName, type SourceName } from './names.ts';
 
 /** A file of an hour, not read yet. `key` is below SOURCE. */
 export interface SourceFile {
@@ -97,6 +99,21 @@ export class Source {
     return survey;
   }
 
+  /** The manifest of an hour, where the source is a landing of this program. Throws where it cannot be read. */
+  async manifest(landing: Landing, hour: Hour): Promise<Manifest | undefined> {
+    const content = await this.store.read(folderOf(landing) + manifestKey(hour));
+    return content === undefined ? undefined : readManifest(content, hour);
+  }
+
+  /** The project that the manifests of the source name. One that cannot be read fails its own hour alone. */
+  async project(landing: Landing, sealed: Iterable<Hour>): Promise<string | undefined> {
+    for (const hour of sealed) {
+      const manifest = await this.manifest(landing, hour).catch(ifUnreadable);
+      if (typeof manifest?.project === 'string') return manifest.project;
+    }
+    return undefined;
+  }
+
   /** The hours of a project in the range, in order. */
   async hours({ landing, project, range }: Part): Promise<SourceHour[]> {
     const found = new Map<Hour, SourceHour>();
@@ -132,6 +149,11 @@ export class Source {
       yield { name, object };
     }
   }
+}
+
+function ifUnreadable(error: unknown): undefined {
+  const isOfManifest = error instanceof JobError && ['MANIFEST_UNREADABLE', 'MANIFEST_NEWER'].includes(error.code);
+  if (!isOfManifest) throw error;
 }
 
 function partOf({ part, isPlain }: SourceName & { readonly kind: 'file' }): Pick<SourceFile, 'part' | 'isPlain'> {

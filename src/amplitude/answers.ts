@@ -24,7 +24,10 @@ export function answerFault(
   if (kind === 'blocked')
     return new RequestFault(kind, window, `something before the API refused the request, ${said}`);
   const adopt = `adopt s3://BUCKET/PREFIX --start ${formatHour(window.start)} --end ${formatHour(window.end)}`;
-  const hint = kind === 'too-large' ? { hint: `Take the hour over from there: \`${command(adopt)}\`` } : {};
+  const hint =
+    kind === 'too-large'
+      ? { hint: `Take the hour over from there: \`${command(adopt)}\`. If it has no _complete mark, add --trust.` }
+      : {};
   const why = kind === 'rate-limit' ? `the limit of this project's API use is reached (${said})` : said;
   return new RequestFault(kind, window, why, { ...hint, retryAfterMs: readRetryAfter(headers['retry-after'], now) });
 }

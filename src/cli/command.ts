@@ -26,6 +26,8 @@ export type Flag =
   | (Valued & { readonly type: 'path' })
   /** In hours. */
   | (Valued & { readonly type: 'age' })
+  /** Above 0 and below 1. */
+  | (Valued & { readonly type: 'ratio' })
   | (Valued & { readonly type: 'whole'; readonly range: readonly [number, number]; readonly example?: number })
   | (Valued & { readonly type: 'choice'; readonly choices: readonly string[] });
 
@@ -41,7 +43,7 @@ type ValueOf<F> = F extends { readonly type: 'boolean' }
   ? boolean
   : F extends { readonly repeatable: true }
     ? readonly string[]
-    : F extends { readonly type: 'whole' | 'age' }
+    : F extends { readonly type: 'whole' | 'age' | 'ratio' }
       ? number
       : F extends { readonly choices: readonly (infer Choice)[] }
         ? Choice
@@ -72,6 +74,8 @@ export interface Command<F extends Flags = Flags> {
   readonly readsSettings?: false;
   /** Whether a person waits for the answer, as usual: then the output is pretty unless LOG_FORMAT says otherwise. */
   isForPeople?(values: Values<F>): boolean;
+  /** Whether METRICS_FILE and NOTIFY_URL tell of it, as of what schedules run. Never if it is not there. */
+  isWatched?(values: Values<F>): boolean;
   /** Resolves to the exit code. */
   run(values: Values<F>, context: CommandContext): Promise<number>;
 }

@@ -4,9 +4,19 @@ import { logSettings } from '../config/environment.ts';
 import type { Environment, Settings } from '../config/settings.ts';
 import { EXIT, JobError, systemCode } from '../errors.ts';
 import { printable, printableJson } from '../format.ts';
-import { createLog, type Log, type LogFormat } from '../log.ts';
+import { createLog, describe, type Log, type LogFormat } from '../log.ts';
 import { redaction } from '../redaction.ts';
 import { Progress } from './progress.ts';
+
+/** A run may fail in a thousand ways. */
+const MOST_ERRORS = 20;
+
+/** What a run says at its end. */
+interface Ending {
+  readonly text: string;
+  /** The hours that made it fail, for people. */
+  readonly failing: string;
+}
 
 /** Names of files and objects in documents: a script must find them by these, whatever characters they hold. */
 const NAMES: readonly string[] = ['file', 'to', 'dir', 'failedUploads', 'key'];
@@ -22,11 +32,14 @@ export class Output {
   readonly progress: Progress | undefined;
   format: LogFormat;
   log: Log;
+  /** For those who hear of the run besides its caller: the document, what was said at its end, and each error before. */
+  document: object | undefined;
+  ending: Ending | undefined;
+  readonly errors: { readonly text: string; readonly code?: string | undefined }[] = [];
   readonly #env: Environment;
   readonly #run = randomBytes(4).toString('hex');
   #redact = redaction([]);
   #reportFile: string | undefined;
-  #hasDocument = false;
 
   constructor(env: Environment, json: boolean) {
     const { stdout, stderr } = process;
@@ -58,7 +71,7 @@ export class Output {
     const { stdout, stderr } = process;
     const stream = format === 'pretty' || this.json ? stderr : stdout;
     const { level, color } = logSettings(this.#env, stderr.isTTY);
-    return createLog({
+    const log = createLog({
       format,
       level,
       color,
@@ -68,6 +81,20 @@ export class Output {
       now: () => new Date(),
       run: this.#run,
     });
+    const hear = (text: string, code?: string) => {
+      if (this.errors.length < MOST_ERRORS) this.errors.push({ text, code });
+    };
+    return {
+      ...log,
+      error: (message, fields) => {
+        hear(message);
+        log.error(message, fields);
+      },
+      failure: (error) => {
+        hear(describe(error), error instanceof JobError ? error.code : 'INTERNAL');
+        log.failure(error);
+      },
+    };
   }
 
   /** What the person asked to see, on stdout. What stands before the text may have colours, but nothing from outside. */
@@ -84,7 +111,7 @@ export class Output {
   async report(report: object): Promise<void> {
     const text = this.#documentOf(report);
     if (this.json) process.stdout.write(text);
-    this.#hasDocument = true;
+    this.document = report;
     const file = this.#reportFile;
     if (file === undefined) return;
     // What has been done is done: that its report cannot be written changes nothing about it.
@@ -95,7 +122,7 @@ export class Output {
 
   /** Says what failed. With `--json`, in a document too, where there is no report. */
   failure(error: unknown): void {
-    if (this.json && !this.#hasDocument) {
+    if (this.json && this.document === undefined) {
       const { code = 'INTERNAL', hint, exitCode = EXIT.failed } = error instanceof JobError ? error : {};
       const message = error instanceof Error ? error.message : String(error);
       process.stdout.write(this.#documentOf({ error: { code, message, hint }, exitCode }));

@@ -12,6 +12,8 @@ interface Presentation {
   readonly fields?: Fields;
   /** Whether the text belongs to the log, so that stdout stays free. */
   readonly inLog?: boolean;
+  /** The hours that made the run fail, for people. */
+  readonly failing?: string;
 }
 
 /**
@@ -20,10 +22,11 @@ interface Presentation {
  */
 export async function present(
   report: { readonly exitCode: number },
-  { text, painted, kestra, fields = kestra?.outputs, inLog = false }: Presentation,
+  { text, painted, kestra, fields = kestra?.outputs, inLog = false, failing = '' }: Presentation,
   { out, log }: Pick<CommandContext, 'out' | 'log'>,
 ): Promise<number> {
   await out.report(report);
+  out.ending = { text, failing };
   const { exitCode } = report;
   if (out.json && !inLog) return exitCode;
   if (out.format !== 'pretty') {

@@ -12,6 +12,7 @@ export function readValue(flag: ValuedFlag, name: string, text: string): string 
     return readFlag(name, text, wholeNumber(...flag.range), String(flag.example ?? flag.default));
   }
   if (flag.type === 'age') return readAge(name, text, flag.hint);
+  if (flag.type === 'ratio') return readRatio(name, text, flag.hint);
   if (flag.type === 'path') return readPath(name, text);
   if (flag.choices.includes(text)) return text;
   throw new UsageError(`${name}=${text} is not known.`, flag.hint);
@@ -27,6 +28,14 @@ function readAge(name: string, text: string, hint: string | undefined): number {
     if (number !== undefined) return Number(number) * hours;
   }
   throw new UsageError(`${name}=${text} is no age.`, hint);
+}
+
+/** `1/3` or `0.3`. Not `30%`: of a drop, that may mean what is left or what is gone. */
+function readRatio(name: string, text: string, hint: string | undefined): number {
+  const [, above, below = '1'] = /^(\d{1,6}|\d{0,6}\.\d{1,6})(?:\/(\d{1,6}))?$/.exec(text) ?? [];
+  const ratio = Number(above) / Number(below);
+  if (ratio > 0 && ratio < 1) return ratio;
+  throw new UsageError(`${name}=${text} is no ratio above 0 and below 1.`, hint);
 }
 
 export function readPath(name: string, text: string): string {

@@ -9,12 +9,14 @@ import { readDestination } from '../config/address.ts';
 import { givenRange } from '../config/range.ts';
 import { readFlag } from '../config/readers.ts';
 import type { DestinationAddress, Settings } from '../config/settings.ts';
-import type { Destination } from '../destination/destination.ts';
+import { contentOf, type Destination } from '../destination/destination.ts';
 import { openDestination } from '../destination/open.ts';
 import { JobError } from '../errors.ts';
 import { HourLanding } from '../export/hour.ts';
 import { Tally } from '../export/tally.ts';
 import { formatWindow, hourOf, type Window } from '../hours.ts';
+import { unprovedKey } from '../landing/keys.ts';
+import { unprovedIn } from '../landing/listing.ts';
 import type { Manifest } from '../landing/manifest.ts';
 import { PrefixProject } from '../landing/project.ts';
 
@@ -44,6 +46,7 @@ export const adoptCommand = defineCommand({
     dryRun: { type: 'boolean', short: 'n', help: 'print what would be adopted, by listing; write nothing' },
     json: { type: 'boolean', help: 'one JSON document on stdout, the log on stderr' },
   },
+  isWatched: ({ dryRun }) => !dryRun,
   async run(values, context) {
     const { trust, strict, dryRun } = values;
     const { out, log, now, signal } = context;
@@ -63,7 +66,7 @@ export const adoptCommand = defineCommand({
       if (!dryRun) await destination.lock();
       const place = async (landing: Landing) => {
         const to = landing === 'events' ? destination : await open(below(settings.destination, MERGED_IDS));
-        return await placeIn(to, { strict, settings }, context);
+        return await placeIn(to, { landing, strict, settings }, context);
       };
       const outcome = await runAdopt({
         source,
@@ -83,7 +86,7 @@ export const adoptCommand = defineCommand({
         },
       });
       out.progress?.stop();
-      if (outcome.done === 0 && outcome.ended === undefined) throw nothing(source.name, outcome.project, range);
+      if (outcome.isNothing) throw nothing(source.name, outcome.project, range);
       const report = adoptReport(outcome, {
         source: source.name,
         destination: destination.name,
@@ -104,20 +107,30 @@ export const adoptCommand = defineCommand({
 /** Hours land there as those of an export do. */
 async function placeIn(
   destination: Destination,
-  { strict, settings }: { readonly strict: boolean; readonly settings: Settings },
+  {
+    landing: what,
+    strict,
+    settings,
+  }: { readonly landing: Landing; readonly strict: boolean; readonly settings: Settings },
   { log, now }: CommandContext,
 ): Promise<Place> {
   const project = await PrefixProject.of(destination);
   const uploads = new PQueue({ concurrency: settings.uploadConcurrency });
   const rules = { format: settings.outputFormat, strict, mode: 'adopt' } as const;
+  // Marks of hours that a killed run has marked and not sealed.
+  const unproved = await unprovedIn({ start: 0, end: hourOf(now()) + 1 }, destination);
   return {
     destination,
     project,
     async land(hour, members, origin) {
       const tally = new Tally();
-      const options = { destination, project, rules, unproved: new Set<never>(), uploads, tally, log, now };
+      const options = { destination, project, rules, unproved, uploads, tally, log, now };
       const landing = new HourLanding(hour, members, origin, options);
       await landing.prepare(false);
+      // Before the manifest: a run that dies in between leaves no hour that looks proved. Amplitude serves no merged IDs.
+      if (origin.source?.proof === 'none' && what === 'events') {
+        await destination.put(unprovedKey(hour), contentOf(Buffer.alloc(0)));
+      }
       await landing.seal();
       return tally.sealed.get(hour) as Manifest;
     },

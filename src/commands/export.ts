@@ -14,7 +14,7 @@ import {
 } from '../export/report.ts';
 import type { Tally } from '../export/tally.ts';
 import { count } from '../format.ts';
-import { formatWindow, type Window } from '../hours.ts';
+import { formatWindow, joinedHours, type Window } from '../hours.ts';
 import type { Fields } from '../log.ts';
 
 export const exportCommand = defineCommand({
@@ -54,6 +54,7 @@ export const exportCommand = defineCommand({
     json: { type: 'boolean', help: 'one JSON document on stdout, the log on stderr' },
   },
   isForPeople: ({ dryRun }) => dryRun,
+  isWatched: ({ dryRun }) => !dryRun,
   run({ force, ...values }, context) {
     const settings = context.settings({ amplitude: true, times: values });
     return exportHours(settings, { ...values, force: force === 'empty' ? force : force !== undefined }, context);
@@ -85,7 +86,14 @@ export async function exportHours(settings: Settings, flags: ExportFlags, contex
   }
   const report = exportReport(result, (performance.now() - started) / 1000);
   if (result.tally.ended !== undefined) log.failure(result.tally.ended);
-  const views = { text: summary(report), fields: numbersOf(report), kestra: kestraReport(report), inLog: true };
+  const failing = joinedHours(report.hours.failed.map(({ hour }) => hour));
+  const views = {
+    text: summary(report),
+    fields: numbersOf(report),
+    kestra: kestraReport(report),
+    inLog: true,
+    failing,
+  };
   return await present(report, views, context);
 }
 

@@ -1,6 +1,5 @@
 import { defineCommand } from '../cli/command.ts';
 import { present } from '../cli/present.ts';
-import { JobError } from '../errors.ts';
 import { runReconcile } from '../reconcile/reconcile.ts';
 import { kestraReport, reconcileReport, reconcileSummary } from '../reconcile/report.ts';
 
@@ -23,14 +22,7 @@ export const reconcileCommand = defineCommand({
     const result = await runReconcile({ settings, flags: { dir: context.argument, dryRun }, log, now, signal });
     const report = reconcileReport(result, now());
     await present(report, { text: reconcileSummary(report), kestra: kestraReport(report) }, context);
-    if (result.failed !== undefined) log.failure(withNextStep(result.failed));
+    if (result.failed !== undefined) log.failure(result.failed);
     return report.exitCode;
   },
 });
-
-/** The hint of an interruption speaks of an export. */
-function withNextStep(error: JobError): JobError {
-  if (error.code !== 'INTERRUPTED') return error;
-  const hint = 'Run the same command again: it goes on with what is left in the folder.';
-  return new JobError('INTERRUPTED', error.message, { hint });
-}

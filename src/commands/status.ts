@@ -4,10 +4,19 @@ import { type CommandContext, defineCommand, type Flags, type Values } from '../
 import { present } from '../cli/present.ts';
 import type { Settings } from '../config/settings.ts';
 import { openDestination } from '../destination/open.ts';
-import { JobError, systemCode } from '../errors.ts';
+import { JobError, systemCode, UsageError } from '../errors.ts';
 import { count, printableName } from '../format.ts';
+import { joinedHours } from '../hours.ts';
 import { calendar } from '../status/calendar.ts';
-import { failure, kestraReport, type StatusReport, statusReport, statusSummary } from '../status/report.ts';
+import { dropSentence } from '../status/drops.ts';
+import {
+  failingHours,
+  failure,
+  kestraReport,
+  type StatusReport,
+  statusReport,
+  statusSummary,
+} from '../status/report.ts';
 import { takeStatus } from '../status/status.ts';
 
 /** Reading so many manifests takes seconds, and whoever waits wants to know what for. */
@@ -28,6 +37,13 @@ const flags = {
     hint: 'Write --fail-on-gaps for any gap, --fail-on-gaps=36h or --fail-on-gaps=2d for those that are older.',
     help: 'exit 3 where hours are missing or unreadable; with an age (36h, 2d), only for those that are older',
   },
+  alertOnDrop: {
+    type: 'ratio',
+    value: 'RATIO',
+    bare: '1/3',
+    hint: 'Write what is left of the usual events: --alert-on-drop=1/2 or --alert-on-drop=0.2; --alert-on-drop alone is 1/3.',
+    help: 'exit 3 where an hour has less than RATIO (1/3) of its usual events: the median of the same weekday and hour in the 4 weeks before, from 3 weeks and 100 events on. Looks at hours that landed in the last day; with --start or --end, at all',
+  },
   json: { type: 'boolean', help: 'one JSON document on stdout' },
 } as const satisfies Flags;
 
@@ -43,6 +59,7 @@ export const statusCommand = defineCommand({
     'since-first':
       'Leave it out: status begins at the first hour that has landed; --all shows the hours before it too.',
   },
+  isWatched: () => true,
   run: (values, context) => showStatus(context.settings({ amplitude: false, times: values }), values, context),
 });
 
@@ -53,7 +70,10 @@ export async function showStatus(
   context: CommandContext,
 ): Promise<number> {
   const { out, log, now, signal } = context;
-  const { noEvents = false, files: withFiles = false, html, failOnGaps } = given;
+  const { noEvents = false, files: withFiles = false, html, failOnGaps, alertOnDrop } = given;
+  if (noEvents && alertOnDrop !== undefined) {
+    throw new UsageError('--alert-on-drop needs the events, and --no-events leaves them out: give one of them.');
+  }
   collectEagerly();
   const started = performance.now();
   const destination = await openDestination(settings.destination, { s3: settings.s3, signal, log });
@@ -65,6 +85,7 @@ export async function showStatus(
       now: now(),
       withEvents: !noEvents,
       withFiles,
+      dropsBelow: alertOnDrop,
       onReading: (manifests) => {
         if (manifests > TAKES_SECONDS) log.info(`Reading ${count(manifests, 'manifest')}.`);
       },
@@ -79,9 +100,10 @@ export async function showStatus(
     const painted = `${calendar(report, out.color)}\n`;
     const { events, quarantined, ...totals } = report.totals;
     const fields = { ...totals, events: events ?? undefined, quarantined: quarantined ?? undefined };
-    await present(report, { text, painted, fields, kestra: kestraReport(report) }, context);
-    const failed = failOnGaps === undefined ? undefined : failure(report, failOnGaps);
-    if (failed !== undefined) log.error(failed);
+    const failing = joinedHours(failingHours(report, failOnGaps));
+    await present(report, { text, painted, fields, kestra: kestraReport(report), failing }, context);
+    const gaps = failOnGaps === undefined ? undefined : failure(report, failOnGaps);
+    for (const failed of [gaps, dropSentence(report.drops)]) if (failed !== undefined) log.error(failed);
     return report.exitCode;
   } finally {
     await destination.close();

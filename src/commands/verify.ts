@@ -35,6 +35,7 @@ export const verifyCommand = defineCommand({
     sweep: { type: 'boolean', help: 'delete what no manifest names, once it is a day old' },
     json: { type: 'boolean', help: 'one JSON document on stdout' },
   },
+  isWatched: () => true,
   async run(values, context) {
     const { log, now, signal } = context;
     // Looking at what has landed needs no keys of Amplitude.
@@ -66,7 +67,8 @@ export const verifyCommand = defineCommand({
         exitCode: repair?.exitCode ?? (left.length > 0 ? EXIT.partial : EXIT.done),
       });
       const text = verifySummary(report, found.differences.filter(isLeft));
-      return await present(report, { text, kestra: kestraReport(report) }, context);
+      const kestra = kestraReport(report);
+      return await present(report, { text, kestra, failing: kestra.outputs.differingHours }, context);
     } finally {
       await destination.close();
     }

@@ -22,6 +22,11 @@ export function readDestination(text: string): DestinationAddress {
   return { kind: 'file', folder: resolve(path) };
 }
 
+/** As people write it, and as the destination calls itself. */
+export function nameOf(address: DestinationAddress): string {
+  return address.kind === 's3' ? `s3://${address.bucket}/${address.prefix}` : address.folder;
+}
+
 function pathOfUrl(text: string): string {
   if (!text.startsWith('file:///')) throw new ValueError('must be file:///folder, with three slashes');
   try {

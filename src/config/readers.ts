@@ -65,6 +65,9 @@ export const webAddress: Reader<string> = (text) => {
   return text.replace(/\/+$/, '');
 };
 
+/** Its path and query may be the secret. */
+export const webhook: Reader<string> = (text) => httpUrl(text).href;
+
 /** People often paste the whole address of the Export API. */
 export const apiAddress: Reader<string> = (text) => webAddress(text).replace(/\/+api\/2\/export$/, '');
 

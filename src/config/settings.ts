@@ -4,12 +4,13 @@ import type { Environment } from '../command-line.ts';
 import { JobError, UsageError } from '../errors.ts';
 import type { ProxyEnv } from '../network.ts';
 import { type Redact, redaction } from '../redaction.ts';
-import { type DestinationAddress, isLostWithContainer } from './address.ts';
+import { type DestinationAddress, isLostWithContainer, nameOf } from './address.ts';
 import { halfPair, passwordsOf, secretsOf, withoutUserinfo } from './credentials.ts';
 import { find, type Given, missing, misspelt, textsOfSecrets } from './names.ts';
 import { isPath, PathError } from './path.ts';
 import { readTimes, type TimeFlags } from './range.ts';
 import { VARIABLE_NAMES, VARIABLES } from './variables.ts';
+import { secretsIn, type Watch } from './watch.ts';
 
 export type { Environment } from '../command-line.ts';
 export type { DestinationAddress } from './address.ts';
@@ -45,6 +46,8 @@ export interface Needs {
   readonly wrong?: readonly UsageError[];
   /** /proc/self/mountinfo, for a warning about a folder that is lost with its container. */
   readonly mounts?: string;
+  /** Called before any problem is thrown: other settings may be wrong, and those who watch the runs must hear of it. */
+  readonly onWatch?: (watch: Watch) => void;
 }
 
 /**
@@ -72,6 +75,8 @@ export function loadSettings(env: Environment, needs: Needs = { amplitude: true 
   }
   const { S3_BUCKET: bucket, S3_PREFIX: prefix } = values;
   const destination = values.DESTINATION ?? (bucket && { kind: 's3' as const, bucket, prefix });
+  const watch = watchOf(values, destination || undefined, given);
+  needs.onWatch?.(watch);
   problems.push(...halfPair(given));
   if (values.S3_KMS_KEY_ID !== undefined && values.S3_SSE === 'AES256') {
     problems.push('S3_SSE is "AES256", and S3_KMS_KEY_ID names a key: leave one of them out, or set S3_SSE=aws:kms.');
@@ -90,6 +95,11 @@ export function loadSettings(env: Environment, needs: Needs = { amplitude: true 
   if (error !== undefined || !destination) throw error;
 
   const amplitude = amplitudeSettings(values);
+  const { METRICS_FILE: metrics } = values;
+  // Other files in its folder are none to node_exporter, which would never say so.
+  if (metrics !== undefined && !/[^\\/]\.prom$/.test(metrics)) {
+    warnings.push(`METRICS_FILE is "${shown(metrics, redact)}": node_exporter reads files that end in .prom only.`);
+  }
   warnings.push(...guesses, ...destinationWarnings(destination, given, values, needs.mounts ?? '', redact));
   return {
     amplitude,
@@ -105,7 +115,7 @@ export function loadSettings(env: Environment, needs: Needs = { amplitude: true 
     workDir: resolve(values.WORK_DIR),
     reportFile: values.REPORT_FILE,
     /** No output may show them. */
-    secrets: [...secretsOf(given), ...passwordsOf(amplitude.proxyEnv)],
+    secrets: watch.secrets,
     warnings,
   };
 }
@@ -129,6 +139,18 @@ function readValues(given: Given, redact: Redact, problems: string[]): Values {
     },
   });
   return cleanEnv(texts(), VARIABLES);
+}
+
+function watchOf(values: Values, destination: DestinationAddress | undefined, given: Given): Watch {
+  const proxyEnv = proxies(values);
+  return {
+    metricsFile: values.METRICS_FILE,
+    notifyUrl: values.NOTIFY_URL,
+    destination: destination && nameOf(destination),
+    proxyEnv,
+    caBundle: values.AWS_CA_BUNDLE,
+    secrets: [...secretsOf(given), ...secretsIn(values.NOTIFY_URL), ...passwordsOf(proxyEnv)],
+  };
 }
 
 function amplitudeSettings(values: Values) {

@@ -172,6 +172,15 @@ export const VARIABLES = {
     description: 'A file that also gets the document of --json, for schedulers that keep the files of a run.',
     example: 'run-report.json',
   }),
+  METRICS_FILE: optional(localPath, {
+    description: "A .prom file for metrics of what schedules run, in the folder of node_exporter's textfile collector.",
+    example: '/var/lib/node_exporter/amplitude-to-s3.prom',
+  }),
+  NOTIFY_URL: optional(read.webhook, {
+    description: 'A webhook of Slack or the like. An export, status or verify that fails posts there what happened.',
+    example: 'https://hooks.slack.com/services/EXAMPLE',
+    secret: true,
+  }),
   LOG_FORMAT: optional(read.choiceOf(LOG_FORMATS), {
     description: 'pretty, json or kestra (its logs, outputs and metrics). Default: pretty on a terminal, else json.',
     example: 'kestra',

@@ -39,6 +39,8 @@ export interface ExportResult {
   readonly tally: Tally;
   /** As people write it. */
   readonly destination: string;
+  /** The newest hour of the range that had landed before. */
+  readonly lastLanded?: Hour | undefined;
 }
 
 /**
@@ -61,7 +63,7 @@ export async function runExport(options: ExportOptions): Promise<ExportResult> {
     // Locked before the plan: what another run seals until then is not asked for again.
     if (!isDryRun) await destination.lock();
     else if ((await firstLanded(destination)) === undefined) log.warn(nothingLanded(destination));
-    const { plan, lastKept, unproved } = await planFor(options, range, destination);
+    const { plan, lastKept, lastLanded, unproved } = await planFor(options, range, destination);
     options.onPlan(plan, tally);
     if (!isDryRun) await sweepDays(plan, destination);
     if (!isDryRun && plan.windows.length > 0) {
@@ -89,7 +91,7 @@ export async function runExport(options: ExportOptions): Promise<ExportResult> {
     }
     if (signal.aborted && signal.reason instanceof JobError) tally.ended = signal.reason;
     if (tally.ended !== undefined) nameTheRest(plan, tally, tally.ended);
-    return { plan, tally, destination: destination.name };
+    return { plan, tally, destination: destination.name, lastLanded };
   } finally {
     await destination.close();
   }
@@ -106,7 +108,7 @@ async function planFor(
   options: ExportOptions,
   range: Window | undefined,
   destination: Destination,
-): Promise<{ plan: Plan; lastKept?: Hour | undefined; unproved: ReadonlySet<Hour> }> {
+): Promise<{ plan: Plan; lastKept?: Hour | undefined; lastLanded?: Hour | undefined; unproved: ReadonlySet<Hour> }> {
   const { settings, repair, now } = options;
   const { settleHours, requestHours } = settings;
   if (range === undefined) return { plan: planRepair(repair ?? [], requestHours), unproved: new Set() };
@@ -116,7 +118,7 @@ async function planFor(
   const plan = planHours({ range, now: now(), sealedAt, unproved, settleHours, requestHours, force });
   const kept = [...sealedAt].filter(([hour]) => !plan.hours.has(hour));
   const [lastKept] = kept.sort(([, some], [, others]) => Number(others) - Number(some))[0] ?? [];
-  return { plan, lastKept, unproved };
+  return { plan, lastKept, lastLanded: [...sealedAt.keys()].sort((a, b) => b - a)[0], unproved };
 }
 
 function exportApi({ settings, now }: ExportOptions, tally: Tally, signal: AbortSignal): ExportApiOptions {

@@ -123,7 +123,7 @@ export class HourLanding {
       throw repairShrunk(this.hour, 'fewer events or members', this.#members.length);
     }
     if (decision.kind === 'land') return await this.#land(decision.kept);
-    const { shrunk: _, request, source, ...old } = decision.old;
+    const { shrunk: _, request, source, sealedAt: __, tool: ___, ...old } = decision.old;
     const project = old.project ?? this.#options.project.id ?? null;
     const seal = this.#seal();
     const manifest = { ...old, generation: this.#generation + 1, project };

@@ -55,7 +55,9 @@ class BadLineOnTheWay extends Error {}
  * its lines are events. Otherwise, and in the gzip format, the member is examined first.
  */
 export async function landMember(named: NamedMember, options: MemberOptions): Promise<LandedMember> {
-  const held = { ...named, member: await hold(named.member) };
+  // What S3 copies, and its manifest has counted, need not come here.
+  const isCounted = named.copy !== undefined && named.examined !== undefined;
+  const held = isCounted ? named : { ...named, member: await hold(named.member) };
   const landed = await landHeld(held, options);
   return named.landed === undefined ? landed : await carryOver(named.landed, landed, held, options);
 }

@@ -10,7 +10,7 @@ import type { Sealed, Tally } from './tally.ts';
 /** The one document on stdout with `--json`. Hours as `2026-11-20T05`; the range is end-exclusive. */
 export type ExportReport = ReturnType<typeof exportReport>;
 
-export function exportReport({ plan, tally, destination }: ExportResult, seconds: number) {
+export function exportReport({ plan, tally, destination, lastLanded }: ExportResult, seconds: number) {
   const manifests = [...tally.sealed.values()];
   const sealedAs = (status: Manifest['status']) =>
     named([...tally.sealed.keys()].filter((hour) => tally.sealed.get(hour)?.status === status));
@@ -30,6 +30,12 @@ export function exportReport({ plan, tally, destination }: ExportResult, seconds
       unchanged: named(tally.unchanged),
       shrunk: named(tally.shrunk),
     },
+    /** The newest hour of the range that has landed, in this run or before. */
+    lastLanded:
+      [...tally.sealed.keys(), lastLanded ?? []]
+        .flat()
+        .sort((a, b) => b - a)
+        .map(formatHour)[0] ?? null,
     events: sum(manifests, 'events'),
     bytes: sum(manifests, 'bytes'),
     quarantined: sum(manifests, 'quarantined'),

@@ -86,7 +86,7 @@ export type Landing = { readonly hour: Hour } & Pick<Manifest, 'generation' | 'p
 
 export function makeManifest(
   { hour, generation, project, objects, quarantine }: Landing,
-  { shrunk, ...seal }: Seal & Pick<Manifest, 'shrunk'>,
+  { shrunk, request, source, sealedAt, tool }: Seal & Pick<Manifest, 'shrunk'>,
 ): Manifest {
   const sum = (numbers: number[]) => numbers.reduce((total, n) => total + n, 0);
   const [date = '', hh = ''] = formatHour(hour).split('T');
@@ -103,7 +103,10 @@ export function makeManifest(
     objects,
     quarantine,
     ...(shrunk === undefined ? {} : { shrunk }),
-    ...seal,
+    ...(request === undefined ? {} : { request }),
+    ...(source === undefined ? {} : { source }),
+    sealedAt,
+    tool,
   };
 }
 

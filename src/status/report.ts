@@ -34,8 +34,7 @@ export function statusReport(status: Status, { failOnGapsOlderThan: age, seconds
     hours.reduce((total, hour) => total + (pick(hour) ?? 0), 0);
   const counts = STATES.map((state) => [state, hoursIn(status, state).length]);
   const landed = hours.filter(({ sealedAt }) => sealedAt !== null);
-  const fails =
-    age !== undefined && [...oldHours(status, 'missing', age), ...oldHours(status, 'unreadable', age)].length > 0;
+  const fails = failingHours(status, age).length > 0;
   return {
     command: 'status',
     ...facts,
@@ -62,6 +61,12 @@ function hoursIn({ hours }: Pick<Status, 'hours'>, state: HourState): Hour[] {
   return hours.filter((hour) => hour.state === state).map(({ hour }) => readHour(hour));
 }
 
+/** The hours that make the exit code 3: missing or unreadable for longer than an age, and drops. */
+export function failingHours(status: Pick<Status, 'hours' | 'now' | 'drops'>, age: number | undefined): string[] {
+  const old = age === undefined ? [] : [...oldHours(status, 'missing', age), ...oldHours(status, 'unreadable', age)];
+  return [...new Set([...old.map(formatHour), ...(status.drops ?? []).map(({ hour }) => hour)])];
+}
+
 /** Those that ended at least `age` hours ago. */
 function oldHours(status: Pick<Status, 'hours' | 'now'>, state: HourState, age: number): Hour[] {
   return hoursIn(status, state).filter((hour) => startOf(hour + 1 + age) <= new Date(status.now));
@@ -82,6 +87,8 @@ export function statusSummary(report: StatusReport): string {
   rows.push(['landed', `${events}${count(totals.objects, 'object')}, ${size(totals.bytes)}`]);
   if (report.firstLanded !== null) rows.push(['first', `${report.firstLanded}, last ${report.lastLanded}`]);
   if (totals.quarantined) rows.push(['quarantine', count(totals.quarantined, 'line')]);
+  if (report.drops?.length)
+    rows.push(['drops', `${count(report.drops.length, 'hour')} with far fewer events than usual`]);
   rows.push(['cost', `${requestCost(report.requests)}; ${report.seconds.toFixed(1)} s`]);
   return [
     report.destination,
@@ -107,7 +114,6 @@ function gapLines({ gaps, totals }: StatusReport): string[] {
 
 /** What `--fail-on-gaps` fails for, with the command for missing hours. The problem of an unreadable hour has its own. */
 export function failure(report: StatusReport, ageHours: number): string | undefined {
-  if (report.exitCode === EXIT.done) return undefined;
   const [missing, unreadable] = [oldHours(report, 'missing', ageHours), oldHours(report, 'unreadable', ageHours)];
   const sentence = (hours: readonly Hour[], state: string) =>
     `${count(hours.length, 'hour')} ${agreeing(hours.length, 'has', 'have')} ${state}: ${joinedHours(hours.map(formatHour))}.`;
@@ -119,7 +125,7 @@ export function failure(report: StatusReport, ageHours: number): string | undefi
     sentences.push(sentence(missing, ageHours === 0 ? 'not landed' : `not landed for more than ${days}`));
     sentences.push(`To fill ${agreeing(missing.length, 'it', 'them')}: \`${fill}\``);
   }
-  return sentences.join(' ');
+  return sentences.length === 0 ? undefined : sentences.join(' ');
 }
 
 /** What Kestra gets. */

@@ -6,6 +6,7 @@ import { formatHour, type Hour, hourOf, hoursOf, readyEnd, type Window, windowOf
 import { firstLanded, nothingLanded, sealedIn, unprovedIn } from '../landing/listing.ts';
 import type { Manifest } from '../landing/manifest.ts';
 import { Projects, readRecords } from '../landing/records.ts';
+import { type Drop, dropsIn, isNews, readWeeksBefore } from './drops.ts';
 import { type HourState, stateOf } from './state.ts';
 import { type Stored, storedIn } from './stored.ts';
 
@@ -39,6 +40,8 @@ export interface Status {
   readonly warnings: readonly string[];
   readonly requests: Requests;
   readonly withEvents: boolean;
+  /** Where they were looked for. */
+  readonly drops?: readonly Drop[];
 }
 
 export interface HourStatus {
@@ -71,6 +74,8 @@ export interface StatusOptions {
   /** Whether manifests are read, with a request for each hour. Listings alone cost a few hundred requests for a year. */
   readonly withEvents: boolean;
   readonly withFiles: boolean;
+  /** Looks for hours with less than this part of their usual events; needs `withEvents`. */
+  readonly dropsBelow?: number | undefined;
   /** Called before the part that takes long, with the number of manifests to read. */
   readonly onReading: (manifests: number) => void;
 }
@@ -104,6 +109,7 @@ export async function takeStatus(options: StatusOptions): Promise<Status> {
       problems.set(hour, problem);
     }
   }
+  const drops = await dropsFound(options, { range, sealedAt, manifests, owner: projects.owner });
   const hours = hoursOf(range).map((hour): HourStatus => {
     const sealed = sealedAt.get(hour);
     const folder = sealed === undefined ? undefined : stored.get(hour);
@@ -140,7 +146,32 @@ export async function takeStatus(options: StatusOptions): Promise<Status> {
     warnings: nothing ? [nothingLanded(destination)] : [...warnings, ...clockWarnings([...sealedAt.keys()], now)],
     requests: { ...destination.requests },
     withEvents,
+    ...(drops === undefined ? {} : { drops }),
   };
+}
+
+/** Of a range that was asked for: in all of it. Else among the news: what nobody can mend must not alert for a month. */
+async function dropsFound(
+  { dropsBelow: ratio, destination, flags, settings, now }: StatusOptions,
+  {
+    range,
+    sealedAt,
+    manifests,
+    owner,
+  }: {
+    readonly range: Window;
+    readonly sealedAt: ReadonlyMap<Hour, Date>;
+    readonly manifests: ReadonlyMap<Hour, Manifest>;
+    readonly owner: string | undefined;
+  },
+): Promise<Drop[] | undefined> {
+  if (ratio === undefined) return undefined;
+  const { timezone: zone } = settings.range;
+  const isGiven = (flags.start ?? flags.end) !== undefined;
+  const judged = [...sealedAt].flatMap(([hour, sealed]) => (isGiven || isNews(sealed, now) ? [hour] : []));
+  const events = new Map([...manifests].map(([hour, manifest]) => [hour, manifest.events]));
+  await readWeeksBefore(judged, range, { events, zone, destination, owner });
+  return dropsIn(judged, events, { ratio, zone });
 }
 
 async function rangeToShow(options: StatusOptions): Promise<{ range: Window; warnings: string[] }> {

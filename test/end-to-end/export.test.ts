@@ -267,7 +267,7 @@ describe('export', function () {
     for (const [spec, code, words] of [
       ['server-error', 'AMPLITUDE_SERVER', 'HTTP 500'],
       ['gateway-timeout', 'AMPLITUDE_SERVER', 'HTTP 504'],
-      ['too-large', 'AMPLITUDE_TOO_LARGE', "Amplitude's own Amazon S3 export"],
+      ['too-large', 'AMPLITUDE_TOO_LARGE', `adopt s3://BUCKET/PREFIX --start ${TARGET}`],
       ['truncated-length', 'ARCHIVE_TRUNCATED', 'broke off'],
       ['html', 'ARCHIVE_BROKEN', 'not a zip archive; it begins with'],
       ['flipped-byte', 'ARCHIVE_BROKEN', `${day}_9#0.json.gz does not inflate`],

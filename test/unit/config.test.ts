@@ -9,7 +9,9 @@ import { logSettings } from '../../src/config/environment.ts';
 import { localPath, PathError } from '../../src/config/path.ts';
 import { type Environment, loadSettings, type Needs, type Settings } from '../../src/config/settings.ts';
 import { VARIABLES, type Variable, type VariableName } from '../../src/config/variables.ts';
+import type { Watch } from '../../src/config/watch.ts';
 import { JobError, UsageError } from '../../src/errors.ts';
+import { redaction } from '../../src/redaction.ts';
 
 const KEYS = { AMPLITUDE_API_KEY: 'the-api-key', AMPLITUDE_SECRET_KEY: 'the-secret-key' };
 const BASE = { ...KEYS, DESTINATION: 's3://landing/events' };
@@ -373,10 +375,18 @@ describe('settings', () => {
     it('are read from NAME_FILE, without the line end, by every name', () => {
       for (const name of SECRETS) {
         for (const each of [name, ...((VARIABLES[name] as Variable).aliases ?? [])]) {
-          const path = file('secret', '\uFEFFfrom-the-file\r\n');
-          const settings = load({ ...pair, [name]: '', [`${each}_FILE`]: path });
-          expect(settings.secrets, each).to.include('from-the-file');
-          expect(JSON.stringify([settings.amplitude, settings.s3]), each).to.include('"from-the-file"');
+          const value = name === 'NOTIFY_URL' ? 'https://hooks.test/from-the-file' : 'from-the-file';
+          const path = file('secret', `\uFEFF${value}\r\n`);
+          let watch: Watch | undefined;
+          const onWatch = (read: Watch) => {
+            watch = read;
+          };
+          const settings = loadSettings(
+            { ...BASE, ...pair, [name]: '', [`${each}_FILE`]: path },
+            { amplitude: true, onWatch },
+          );
+          expect(settings.secrets, each).to.include(value);
+          expect(JSON.stringify([settings.amplitude, settings.s3, watch]), each).to.include(`"${value}"`);
         }
       }
     });
@@ -808,6 +818,52 @@ describe('settings', () => {
         expect(told).to.include(why);
         expect(told).to.match(/^DESTINATION is ".*, for example s3:\/\/my-bucket\/amplitude\.$/);
       }
+    });
+  });
+
+  describe('for those who watch the runs', () => {
+    const watching = (changed: Environment) => {
+      const seen: Watch[] = [];
+      const needs = { amplitude: true, onWatch: (watch: Watch) => void seen.push(watch) };
+      try {
+        loadSettings({ ...BASE, ...changed }, needs);
+      } catch (error) {
+        if (!(error instanceof JobError)) throw error;
+      }
+      return seen;
+    };
+    const url = 'https://hooks.slack.com/services/T0/B0/abcdefghijklmnop';
+
+    it('are told also where others are wrong', () => {
+      const [watch, ...more] = watching({ NOTIFY_URL: url, METRICS_FILE: '/m/a.prom', OUTPUT_FORMAT: 'x' });
+      expect(more).to.deep.equal([]);
+      expect(watch).to.include({ notifyUrl: url, metricsFile: '/m/a.prom', destination: 's3://landing/events' });
+      expect(watching({ NOTIFY_URL: url, DESTINATION: 'ftp://x' })[0]?.destination).to.equal(undefined);
+    });
+
+    it('keep a webhook secret, whole and in its parts, and leave words alone', () => {
+      const [watch] = watching({ NOTIFY_URL: url });
+      const redact = redaction(watch?.secrets ?? []);
+      for (const text of [url, `POST ${url}`, '/services/T0/B0/abcdefghijklmnop', 'token abcdefghijklmnop']) {
+        expect(redact(text)).not.to.include('abcdefgh').and.not.to.equal(text);
+      }
+      expect(redact('services of hooks.slack.com')).to.equal('services of hooks.slack.com');
+      for (const wrong of ['hooks.slack.com/services/hush', 'ftp://x/hush', 'hush']) {
+        expect(problem({ NOTIFY_URL: wrong }))
+          .to.match(/^NOTIFY_URL: it must be an http/)
+          .and.not.include('hush');
+      }
+    });
+
+    it('warn of a file that node_exporter does not read', () => {
+      const warnings = (file: string) => load({ METRICS_FILE: file }).warnings;
+      for (const name of ['/m/a.txt', '/m/.prom', 'a.prom/', '/m/a.prom.tmp']) {
+        expect(warnings(name)).to.deep.equal([
+          `METRICS_FILE is "${name}": node_exporter reads files that end in .prom only.`,
+        ]);
+      }
+      expect(warnings('/m/a.prom')).to.deep.equal([]);
+      expect(watching({ METRICS_FILE: '~/a.prom' })[0]?.metricsFile).to.equal(join(homedir(), 'a.prom'));
     });
   });
 

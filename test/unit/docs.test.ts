@@ -83,7 +83,7 @@ describe('the docs', () => {
       { hour: 0, generation: 1, project: null, objects: [object], quarantine: [] },
       { request: { start: '', end: '', at: '' }, sealedAt: '', tool: '', shrunk: { events: 0, at: '' } },
     );
-    const fields = [...Object.keys(manifest), ...Object.keys(object).map((name) => `objects[].${name}`)];
+    const fields = [...Object.keys(manifest), 'source', ...Object.keys(object).map((name) => `objects[].${name}`)];
     const page = section('docs/landing.md', 'The manifest');
     expect(firstCells(page).flatMap(codes)).to.have.members(fields);
     const [, shown = '{}'] = /```json\n(.*?)```/s.exec(page) ?? [];
@@ -157,7 +157,7 @@ describe('every page', () => {
 
     it(`names scripts and files that there are: ${name}`, () => {
       expectScripts(page);
-      for (const path of matches(/`((?:src|test|docs|infra|kestra)\/[\w/-]*(?:\/|\.\w+))`/g, page)) {
+      for (const path of matches(/`((?:src|test|docs|infra|kestra|deploy)\/[\w/-]*(?:\/|\.\w+))`/g, page)) {
         expect(existsSync(join(ROOT, path)), path).to.equal(true);
       }
     });

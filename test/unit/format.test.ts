@@ -23,6 +23,7 @@ describe('numbers in sentences', () => {
         unchanged: hours(n),
         shrunk: [],
       },
+      lastLanded: null,
       events: n,
       bytes: n,
       quarantined: n,

@@ -70,6 +70,13 @@ describe('the page of a status', () => {
     );
   });
 
+  it('warns of hours with far fewer events than usual', () => {
+    const drops = [{ hour: '2026-11-20T12', events: 7, median: 24_000 }];
+    const told = textOf(statusPage({ ...sampleReport(), drops }));
+    expect(told).to.include('Warnings').and.include('2026-11-20T12 (7, usually 24,000)');
+    expect(textOf(statusPage({ ...sampleReport(), drops: [] }))).not.to.include('Warnings');
+  });
+
   it('has no such command for a manifest that must not be replaced', () => {
     const report = sampleReport({ states: { '2026-11-20T05': 'unreadable' } });
     const problems = report.problems.map((problem) => ({ ...problem, code: 'MANIFEST_NEWER' }));

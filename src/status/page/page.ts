@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { agreeing, count, number, requestCost, size } from '../../format.ts';
 import { fillAll } from '../../landing/gaps.ts';
 import { TOOL } from '../../version.ts';
+import { dropSentence } from '../drops.ts';
 import type { StatusReport } from '../report.ts';
 import { heatMaps } from './heat-map.ts';
 import { lineChart } from './line.ts';
@@ -97,7 +98,8 @@ function pairs(name: string, rows: readonly [string, string | Markup][]): Markup
   return html`<dl class="${name}">${rows.map(([term, text]) => html`<div><dt>${term}</dt><dd>${text}</dd></div>`)}</dl>`;
 }
 
-function warnings({ warnings: sentences }: StatusReport): Markup {
+function warnings({ warnings, drops }: StatusReport): Markup {
+  const sentences = [...warnings, dropSentence(drops) ?? []].flat();
   if (sentences.length === 0) return html``;
   return html`<section class="warnings"><h2>Warnings</h2><ul>${sentences.map((text) => html`<li>${outside(text)}</li>`)}</ul></section>`;
 }

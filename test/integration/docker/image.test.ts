@@ -1,8 +1,10 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import {
   type Builder,
+  docker,
   dockerOutput,
   hasBuildKit,
   imageBy,
@@ -29,6 +31,9 @@ interface Package {
   readonly devDependencies: Readonly<Record<string, string>>;
   readonly dependencies: Readonly<Record<string, string>>;
 }
+
+/** Uncompressed, as the engine stores it. */
+const MOST_MB = 20;
 
 const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Package;
 
@@ -92,6 +97,35 @@ describe('the image', function () {
       expect(config).not.to.have.any.keys('ExposedPorts', 'Healthcheck');
     });
   }
+
+  it('is labelled from git by the command of docs/operating.md', async () => {
+    const page = readFileSync(join(ROOT, 'docs/operating.md'), 'utf8');
+    const [command = ''] = /^docker build (?:[^\n]*\\\n)+[^\n]* \.$/m.exec(page) ?? [];
+    expect(command).to.include('REVISION=');
+    const name = `amplitude-to-s3-test:git-${process.pid}`;
+    const output = (line: string) =>
+      execFileSync('sh', ['-c', line], { cwd: ROOT, encoding: 'utf8', stdio: 'pipe' }).trim();
+    // A build needs the host's network where the engine has no bridge. The layers are those of the classic builder.
+    output(`DOCKER_BUILDKIT=0 ${command.replace('-t amplitude-to-s3', `--network host --quiet -t ${name}`)}`);
+    try {
+      const { Labels } = await configOf(name);
+      expect(Labels['org.opencontainers.image.revision']).to.equal(output('git rev-parse HEAD'));
+      expect(Labels['org.opencontainers.image.created']).to.equal(output('git log -1 --format=%cI'));
+      expect(Labels['org.opencontainers.image.version']).to.equal(output('git describe --tags --always --dirty'));
+    } finally {
+      await docker(['image', 'rm', '--force', name]);
+    }
+  });
+
+  it(`is at most ${MOST_MB} MB larger than its base`, async function () {
+    const [, base = ''] = /^ARG NODE_IMAGE=(\S+)$/m.exec(readFileSync(join(ROOT, 'Dockerfile'), 'utf8')) ?? [];
+    const sizes = await dockerOutput(['image', 'inspect', '--format', '{{.Size}}', base, await imageBy('classic')]);
+    const [without = 0, whole = 0] = sizes.split('\n').map(Number);
+    const added = (whole - without) / 1e6;
+    // The figure stands beside the test's name in the output.
+    if (this.test !== undefined) this.test.title += `: ${added.toFixed(1)} MB, uncompressed`;
+    expect(added).to.be.above(1).and.at.most(MOST_MB);
+  });
 
   it('runs as 1000 and may write to /data and nowhere in /app', async () => {
     expect(await shell('id -u; id -g; pwd; touch probe && echo written')).to.equal('1000\n1000\n/data\nwritten');

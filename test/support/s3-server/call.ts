@@ -55,7 +55,7 @@ export interface Store {
 }
 
 /** The name of the S3 operation that a method, a path and a query stand for. */
-export function operationOf(method: string, key: string, query: URLSearchParams): string {
+export function operationOf(method: string, key: string, query: URLSearchParams, headers: IncomingHttpHeaders): string {
   const asked = (name: string) => query.has(name);
   if (key === '') {
     if (method === 'HEAD') return 'HeadBucket';
@@ -63,7 +63,9 @@ export function operationOf(method: string, key: string, query: URLSearchParams)
     if (method === 'POST' && asked('delete')) return 'DeleteObjects';
     return 'Unknown';
   }
-  if (method === 'PUT' && asked('partNumber') && asked('uploadId')) return 'UploadPart';
+  const copies = headers['x-amz-copy-source'] !== undefined;
+  if (method === 'PUT' && asked('partNumber') && asked('uploadId')) return copies ? 'UploadPartCopy' : 'UploadPart';
+  if (method === 'PUT' && copies) return 'CopyObject';
   if (method === 'PUT') return 'PutObject';
   if (method === 'POST' && asked('uploads')) return 'CreateMultipartUpload';
   if (method === 'POST' && asked('uploadId')) return 'CompleteMultipartUpload';

@@ -15,10 +15,10 @@ export async function listObjects(call: Call, store: Store): Promise<Answer> {
   const groups = new Set<string>();
   let last = '';
   let truncated = false;
-  for (const key of sortedKeys(store, call.bucket)) {
+  for (const key of sortedKeys(store, call.bucket, asked('prefix'))) {
     const group = groupOf(key, asked('prefix'), delimiter);
     const passed = inUtf8Order(group ?? key, after) <= 0 || (group !== undefined && groups.has(group));
-    if (!key.startsWith(asked('prefix')) || passed) continue;
+    if (passed) continue;
     if (entries.length + groups.size >= most) {
       truncated = most > 0;
       break;
@@ -63,10 +63,10 @@ function describe(key: string, store: Store, bucket: string, write: (key: string
   ].join('');
 }
 
-function sortedKeys(store: Store, bucket: string): string[] {
+function sortedKeys(store: Store, bucket: string, prefix: string): string[] {
   const start = `${bucket}/`;
   const keys = [...store.objects.keys()]
-    .filter((name) => name.startsWith(start))
+    .filter((name) => name.startsWith(start + prefix))
     .map((name) => name.slice(start.length));
   return keys.sort(inUtf8Order);
 }

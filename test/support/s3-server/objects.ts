@@ -3,7 +3,6 @@ import { type Call, header, keptHeaders, type Store, type StoredObject } from '.
 
 /** PutObject: the body is asked for only once everything that can be refused without it has been looked at. */
 export async function putObject(call: Call, store: Store): Promise<Answer> {
-  if (call.headers['x-amz-copy-source'] !== undefined) throw new S3Error(501, 'NotImplemented', 'CopyObject');
   checkEncryption(call);
   checkConditions(call, store);
   const { body, size, md5, checksums } = await call.receive({ keep: store.keepBodies });

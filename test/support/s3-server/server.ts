@@ -5,6 +5,7 @@ import { finished } from 'node:stream/promises';
 import { type Answer, errorAnswer, S3Error } from './answer.ts';
 import { announcedLength, checkAnnounced, receiveBody } from './body.ts';
 import { type Call, header, operationOf, type Store, type StoredObject, type Upload } from './call.ts';
+import { copyObject } from './copy.ts';
 import {
   clockSkew,
   type Fault,
@@ -175,7 +176,7 @@ function readRequest(request: IncomingMessage): S3Request {
   const virtual = /^([^.]+)\.store\.test$/.exec(hostname)?.[1];
   const path = decodeURIComponent(virtual === undefined ? pathname : `/${virtual}${pathname}`);
   const [, bucket = '', key = ''] = /^\/([^/]*)\/?(.*)$/s.exec(path) ?? [];
-  return { method, path, operation: operationOf(method, key, query), bucket, key, query, headers };
+  return { method, path, operation: operationOf(method, key, query, headers), bucket, key, query, headers };
 }
 
 /** Throws where the request's key, clock, region or bucket is not one that this server knows. */
@@ -233,6 +234,8 @@ async function operate(call: Call, store: Store, faults: Fault[]): Promise<Answe
       return await listObjects(call, store);
     case 'PutObject':
       return await putObject(call, store);
+    case 'CopyObject':
+      return await copyObject(call, store);
     case 'GetObject':
     case 'HeadObject':
       return await getObject(call, store);
