@@ -33,6 +33,7 @@ export interface StoredObject {
 
 /** A small object as it is now, and what tells it from any other state of its key. */
 export interface Standing {
+  /** Nobody else holds it. */
   readonly content: Buffer;
   /** S3: the ETag. A folder, or an object without an ETag: a digest of the content. */
   readonly version: string;
