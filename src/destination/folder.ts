@@ -6,9 +6,12 @@ import { systemCode } from '../errors.ts';
 export const isPartial = (name: string) => /^\..*\.partial$/.test(name);
 
 /** Removes unfinished files. One of them may belong to a live write of another run: its rename fails, and it starts again. */
-export async function sweepPartials(folder: string): Promise<void> {
-  const paths = await readdir(folder, { recursive: true }).catch(() => []);
-  for (const path of paths) if (isPartial(basename(path))) await rm(join(folder, path), { force: true });
+export async function sweepPartials(folder: string, beginning: string, { recursive = false } = {}): Promise<void> {
+  const paths = await readdir(folder, { recursive }).catch(() => []);
+  for (const path of paths) {
+    const name = basename(path);
+    if (isPartial(name) && name.startsWith(beginning)) await rm(join(folder, path), { force: true });
+  }
 }
 
 export function ifMissing(error: unknown): undefined {
