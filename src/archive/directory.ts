@@ -44,8 +44,7 @@ export async function readDirectory(archive: Buffer | number): Promise<Directory
     if (error instanceof JobError) throw error;
     throw broken((error as Error).message.replace(/\.$/, ''), error);
   }
-  // An hour of 50,000 members that has landed before: a peak of 240 MiB, not 300.
-  if (entries.size > MANY_ENTRIES) collectEagerly(20);
+  if (entries.size > MANY_ENTRIES) collectEagerly();
   return [...entries.values()].filter(({ name }) => !name.endsWith('/'));
 }
 

@@ -6,11 +6,11 @@ import v8 from 'node:v8';
 v8.setFlagsFromString('--semi-space-growth-factor=1');
 
 /**
- * For commands that read ten thousand small answers: on a year's status a peak of 137 MB, not 214, a sixth more time.
- * `percent` is how much the heap may grow between two collections.
+ * For ten thousand small answers or members. On a year's status: a peak of 137 MB, not 214, a sixth more time. On 50,000
+ * members of one hour: 227 MiB, not 317.
  */
-export function collectEagerly(percent = 50): void {
-  v8.setFlagsFromString(`--heap-growing-percent=${percent}`);
+export function collectEagerly(): void {
+  v8.setFlagsFromString('--heap-growing-percent=50');
 }
 
 /**
