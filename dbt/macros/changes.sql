@@ -18,8 +18,8 @@
 
 {# hour, version #}
 {% macro versions(upstream) %}
-  {% if upstream == 'hours' %}
-    select hour, content as version from {{ ref('hours') }}
+  {% if upstream in ('hours', 'merged_hours') %}
+    select hour, content as version from {{ ref(upstream) }}
   {% else %}
     select hour, count(*) || ' ' || max(applied_at) as version from {{ ref(upstream) }} group by hour
   {% endif %}

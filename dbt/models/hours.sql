@@ -6,9 +6,7 @@
         "{% if target.type == 'duckdb' and not is_incremental() %}delete from {{ applied_hours() }} where model = 'destination'{% endif %}",
         "{{ check_destination() }}",
         "{{ find_manifests() }}",
-        "{% if target.type == 'duckdb' and is_incremental() %}
-          delete from {{ this }} where hour not in (select hour from ({{ landed_manifests() }}))
-          {% endif %}",
+        "{{ forget_hours() }}",
     ],
     post_hook="{% if target.type == 'duckdb' %}
       insert into {{ applied_hours() }} select 'destination', '{{ destination() }}', null
@@ -20,26 +18,7 @@
 
 {% if target.type == 'duckdb' %}
 
-select
-    date || 'T' || hour as hour,
-    date,
-    events,
-    list_transform(objects, lambda o: o.key) as objects,
-    md5(array_to_string(list_sort(list_transform(objects, lambda o: o.key)), ' ')) as content,
-    "sealedAt" as sealed_at,
-    {{ applied_at() }} as read_at
-from read_json(
-    getvariable('manifests'),
-    format = 'newline_delimited',
-    hive_partitioning = false,
-    columns = {
-        date: 'VARCHAR',
-        hour: 'VARCHAR',
-        events: 'BIGINT',
-        objects: 'STRUCT(key VARCHAR)[]',
-        sealedAt: 'TIMESTAMP'
-    }
-)
+{{ read_manifests() }}
 
 {% else %}
 

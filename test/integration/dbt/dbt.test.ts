@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cpSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -10,26 +10,13 @@ import type { Manifest } from '../../../src/landing/manifest.ts';
 import { parseFault, type Simulator, startSimulator } from '../../../src/simulator/simulator.ts';
 import { type ExportReport, runProgram } from '../../support/program.ts';
 import { Dbt } from './dbt.ts';
+import { expectAsFromNothing as asFromNothing, tables } from './law.ts';
 
 const START = '2026-03-02';
 const END = '2026-03-04';
 const HOUR = '2026-03-03T09';
 /** The simulated days are long past. */
 const RECENT = { recent_days: 9999 };
-/** What is the same however the tables came to be. A line without a uuid gets a new key with each read. */
-const TABLES: Readonly<Record<string, string>> = {
-  events:
-    "* EXCLUDE (applied_at, event_key) REPLACE (array_to_string(nulled, ',') AS nulled, array_to_string(unseen, ',') AS unseen)",
-  sessions: '*',
-  events_daily: '*',
-  amplitude_ids: '*',
-  users: '*',
-  property_hours: '*',
-  event_properties: '*',
-  unseen_fields: '*',
-  parquet_days: 'date, events',
-};
-
 describe('the tables of dbt over a landing in a folder', function () {
   this.timeout(300_000);
   let work: string;
@@ -87,28 +74,7 @@ describe('the tables of dbt over a landing in a folder', function () {
     await writeFile(fileOf(hour), JSON.stringify(sealed));
   }
 
-  /** Every table as text, row by row. */
-  async function tables(of: Dbt): Promise<Record<string, string[]>> {
-    const all: Record<string, string[]> = {};
-    for (const [name, columns] of Object.entries(TABLES)) {
-      const rows = await of.query(`SELECT ${columns} FROM ${name}`);
-      all[name] = rows.map((row) => JSON.stringify(row)).sort();
-    }
-    return all;
-  }
-
-  /** The law: what a run changes is what a build of everything from nothing would give. */
-  async function expectAsFromNothing(): Promise<void> {
-    const fresh = `${work}/fresh`;
-    rmSync(fresh, { recursive: true, force: true });
-    cpSync(landing, `${fresh}/landing`, { recursive: true, filter: (path) => !path.includes('/tables') });
-    const again = await Dbt.open(`${fresh}/landing`, fresh, RECENT);
-    await again.build();
-    expect(await tables(dbt)).to.deep.equal(await tables(again));
-    const parquet = (root: string) =>
-      `SELECT hour, uuid, event_time, amplitude_id, event_properties FROM read_parquet('${root}/tables/events/*/*.parquet') ORDER BY ALL`;
-    expect(await dbt.query(parquet(landing))).to.deep.equal(await again.query(parquet(`${fresh}/landing`)));
-  }
+  const expectAsFromNothing = async () => await asFromNothing(dbt, landing, work, RECENT);
 
   const manifested = async () => (await dbt.query<{ n: number }>('SELECT sum(events)::BIGINT AS n FROM hours'))[0]?.n;
 
@@ -134,7 +100,7 @@ describe('the tables of dbt over a landing in a folder', function () {
       nodes: Record<string, { resource_type: string; name: string; columns: Record<string, { description: string }> }>;
     };
     const models = Object.values(nodes).filter(({ resource_type }) => resource_type === 'model');
-    expect(models).to.have.length(12);
+    expect(models).to.have.length(15);
     for (const { name, columns } of models) {
       const rows = await dbt.query<{ column_name: string }>(`SELECT column_name FROM (DESCRIBE ${name})`);
       const described = Object.entries(columns).flatMap(([column, { description }]) =>

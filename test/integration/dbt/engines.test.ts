@@ -72,6 +72,24 @@ describe('the tables of dbt over a bucket, and on Snowflake', function () {
     expect(await build()).to.match(/ERROR=0/);
     await duckdb.build();
     await expectSame(duckdb);
+
+    // Merged IDs beside the events: DuckDB reads them, the load leaves them.
+    const [ann, bob] = await duckdb.query<{ id: string }>(
+      'SELECT amplitude_id::VARCHAR AS id FROM persons WHERE person = amplitude_id ORDER BY amplitude_id LIMIT 2',
+    );
+    const key = 'events/date=2026-03-03/hour=09/36958_2026-03-03T09_0.1.0badcafe.json';
+    await scene.put(`merged_ids/${key}`, `{"amplitude_id":${ann?.id},"merged_amplitude_id":${bob?.id}}\n`);
+    const manifest = {
+      date: '2026-03-03',
+      hour: '09',
+      events: 1,
+      objects: [{ key }],
+      sealedAt: '2026-03-20T00:00:00Z',
+    };
+    await scene.put('merged_ids/manifests/date=2026-03-03/hour=09.json', JSON.stringify(manifest));
+    await duckdb.build();
+    const person = `SELECT person::VARCHAR AS id FROM persons WHERE amplitude_id = ${ann?.id}`;
+    expect(await duckdb.query(person)).to.deep.equal([{ id: bob?.id }]);
   });
 
   async function expectSame(duckdb: Dbt): Promise<void> {
@@ -80,6 +98,7 @@ describe('the tables of dbt over a bucket, and on Snowflake', function () {
         'hour, uuid, event_type, event_time::VARCHAR AS at, amplitude_id::VARCHAR AS id, session_id::VARCHAR AS session',
       events_daily: 'event_date::VARCHAR AS day, event_type, events, amplitude_ids, sessions, first_hour, last_hour',
       sessions: 'amplitude_id::VARCHAR AS id, session_id::VARCHAR AS session, seconds, events, first_hour, last_hour',
+      persons: 'amplitude_id::VARCHAR AS id, person::VARCHAR AS person',
       users: 'amplitude_id::VARCHAR AS id, user_id, amplitude_ids, events::INTEGER AS events',
       event_compat: 'unique_event_id, session_event_number, user_event_number, events_per_session, user_session_number',
     })) {
