@@ -122,11 +122,11 @@ async function placeIn(
   return {
     destination,
     project,
-    async land(hour, members, origin) {
+    async land(hour, members, origin, isSealed) {
       const tally = new Tally();
       const options = { destination, project, rules, unproved, uploads, tally, log, now };
       const landing = new HourLanding(hour, members, origin, options);
-      await landing.prepare(false);
+      await landing.prepare(isSealed);
       // Before the manifest: a run that dies in between leaves no hour that looks proved. Amplitude serves no merged IDs.
       if (origin.source?.proof === 'none' && what === 'events') {
         await destination.put(unprovedKey(hour), contentOf(Buffer.alloc(0)));

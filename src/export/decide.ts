@@ -1,12 +1,12 @@
 import type { OutputFormat } from '../config/settings.ts';
 import { ENDINGS } from '../landing/keys.ts';
-import { crcHex, type LandedObject, type Manifest } from '../landing/manifest.ts';
+import { crcHex, isUnproved, type LandedObject, type Manifest } from '../landing/manifest.ts';
 import type { ExaminedMember, LandedMember } from './member.ts';
 
 /**
  * What a run may do to an hour that has landed. `export` never makes it smaller. `force` takes a smaller answer,
  * `force-empty` also an answer without data. `repair` writes every object again and never makes the hour smaller.
- * `adopt` changes nothing.
+ * `adopt` only adds files to an hour that nothing proves to be whole.
  */
 export type Mode = 'export' | 'force' | 'force-empty' | 'repair' | 'adopt';
 
@@ -34,7 +34,11 @@ export function decide(
   const isSmaller = (lacksMembers && old.source === undefined) || events < old.events;
   if (mode === 'adopt') {
     const isSame = !lacksMembers && examined.every((one) => old.objects.some((object) => isSource(object, one)));
-    return isSame ? { kind: 'unchanged', old } : { kind: 'refuse' };
+    if (isSame) return { kind: 'unchanged', old };
+    // More files of an hour that nothing proved to be whole: it was adopted while the source was being filled.
+    const isThere = old.objects.every((object) => examined.some((one) => isSource(object, one)));
+    if (!isUnproved(old) || !isThere) return { kind: 'refuse' };
+    return { kind: 'land', kept: keptOf(old, examined, format) };
   }
   if (mode === 'repair') {
     // An answer with every member that landed is whole. Then a manifest that counts more events is wrong.
@@ -44,12 +48,22 @@ export function decide(
   const takesSmaller = mode === 'force-empty' || (mode === 'force' && events > 0);
   if (isSmaller && !takesSmaller) return { kind: 'shrunk', old, events };
 
+  const kept = keptOf(old, examined, format);
+  return lacksMembers || kept.size < examined.length ? { kind: 'land', kept } : { kind: 'unchanged', old };
+}
+
+/** The members whose objects stay. */
+function keptOf(
+  old: Manifest,
+  examined: readonly ExaminedMember[],
+  format: OutputFormat,
+): ReadonlyMap<string, LandedMember> {
   const kept = new Map<string, LandedMember>();
   for (const one of examined) {
     const landed = landedAlike(old, one, format);
     if (landed !== undefined) kept.set(one.member.name, landed);
   }
-  return lacksMembers || kept.size < examined.length ? { kind: 'land', kept } : { kind: 'unchanged', old };
+  return kept;
 }
 
 /** What the old manifest names for a member, if the member would be stored the same way today. */
