@@ -226,17 +226,17 @@ class Adoption {
     else outcome.same++;
   }
 
-  #count(hour: Hour, { manifest, proof, files }: Result & { readonly kind: 'adopted' }): void {
+  #count(hour: Hour, { landed, proof, files }: Result & { readonly kind: 'adopted' }): void {
     const outcome = this.#outcome;
     outcome.files += files;
-    outcome.bytes += manifest.bytes;
-    outcome.quarantined += manifest.quarantined;
+    outcome.bytes += landed.bytes;
+    outcome.quarantined += landed.quarantined;
     if (this.#landing === 'mergedIds') {
       outcome.mergedIds.hours++;
-      outcome.mergedIds.lines += manifest.events;
+      outcome.mergedIds.lines += landed.events;
     } else {
-      outcome.events += manifest.events;
-      outcome.adopted.push({ hour, isEmpty: manifest.status === 'empty', proof });
+      outcome.events += landed.events;
+      outcome.adopted.push({ hour, isEmpty: landed.status === 'empty', proof });
     }
   }
 

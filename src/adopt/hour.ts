@@ -17,8 +17,16 @@ import { type AdoptedMember, type Candidate, candidatesIn, contentOf, isSame, me
 import { type Proof, proofOf } from './proof.ts';
 import type { SourceHour } from './source.ts';
 
-/** Lands an hour by the path of an export, and resolves to its manifest. */
-export type Land = (hour: Hour, members: readonly AdoptedMember[], origin: Origin) => Promise<Manifest>;
+/** Lands an hour by the path of an export. */
+export type Land = (
+  hour: Hour,
+  members: readonly AdoptedMember[],
+  origin: Origin,
+  isSealed: boolean,
+) => Promise<Landed>;
+
+/** What there is of an hour that has landed. */
+export type Landed = Pick<Manifest, 'status' | 'events' | 'bytes' | 'quarantined'>;
 
 export interface HourOptions extends Way {
   readonly land: Land;
@@ -41,7 +49,7 @@ export interface Left {
 }
 
 export type Result =
-  | { readonly kind: 'adopted'; readonly manifest: Manifest; readonly proof: Proof; readonly files: number }
+  | { readonly kind: 'adopted'; readonly landed: Landed; readonly proof: Proof; readonly files: number }
   /** The same has landed before; `proved`: nothing proved it until now. */
   | { readonly kind: 'same' | 'proved' }
   | { readonly kind: 'left'; readonly left: readonly Left[]; readonly error: JobError };
@@ -65,7 +73,7 @@ export async function adoptHour(found: SourceHour, isLanded: boolean, options: H
     if (standing !== undefined) {
       return await compare(given, readManifest(standing.content, hour), standing.version, options);
     }
-    return await land(given, options);
+    return await land(given, options, false);
   } catch (error) {
     if (!(error instanceof JobError)) throw error;
     if (error.code === 'ADOPT_DIFFERS') return { kind: 'left', left: differing(files, hour), error };
@@ -99,7 +107,7 @@ export async function gather(found: SourceHour, options: HourOptions): Promise<G
   return { hour, files, proof: proofOf({ hour, parts, isMarked, sealed }, { trust, settleHours, now: now() }) };
 }
 
-async function land({ hour, files, proof }: Given, options: HourOptions): Promise<Result> {
+async function land({ hour, files, proof }: Given, options: HourOptions, isSealed: boolean): Promise<Result> {
   const chosen: Candidate[] = [];
   for (const same of Map.groupBy(files, ({ part }) => part).values()) {
     const left = await overlapping(same, hour, options);
@@ -113,8 +121,8 @@ async function land({ hour, files, proof }: Given, options: HourOptions): Promis
   chosen.sort((a, b) => a.part - b.part);
   const members = chosen.map((file) => memberFor(file, hour, options));
   const from = options.source.name;
-  const manifest = await options.land(hour, members, { source: { kind: 'adopted', from, proof } });
-  return { kind: 'adopted', manifest, proof, files: files.length };
+  const landed = await options.land(hour, members, { source: { kind: 'adopted', from, proof } }, isSealed);
+  return { kind: 'adopted', landed, proof, files: files.length };
 }
 
 /** The files of one part that do not hold the same content; none where all do. */
@@ -130,24 +138,28 @@ async function overlapping(same: readonly Candidate[], hour: Hour, way: Way): Pr
   return same.map(({ key }) => ({ file: key, hour: formatHour(hour), code: 'OVERLAP', reason }));
 }
 
-/** Files that are missing in the source do not matter: what has landed is more. */
-async function compare(
-  { hour, files, proof }: Given,
-  old: Manifest,
-  version: string,
-  options: HourOptions,
-): Promise<Result> {
+/**
+ * Files that are missing in the source do not matter: what has landed is more. More files of an hour that nothing proved to
+ * be whole land: it was adopted while the source was being filled.
+ */
+async function compare(given: Given, old: Manifest, version: string, options: HourOptions): Promise<Result> {
+  const { hour, files, proof } = given;
   const landed = new Map(old.objects.map((object) => [readKey(object.key)?.part, object]));
   const left: Left[] = [];
+  let differs = false;
   for (const file of files) {
     const object = landed.get(file.part);
     const reason = object === undefined ? 'the hour has landed without it' : 'the hour has landed with other content';
     if (object !== undefined && (await isSame(file, hour, object.source, options))) continue;
     left.push({ file: file.key, hour: formatHour(hour), code: 'DIFFERS', reason });
+    differs ||= object !== undefined;
   }
-  if (left.length > 0) return { kind: 'left', left, error: landedOtherwise(hour) };
   const parts = new Set(files.map(({ part }) => part));
   const isWhole = old.objects.every(({ key }) => parts.has(readKey(key)?.part ?? -1));
+  if (left.length > 0) {
+    const isGrown = isWhole && isUnproved(old) && !differs;
+    return isGrown ? await land(given, options, true) : { kind: 'left', left, error: landedOtherwise(hour) };
+  }
   if (proof === 'none' || !isUnproved(old) || !isWhole) return { kind: 'same' };
   return { kind: await prove(hour, old, version, proof, options) };
 }

@@ -1,5 +1,6 @@
 import PQueue from 'p-queue';
 import { type Place, runAdopt } from '../adopt/adopt.ts';
+import type { Landed } from '../adopt/hour.ts';
 import { type Landing, MERGED_IDS } from '../adopt/names.ts';
 import { adoptReport, adoptSummary, kestraReport } from '../adopt/report.ts';
 import { Source } from '../adopt/source.ts';
@@ -17,7 +18,6 @@ import { Tally } from '../export/tally.ts';
 import { formatWindow, hourOf, type Window } from '../hours.ts';
 import { unprovedKey } from '../landing/keys.ts';
 import { unprovedIn } from '../landing/listing.ts';
-import type { Manifest } from '../landing/manifest.ts';
 import { PrefixProject } from '../landing/project.ts';
 
 export const adoptCommand = defineCommand({
@@ -122,17 +122,17 @@ async function placeIn(
   return {
     destination,
     project,
-    async land(hour, members, origin) {
+    async land(hour, members, origin, isSealed) {
       const tally = new Tally();
       const options = { destination, project, rules, unproved, uploads, tally, log, now };
       const landing = new HourLanding(hour, members, origin, options);
-      await landing.prepare(false);
+      await landing.prepare(isSealed);
       // Before the manifest: a run that dies in between leaves no hour that looks proved. Amplitude serves no merged IDs.
       if (origin.source?.proof === 'none' && what === 'events') {
         await destination.put(unprovedKey(hour), contentOf(Buffer.alloc(0)));
       }
       await landing.seal();
-      return tally.sealed.get(hour) as Manifest;
+      return tally.sealed.get(hour) as Landed;
     },
   };
 }

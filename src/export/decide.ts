@@ -1,12 +1,12 @@
 import type { OutputFormat } from '../config/settings.ts';
 import { ENDINGS } from '../landing/keys.ts';
-import { crcHex, type LandedObject, type Manifest, type QuarantinedObject } from '../landing/manifest.ts';
+import { crcHex, isUnproved, type LandedObject, type Manifest, type QuarantinedObject } from '../landing/manifest.ts';
 import type { ExaminedMember, LandedMember } from './member.ts';
 
 /**
  * What a run may do to an hour that has landed. `export` never makes it smaller. `force` takes a smaller answer,
  * `force-empty` also an answer without data. `repair` writes every object again and never makes the hour smaller.
- * `adopt` changes nothing.
+ * `adopt` only adds files to an hour that nothing proves to be whole.
  */
 export type Mode = 'export' | 'force' | 'force-empty' | 'repair' | 'adopt';
 
@@ -33,12 +33,24 @@ export function decide(
   const objects = Map.groupBy(old.objects, ({ member }) => member);
   const quarantines = new Map(old.quarantine.map((object) => [object.member, object]));
   const landedOf = (one: ExaminedMember) => objects.get(one.member.name)?.find((object) => isSource(object, one));
+  /** The members whose objects stay. */
+  const keep = () => {
+    const kept = new Map<string, LandedMember>();
+    for (const one of examined) {
+      const landed = landedAlike(one, landedOf(one), quarantines.get(one.member.name), format);
+      if (landed !== undefined) kept.set(one.member.name, landed);
+    }
+    return kept;
+  };
   const lacksMembers = old.objects.some(({ member }) => !names.has(member));
   // Amplitude's own S3 export may cut an hour into other files than the Export API does: there only events count.
   const isSmaller = (lacksMembers && old.source === undefined) || events < old.events;
   if (mode === 'adopt') {
     const isSame = !lacksMembers && examined.every((one) => landedOf(one) !== undefined);
-    return isSame ? { kind: 'unchanged', old } : { kind: 'refuse' };
+    if (isSame) return { kind: 'unchanged', old };
+    // More files of an hour that nothing proved to be whole: it was adopted while the source was being filled.
+    const isThere = examined.filter((one) => landedOf(one) !== undefined).length === old.objects.length;
+    return isUnproved(old) && isThere ? { kind: 'land', kept: keep() } : { kind: 'refuse' };
   }
   if (mode === 'repair') {
     // An answer with every member that landed is whole. Then a manifest that counts more events is wrong.
@@ -49,11 +61,7 @@ export function decide(
   const takesSmaller = mode === 'force-empty' || (mode === 'force' && events > 0);
   if (isSmaller && !takesSmaller) return { kind: 'shrunk', old, events };
 
-  const kept = new Map<string, LandedMember>();
-  for (const one of examined) {
-    const landed = landedAlike(one, landedOf(one), quarantines.get(one.member.name), format);
-    if (landed !== undefined) kept.set(one.member.name, landed);
-  }
+  const kept = keep();
   return lacksMembers || kept.size < examined.length ? { kind: 'land', kept } : { kind: 'unchanged', old };
 }
 

@@ -129,24 +129,32 @@ describe('what adopt asks of S3', function () {
     });
   }
 
+  /** Adopts the first hour from a source whose file changes just before the first request of that kind. */
+  async function adoptChanging(operation: string, format: string) {
+    scene.source = `changing-${scenes}`;
+    await bucket.write(scene.source, await amplitudeLayout([FIRST], TRAFFIC));
+    const [name = ''] = membersOf(FIRST).map((member) => member.name);
+    const { server } = bucket;
+    const push = server.requests.push.bind(server.requests);
+    let isDone = false;
+    server.requests.push = (...seen) => {
+      if (!isDone && seen.some((request) => request.operation === operation && !request.key.includes('manifests/'))) {
+        isDone = true;
+        const old = server.objects.get(`bucket/${scene.source}/${name}`)?.body as Buffer;
+        void bucket.write(scene.source, new Map([[name, changed(old)]]));
+      }
+      return push(...seen);
+    };
+    const adopted = await scene.adopt([], { OUTPUT_FORMAT: format });
+    server.requests.push = push;
+    expect(isDone, 'the file has changed').to.equal(true);
+    expectWhole(await scene.landed(), [FIRST]);
+    return adopted;
+  }
+
   for (const format of ['json', 'gzip']) {
     it(`leaves an hour whose file changes between listing and reading (${format})`, async () => {
-      const source = `changing-${format}`;
-      scene.source = source;
-      await bucket.write(source, await amplitudeLayout([FIRST], TRAFFIC));
-      const [name = ''] = membersOf(FIRST).map((member) => member.name);
-      const push = bucket.server.requests.push.bind(bucket.server.requests);
-      let isDone = false;
-      bucket.server.requests.push = (...seen) => {
-        if (!isDone && seen.some(({ operation, key }) => operation === 'GetObject' && key === `${source}/${name}`)) {
-          isDone = true;
-          const old = bucket.server.objects.get(`bucket/${source}/${name}`)?.body as Buffer;
-          void bucket.write(source, new Map([[name, changed(old)]]));
-        }
-        return push(...seen);
-      };
-      const { code, said, stderr } = await scene.adopt([], { OUTPUT_FORMAT: format });
-      bucket.server.requests.push = push;
+      const { code, said, stderr } = await adoptChanging('GetObject', format);
       expect([code, said.hours.failed.map(({ hour, code }) => [hour, code])], stderr).to.deep.equal([
         1,
         [[formatHour(FIRST), 'ADOPT_BROKEN']],
@@ -155,4 +163,13 @@ describe('what adopt asks of S3', function () {
       expect((await scene.adopt([], { OUTPUT_FORMAT: format })).said.hours.adopted).to.deep.equal([formatHour(FIRST)]);
     });
   }
+
+  it('lands what it has read where the file changes before S3 copies it', async () => {
+    const { code, said, stderr } = await adoptChanging('CopyObject', 'gzip');
+    expect([code, said.copied, said.hours.adopted], stderr).to.deep.equal([0, 0, [formatHour(FIRST)]]);
+    const from = bucket.address(scene.source);
+    expectAdopted(await scene.landed(), FIRST, membersOf(FIRST), { from, proof: 'mark', format: 'gzip' });
+    const again = await scene.adopt([], { OUTPUT_FORMAT: 'gzip' });
+    expect(again.said.hours.failed.map(({ code }) => code)).to.deep.equal(['ADOPT_DIFFERS']);
+  });
 });

@@ -27,7 +27,7 @@ const CONTENT = gzipSync('{"event_type":"load"}\n');
 
 describe(`adopt of ${HOURS} hours of ${FILES_PER_HOUR} small files`, function () {
   this.timeout(900_000);
-  const bucket = `adopt-${randomBytes(4).toString('hex')}`;
+  const bucket = `load-adopt-${randomBytes(4).toString('hex')}`;
   const start = readHour('2025-03-04T00');
   const hours = hoursOf({ start, end: start + HOURS });
 
