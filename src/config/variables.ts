@@ -177,7 +177,7 @@ export const VARIABLES = {
     example: '/var/lib/node_exporter/amplitude-to-s3.prom',
   }),
   NOTIFY_URL: optional(read.webhook, {
-    description: 'A webhook of Slack or the like. An export, status or verify that fails posts there what happened.',
+    description: 'A webhook of Slack or the like. A run that fails posts there what happened.',
     example: 'https://hooks.slack.com/services/EXAMPLE',
     secret: true,
   }),

@@ -21,6 +21,9 @@ interface Copy {
   readonly looked: () => Promise<number | undefined>;
 }
 
+/** A store that does not copy, or does not let these keys. */
+const REFUSALS = [400, 403, 405, 501];
+
 /** Stores that have refused to copy. */
 const refusing = new WeakSet<Bucket>();
 
@@ -46,9 +49,11 @@ export async function copyInside(bucket: Bucket, { key, target, content, from, l
     if (made?.ChecksumCRC32 === undefined) return (await looked()) === content.crc32;
     return made.ChecksumCRC32 === encodeCrc32(content.crc32);
   } catch (error) {
-    const status = statusOf((error as Error).cause) ?? 500;
-    if (status >= 500 && status !== 501) throw error;
-    if (status !== 404) refusing.add(bucket);
+    const status = statusOf((error as Error).cause) ?? 0;
+    // The source has gone: whoever reads it says so.
+    if (status === 404) return false;
+    if (!REFUSALS.includes(status)) throw error;
+    refusing.add(bucket);
     return false;
   }
 }
