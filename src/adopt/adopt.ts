@@ -82,8 +82,11 @@ class Adoption {
     if (landing === 'events') this.#outcome.project = project;
     if (!dryRun) place.project.claim(project);
     const files = this.#hoursOf(project);
-    const landed = await landedOf(files, place.destination);
-    this.#tell(project, files, landed);
+    const [first = 0] = files.keys();
+    const window = { start: first, end: ([...files.keys()].at(-1) ?? first - 1) + 1 };
+    const sealed = await sealedIn(window, place.destination);
+    const landed = new Set([...files.keys()].filter((hour) => sealed.has(hour)));
+    this.#tell(project, window, { hours: files.size, landed: landed.size });
     await this.#nameForeign({ landing, project, range });
     for (const span of spansOf(files, MOST_FILES)) {
       await this.#adopt(await source.hours({ landing, project, range: span }), landed, project, place);
@@ -91,7 +94,7 @@ class Adoption {
     }
   }
 
-  /** How many files each hour has. Hours that are not ready stay. */
+  /** How many files each hour has, in the order of hours. Hours that are not ready stay. */
   #hoursOf(project: string): Map<Hour, number> {
     const { survey, pending } = this.#outcome;
     const files = new Map(survey.projects[this.#landing].get(project)?.hours);
@@ -102,7 +105,7 @@ class Adoption {
       files.delete(hour);
       if (this.#landing === 'events') pending.push(hour);
     }
-    return files;
+    return new Map([...files].sort(([a], [b]) => a - b));
   }
 
   /** The landing of another project. Its hours are none of ours. */
@@ -113,23 +116,16 @@ class Adoption {
     this.#outcome.leave({ file: `${folderOf(this.#landing)}manifests/`, hour: null, code: 'FOREIGN', reason });
   }
 
-  #tell(project: string, files: ReadonlyMap<Hour, number>, landed: ReadonlySet<Hour>): void {
+  #tell(project: string, window: Window, { hours, landed }: { readonly hours: number; readonly landed: number }): void {
     const { log, source, onPlan } = this.#options;
-    const amount = this.#outcome.survey.projects[this.#landing].get(project);
+    const { files: found = 0, bytes = 0 } = this.#outcome.survey.projects[this.#landing].get(project) ?? {};
     const of = this.#landing === 'events' ? `project ${project}` : `merged IDs of organization ${project}`;
-    const there = [...files.keys()];
-    const hours = there.length;
-    const [first, last] = there.reduce(
-      ([least, most], hour) => [Math.min(least, hour), Math.max(most, hour)],
-      [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
-    );
-    const when = hours === 0 ? '' : `, ${formatWindow({ start: first ?? 0, end: (last ?? 0) + 1 })}`;
-    const { files: found = 0, bytes = 0 } = amount ?? {};
+    const when = hours === 0 ? '' : `, ${formatWindow(window)}`;
     const manifests = this.#outcome.survey.sealed[this.#landing].size;
     const sealed = manifests === 0 ? '' : ` and ${count(manifests, 'manifest')}`;
     log.info(
-      `${source.name} holds ${count(found, 'file')} (${size(bytes)})${sealed} of ${of} in ${count(hours, 'hour')}${when}: ${count(hours - landed.size, 'hour')} to adopt, ${landed.size} landed before and compared.`,
-      { files: found, bytes, hours, landed: landed.size },
+      `${source.name} holds ${count(found, 'file')} (${size(bytes)})${sealed} of ${of} in ${count(hours, 'hour')}${when}: ${count(hours - landed, 'hour')} to adopt, ${landed} landed before and compared.`,
+      { files: found, bytes, hours, landed },
     );
     onPlan(hours, this.#outcome);
   }
@@ -243,12 +239,4 @@ class Adoption {
   #fail(hour: Hour, error: JobError): void {
     this.#outcome.failed.push({ hour: formatHour(hour), code: error.code, message: describe(error) });
   }
-}
-
-async function landedOf(files: ReadonlyMap<Hour, number>, destination: Destination): Promise<Set<Hour>> {
-  if (files.size === 0) return new Set();
-  let [start, end] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (const hour of files.keys()) [start, end] = [Math.min(start, hour), Math.max(end, hour + 1)];
-  const sealed = await sealedIn({ start, end }, destination);
-  return new Set([...files.keys()].filter((hour) => sealed.has(hour)));
 }
