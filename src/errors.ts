@@ -36,7 +36,7 @@ export const ERRORS = {
   AMPLITUDE_DOWN:
     "Five windows in a row got no answer, so the run stopped. Look at Amplitude's status page and at the network. Run again.",
   NOT_AMPLITUDE:
-    'A 404 came from something other than Amplitude. It sealed nothing. Check `AMPLITUDE_BASE_URL`, and the proxies and gateways on the way.',
+    'A 404, or a 403 in the middle of a run, came from something other than Amplitude. It sealed nothing. Check `AMPLITUDE_BASE_URL`, and the proxies, firewalls and gateways on the way.',
   PROXY:
     'A proxy cannot be reached, refuses the user or opens no connection. Check `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.',
   CERTIFICATE: "A certificate cannot be verified. Name the CA's file in `AWS_CA_BUNDLE` or `NODE_EXTRA_CA_CERTS`.",

@@ -11,16 +11,18 @@ const QUOTED = 300;
 
 const LONGEST_RETRY_AFTER_MS = 300_000;
 
-/** What a status other than 200 and 404 means. */
+/** What a status other than 200 and 404 means. `hasAnswered`: the API has answered a request of this run before. */
 export function answerFault(
   window: Window,
   { status, headers, body }: { status: number; headers: IncomingHttpHeaders; body: ErrorBody },
-  { redact, now, baseUrl }: { redact: Redact; now: Date; baseUrl: string },
+  { redact, now, baseUrl, hasAnswered }: { redact: Redact; now: Date; baseUrl: string; hasAnswered?: boolean },
 ): RequestFault {
-  const kind = kindOf(status, body.text);
+  const kind = kindOf(status, body.text, hasAnswered);
   const to = URL.parse(headers.location ?? '')?.origin ?? 'an unnamed place';
   const said = saidWith(kind === 'redirect' ? `${status} to ${redact(to)}` : status, quoteOf(body, redact));
-  if (kind === 'credentials') return refusedKeys(window, baseUrl, said);
+  if (kind === 'credentials' || kind === 'forbidden') return refusedKeys(kind, window, baseUrl, said);
+  if (kind === 'blocked')
+    return new RequestFault(kind, window, `something before the API refused the request, ${said}`);
   const adopt = `adopt s3://BUCKET/PREFIX --start ${formatHour(window.start)} --end ${formatHour(window.end)}`;
   const hint =
     kind === 'too-large'
@@ -31,17 +33,19 @@ export function answerFault(
 }
 
 /** The commonest mistake is to use the keys of a project of the other region. */
-function refusedKeys(window: Window, baseUrl: string, said: string): RequestFault {
+function refusedKeys(kind: Fault, window: Window, baseUrl: string, said: string): RequestFault {
   const { host } = new URL(baseUrl);
   const regions = (['us', 'eu'] as const).map((region) => ({ region, its: new URL(HOSTS[region]).host }));
   const asked = regions.find(({ its }) => its === host);
   const others = regions.filter((one) => one !== asked);
   const hint = others.map(({ region, its }) => `Region ${region} is at ${its}: AMPLITUDE_REGION=${region}.`).join(' ');
   const where = asked === undefined ? host : `${host} (region ${asked.region})`;
-  return new RequestFault('credentials', window, `${where} refused the keys, ${said}`, { hint });
+  return new RequestFault(kind, window, `${where} refused the keys, ${said}`, { hint });
 }
 
-export function kindOf(status: number, body: string): Fault {
+/** A 403 before any answer is mostly of wrong keys, whatever it says. After answers the keys are right. */
+export function kindOf(status: number, body: string, hasAnswered = false): Fault {
+  if (status === 403 && hasAnswered) return isOfKeys(body) ? 'forbidden' : 'blocked';
   if (status === 401 || status === 403) return 'credentials';
   if (status === 400) return kindOfBadRequest(body);
   if (status === 413) return 'too-large';
@@ -49,6 +53,11 @@ export function kindOf(status: number, body: string): Fault {
   if (status === 504) return 'gateway-timeout';
   if (status >= 500 || status === 408) return 'server';
   return status >= 300 && status < 400 ? 'redirect' : 'unexpected';
+}
+
+/** The API says "Invalid API Key", in JSON or plain text. A firewall has a page, or other words. */
+function isOfKeys(body: string): boolean {
+  return !body.trim().startsWith('<') && /(api|secret)[ _-]?key|credential|unauthori[sz]ed|authenticat/i.test(body);
 }
 
 const SPEAKS_OF_SIZE = /\bsize\b|too (large|big|much)|\b\d+ ?gb\b|exceed/i;

@@ -5,6 +5,8 @@ import { PROXY_HINT } from '../network.ts';
 /** What a request can meet: its code, and the rule by which the window goes on (see Attempts). */
 export const FAULTS = {
   credentials: ['AMPLITUDE_CREDENTIALS', 'stop-run'],
+  forbidden: ['AMPLITUDE_CREDENTIALS', 'retry-once'],
+  blocked: ['NOT_AMPLITUDE', 'retry-once'],
   parameter: ['AMPLITUDE_BAD_REQUEST', 'give-up'],
   'too-large': ['AMPLITUDE_TOO_LARGE', 'halve'],
   refused: ['AMPLITUDE_REFUSED_WINDOW', 'halve'],
@@ -30,10 +32,14 @@ const AGAIN = `${RUN_AGAIN}.`;
 const CONNECTION = 'Check the network, proxies and AMPLITUDE_BASE_URL; then run the same command again.';
 const NOT_LANDED = `None of it has landed. ${AGAIN} If it stays so, report the hours to Amplitude.`;
 
+const KEYS =
+  'Check AMPLITUDE_API_KEY and AMPLITUDE_SECRET_KEY (both of this one project) and AMPLITUDE_REGION: the host of one region refuses the projects of the other.';
+
 /** The others need no more than to run again. */
 const HINTS: Readonly<Partial<Record<Fault, string>>> = {
-  credentials:
-    'Check AMPLITUDE_API_KEY and AMPLITUDE_SECRET_KEY (both of this one project) and AMPLITUDE_REGION: the host of one region refuses the projects of the other.',
+  credentials: KEYS,
+  forbidden: KEYS,
+  blocked: `Amplitude took these keys before, so a firewall or a gateway on the way refuses now. ${AGAIN} If it stays so, ask who runs the firewall, or Amplitude, with the quoted answer.`,
   parameter: 'This is a defect of amplitude-to-s3: please report it with this message.',
   'too-large':
     "The Export API cannot return an hour above 4 GB. Set up Amplitude's own Amazon S3 export for this project.",
@@ -80,7 +86,7 @@ export class RequestFault extends JobError {
 }
 
 const OF_ARCHIVE: readonly Fault[] = ['archive', 'not-events', 'refused-archive'];
-const WITHOUT_ANSWER: readonly Fault[] = ['server', 'gateway-timeout', 'stall', 'truncated', 'unreachable'];
+const WITHOUT_ANSWER: readonly Fault[] = ['blocked', 'server', 'gateway-timeout', 'stall', 'truncated', 'unreachable'];
 
 /** True for faults that show the API at work: an archive, or the answer that the window is too large. */
 export function isAnswer(kind: Fault): boolean {

@@ -48,6 +48,8 @@ export class Attempts {
         return canHalve && this.#attempt >= ATTEMPTS_BEFORE_HALVING ? { kind: 'halve', fault } : this.#retry(fault);
       case 'retry':
         return this.#retry(fault);
+      case 'retry-once':
+        return this.#retry(fault, 'give-up', 2);
       case 'retry-then-stop-run':
         return this.#retry(fault, 'stop-run');
       case 'wait':
@@ -58,8 +60,9 @@ export class Attempts {
   }
 
   /** Full jitter over a doubling range, never shorter than `Retry-After`. */
-  #retry(fault: RequestFault, last: 'give-up' | 'stop-run' = 'give-up'): NextStep {
-    const { maxAttempts, backoffMs } = this.#settings;
+  #retry(fault: RequestFault, last: 'give-up' | 'stop-run' = 'give-up', most = Number.POSITIVE_INFINITY): NextStep {
+    const { backoffMs } = this.#settings;
+    const maxAttempts = Math.min(this.#settings.maxAttempts, most);
     if (this.#attempt >= maxAttempts) return { kind: last, fault };
     const pauseMs = Math.max(this.#random() * range(this.#attempt, backoffMs), fault.retryAfterMs ?? 0);
     this.#attempt++;

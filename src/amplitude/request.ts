@@ -22,6 +22,8 @@ export interface AskOptions {
   readonly redact: Redact;
   /** How long the body of an answer that is no archive may take. */
   readonly errorBodyMs?: number;
+  /** Whether the API has answered a request of this run before. */
+  readonly hasAnswered?: () => boolean;
 }
 
 export interface ExportApiOptions extends AskOptions {
@@ -109,12 +111,13 @@ export async function askFor<T>(window: Window, options: AskOptions, read: (head
 export async function readRefusal(
   window: Window,
   { status, headers, body: stream }: Head,
-  { settings, signal, now, redact, errorBodyMs = 30_000 }: AskOptions,
+  { settings, signal, now, redact, errorBodyMs = 30_000, hasAnswered = () => false }: AskOptions,
 ): Promise<Answer & { kind: 'no-data' }> {
   const body = await readErrorBody(stream, errorBodyMs);
   signal.throwIfAborted();
   if (status !== 404) {
-    throw answerFault(window, { status, headers, body }, { redact, now: now(), baseUrl: settings.baseUrl });
+    const known = { redact, now: now(), baseUrl: settings.baseUrl, hasAnswered: hasAnswered() };
+    throw answerFault(window, { status, headers, body }, known);
   }
   const quote = quoteOf(body, redact);
   const said = saidWith(status, quote);

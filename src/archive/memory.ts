@@ -5,7 +5,10 @@ import v8 from 'node:v8';
 // V8 reads the flag each time it would grow, so it may be set this late.
 v8.setFlagsFromString('--semi-space-growth-factor=1');
 
-/** For commands that read ten thousand small answers. On a year's status: a peak of 137 MB, not 214, a sixth more time. */
+/**
+ * For ten thousand small answers or members. On a year's status: a peak of 137 MB, not 214, a sixth more time. On 50,000
+ * members of one hour: 227 MiB, not 317.
+ */
 export function collectEagerly(): void {
   v8.setFlagsFromString('--heap-growing-percent=50');
 }

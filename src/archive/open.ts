@@ -17,19 +17,13 @@ export async function openArchive(
 ): Promise<Archive> {
   try {
     await mustBeginAsZip(spool, redact);
-    const members = await (spool.kind === 'memory' ? readWithJszip(spool.buffer) : readWithYauzl(spool.file));
-    const heeding = members.map((member) => ({ ...member, open: () => unlessAborted(member.open(), signal) }));
-    return { members: heeding, close: () => spool.close() };
+    const members = await (spool.kind === 'memory'
+      ? readWithJszip(spool.buffer, signal)
+      : readWithYauzl(spool.file, signal));
+    return { members, close: () => spool.close() };
   } catch (error) {
     await spool.close();
     throw error;
-  }
-}
-
-async function* unlessAborted(chunks: AsyncIterable<Buffer>, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
-  for await (const chunk of chunks) {
-    signal?.throwIfAborted();
-    yield chunk;
   }
 }
 

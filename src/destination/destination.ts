@@ -33,6 +33,7 @@ export interface StoredObject {
 
 /** A small object as it is now, and what tells it from any other state of its key. */
 export interface Standing {
+  /** Nobody else holds it. */
   readonly content: Buffer;
   /** S3: the ETag. A folder, or an object without an ETag: a digest of the content. */
   readonly version: string;
@@ -59,6 +60,8 @@ export interface DestinationOptions {
   readonly log: Log;
   /** Hears the `Date` of each answer, whatever its status, and how long that answer took. A folder has no such clock. */
   readonly onDate?: (date: string | undefined, tookMs: number) => void;
+  /** How long a connection may be silent, also within a body. A test lowers it. */
+  readonly idleMs?: number;
   /** Up to `aboveBytes` an object is one PUT, above that it goes in parts of `partBytes`. A test lowers both. */
   readonly multipart?: { readonly aboveBytes: number; readonly partBytes: number };
 }

@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import zlib from 'node:zlib';
-import { diskError, JobError, systemCode } from '../errors.ts';
+import { diskError, JobError, RUN_AGAIN, systemCode } from '../errors.ts';
 import {
   type Content,
   contentOf,
@@ -15,12 +16,19 @@ import {
   type Standing,
   type StoredObject,
 } from './destination.ts';
+import { ifMissing, isPartial, makeFolder, sweepPartials, syncFolder } from './folder.ts';
 import { LOCK_FILE, lockFolder } from './lock.ts';
 
-const PARTIAL = /^\..*\.partial$/;
+/** Keys in a folder of one hour. */
+const IN_HOUR = /\/hour=\d\d\//;
 
-/** How often a write starts again after another run swept its partial file away. */
-const REWRITES = 5;
+/** How often each step is tried. */
+const ATTEMPTS = 5;
+
+const FIRST_PAUSE_MS = 200;
+
+/** What passes by itself: mostly a network folder whose server is busy, restarts, or is out of reach for a moment. */
+const PASSING = /^(?:EINTR|EAGAIN|EBUSY|ESTALE|EIO|ETIMEDOUT|EHOSTDOWN|EHOSTUNREACH|EMFILE|ENFILE)$/;
 
 /**
  * Hours in a folder. A file is written under a name that readers ignore, synced, then renamed: it is there whole or not
@@ -56,7 +64,7 @@ export class FileDestination implements Destination {
 
   async read(key: string): Promise<Buffer | undefined> {
     this.requests.reads++;
-    return await this.#explained(() => readFile(this.#path(key)).catch(ifMissing));
+    return await this.#repeated(() => readFile(this.#path(key)).catch(ifMissing));
   }
 
   async standing(key: string): Promise<Standing | undefined> {
@@ -84,7 +92,7 @@ export class FileDestination implements Destination {
 
   async tail(key: string, bytes: number): Promise<Buffer | undefined> {
     this.requests.reads++;
-    return await this.#explained(async () => {
+    return await this.#repeated(async () => {
       const file = await open(this.#path(key), 'r').catch(ifMissing);
       if (file === undefined) return undefined;
       try {
@@ -107,30 +115,20 @@ export class FileDestination implements Destination {
     if (!target.startsWith(this.name.endsWith(sep) ? this.name : this.name + sep)) {
       throw new JobError('DESTINATION', `The key ${key} leads out of ${this.name}.`, { endsRun: true });
     }
-    await this.#explained(async () => {
-      for (let attempt = 1; ; attempt++) {
-        this.#options.signal.throwIfAborted();
-        try {
-          await this.#putOnce(target, content);
-          return await sweepPartials(dirname(target), `.${basename(target)}.`);
-        } catch (error) {
-          if (systemCode(error) !== 'ENOENT' || attempt === REWRITES) throw error;
-        }
-      }
-    });
+    await this.#repeated(() => this.#putOnce(target, content));
+    // The folder of an hour is swept once, after its landing: listed for each of 50,000 objects it would take hours.
+    if (!IN_HOUR.test(key)) await sweepPartials(dirname(target), `.${basename(target)}.`);
   }
 
   /** Nobody else writes between the read and the rename: the run holds the lock. */
   async swap(key: string, content: Buffer, expected: string | undefined): Promise<'swapped' | 'lost'> {
-    if ((await this.standing(key))?.version !== expected) return 'lost';
+    if ((await this.#version(key)) !== expected) return 'lost';
     await this.put(key, contentOf(content));
     return 'swapped';
   }
 
   async delete(keys: readonly string[]): Promise<void> {
-    await this.#explained(async () => {
-      for (const key of keys) await rm(this.#path(key), { force: true });
-    });
+    for (const key of keys) await this.#repeated(() => rm(this.#path(key), { force: true }));
   }
 
   async sweep(folder: string): Promise<void> {
@@ -149,8 +147,45 @@ export class FileDestination implements Destination {
     }
   }
 
+  /** As `standing` has it, without the content in memory. */
+  async #version(key: string): Promise<string | undefined> {
+    this.requests.reads++;
+    return await this.#repeated(async () => {
+      const stream = await this.#open(key);
+      if (stream === undefined) return undefined;
+      const digest = createHash('sha256');
+      for await (const chunk of stream) digest.update(chunk);
+      return digest.digest('hex');
+    });
+  }
+
+  /** Repeats what may have failed for a moment only. What content throws is a JobError, or has no such code. */
+  async #repeated<T>(work: () => Promise<T>): Promise<T> {
+    const { signal } = this.#options;
+    for (let attempt = 1; ; attempt++) {
+      signal.throwIfAborted();
+      try {
+        return await work();
+      } catch (error) {
+        const code = error instanceof JobError ? '' : (systemCode(error) ?? '');
+        // Another run may have swept the partial file of this one away.
+        const isAgain = attempt < ATTEMPTS && (code === 'ENOENT' || PASSING.test(code));
+        if (!isAgain) throw diskError(error, this.name, 'DESTINATION') ?? this.#passing(error, code) ?? error;
+        const longest = code === 'ENOENT' ? 0 : FIRST_PAUSE_MS * 2 ** (attempt - 1);
+        await pause(Math.random() * longest, undefined, { signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  #passing(cause: unknown, code: string): JobError | undefined {
+    if (!PASSING.test(code)) return undefined;
+    const hint = `Look at the disk or the network folder, and at the system's log. ${RUN_AGAIN}.`;
+    const message = `${this.name} failed ${ATTEMPTS} times in a row (${code}).`;
+    return new JobError('DESTINATION', message, { cause, hint });
+  }
+
   async #open(key: string): Promise<AsyncIterable<Buffer> | undefined> {
-    const handle = await this.#explained(() => open(this.#path(key), 'r').catch(ifMissing));
+    const handle = await this.#repeated(() => open(this.#path(key), 'r').catch(ifMissing));
     return handle && createReadStream(key, { fd: handle, signal: this.#options.signal });
   }
 
@@ -158,7 +193,7 @@ export class FileDestination implements Destination {
   async *#walk(folder: string, prefix: string, range: KeyRange): AsyncGenerator<StoredObject> {
     const { after = '', before } = range;
     const path = this.#path(folder);
-    const entries = await this.#explained(() => readdir(path, { withFileTypes: true }).catch(ifMissing));
+    const entries = await this.#repeated(() => readdir(path, { withFileTypes: true }).catch(ifMissing));
     const found = (entries ?? []).map((entry) => ({
       entry,
       key: folder + entry.name + (entry.isDirectory() ? '/' : ''),
@@ -170,8 +205,8 @@ export class FileDestination implements Destination {
         const mayHold = key.startsWith(prefix) || prefix.startsWith(key);
         if (mayHold && key >= after.slice(0, key.length)) yield* this.#walk(key, prefix, range);
       } else if (entry.isFile() && key.startsWith(prefix) && key > after) {
-        if (PARTIAL.test(entry.name) || entry.name.startsWith(LOCK_FILE)) continue;
-        const info = await stat(join(path, entry.name)).catch(ifMissing);
+        if (isPartial(entry.name) || entry.name.startsWith(LOCK_FILE)) continue;
+        const info = await this.#repeated(() => stat(join(path, entry.name)).catch(ifMissing));
         if (info !== undefined) yield { key, bytes: info.size, modifiedAt: info.mtime };
       }
     }
@@ -206,36 +241,4 @@ export class FileDestination implements Destination {
       await file.close();
     }
   }
-}
-
-/** One of them may belong to a live write of another run: its rename fails, and it starts again. */
-async function sweepPartials(folder: string, beginning: string, { recursive = false } = {}): Promise<void> {
-  const paths = await readdir(folder, { recursive }).catch(() => []);
-  for (const path of paths) {
-    const name = basename(path);
-    if (PARTIAL.test(name) && name.startsWith(beginning)) await rm(join(folder, path), { force: true });
-  }
-}
-
-function ifMissing(error: unknown): undefined {
-  if (systemCode(error) !== 'ENOENT') throw error;
-}
-
-/**
- * Makes a folder and those above it. Node's own recursive mkdir never returns where the system answers ENOENT although
- * the parent exists, as in /proc.
- */
-async function makeFolder(folder: string): Promise<void> {
-  if ((await stat(folder).catch(ifMissing)) !== undefined) return;
-  if (dirname(folder) !== folder) await makeFolder(dirname(folder));
-  await mkdir(folder).catch((error: unknown) => {
-    if (systemCode(error) !== 'EEXIST') throw error;
-  });
-}
-
-/** A rename survives a power cut once its folder is synced. Some systems cannot sync folders. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r').catch(() => undefined);
-  await handle?.sync().catch(() => undefined);
-  await handle?.close();
 }

@@ -1,14 +1,5 @@
 import { createHash } from 'node:crypto';
-import {
-  DeleteObjectCommand,
-  DeleteObjectsCommand,
-  type DeleteObjectsCommandOutput,
-  GetObjectCommand,
-  HeadObjectCommand,
-  ListObjectsV2Command,
-  type PutObjectCommandInput,
-  S3ServiceException,
-} from '@aws-sdk/client-s3';
+import { HeadObjectCommand, ListObjectsV2Command, type PutObjectCommandInput } from '@aws-sdk/client-s3';
 import { JobError } from '../errors.ts';
 import {
   type Content,
@@ -18,18 +9,15 @@ import {
   type DestinationOptions,
   type KeyRange,
   type Lack,
+  type Requests,
 } from './destination.ts';
 import { Bucket } from './s3/bucket.ts';
 import { copyInside } from './s3/copy.ts';
-import { ConditionFailed, isAbsent, isConditionFailed, isTransient, NotS3 } from './s3/errors.ts';
-import { isListing, isObject, proved, whole } from './s3/proof.ts';
-import { decodeCrc32, upload } from './s3/upload.ts';
-
-/** S3 deletes at most 1,000 keys in one request. */
-const DELETED_AT_ONCE = 1000;
-
-/** Single deletes under way at once. */
-const SINGLES_AT_ONCE = 8;
+import { deleteKeys } from './s3/deletes.ts';
+import { ConditionFailed, ifAbsent, isConditionFailed, isTransient, NotS3 } from './s3/errors.ts';
+import { isListing, isObject, proved, wholeCrc32 } from './s3/proof.ts';
+import { get, resumed, tailOf } from './s3/reads.ts';
+import { upload } from './s3/upload.ts';
 
 /** Begins the version of an object without ETag: no condition can name that. */
 const NO_ETAG = 'no ETag: ';
@@ -46,7 +34,7 @@ const standsAt = (version: string | undefined): Condition =>
 export class S3Destination implements Destination {
   readonly name: string;
   readonly lacks: ReadonlySet<Lack>;
-  readonly requests = { listings: 0, reads: 0, looks: 0 };
+  readonly requests: Requests;
   readonly #bucket: Bucket;
   readonly #options: DestinationOptions;
 
@@ -55,6 +43,7 @@ export class S3Destination implements Destination {
     this.#bucket = new Bucket(address, options);
     this.name = this.#bucket.name;
     this.lacks = this.#bucket.dialect.lacks;
+    this.requests = this.#bucket.requests;
   }
 
   /** A swap is conditional, so other runs need not be kept out. */
@@ -93,7 +82,7 @@ export class S3Destination implements Destination {
 
   async standing(key: string) {
     return await this.#bucket.request('GetObject', key, async () => {
-      const object = await this.#get(key);
+      const object = await get(this.#bucket, key);
       if (object === undefined) return undefined;
       const content = Buffer.concat(await Array.fromAsync(object.body));
       return { content, version: object.ETag || NO_ETAG + createHash('sha256').update(content).digest('hex') };
@@ -101,8 +90,8 @@ export class S3Destination implements Destination {
   }
 
   async stream(key: string): Promise<AsyncIterable<Buffer> | undefined> {
-    const object = await this.#bucket.request('GetObject', key, () => this.#get(key));
-    return object && this.#explained(object.body, key);
+    const object = await this.#bucket.request('GetObject', key, () => get(this.#bucket, key));
+    return object && resumed(object, this.#bucket, key);
   }
 
   async look(key: string) {
@@ -111,15 +100,7 @@ export class S3Destination implements Destination {
   }
 
   async tail(key: string, bytes: number): Promise<Buffer | undefined> {
-    this.requests.reads++;
-    const command = new GetObjectCommand({ ...this.#bucket.target(key), Range: `bytes=-${bytes}` });
-    return await this.#bucket.request('GetObject', key, async () => {
-      const { Body, ContentLength } = (await proved(this.#bucket.send(command), isObject).catch(ifAbsent)) ?? {};
-      if (Body === undefined) return undefined;
-      const chunks = await Array.fromAsync(whole(Body as AsyncIterable<Buffer>, ContentLength));
-      // A store that does not know ranges sends all of it.
-      return Buffer.concat(chunks).subarray(-bytes);
-    });
+    return await this.#bucket.request('GetObject', key, () => tailOf(this.#bucket, key, bytes));
   }
 
   async copy(key: string, content: Count, source: Destination, from: string): Promise<boolean> {
@@ -155,28 +136,7 @@ export class S3Destination implements Destination {
   }
 
   async delete(keys: readonly string[]): Promise<void> {
-    const { dialect } = this.#bucket;
-    for (let start = 0; start < keys.length; start += DELETED_AT_ONCE) {
-      const some = keys.slice(start, start + DELETED_AT_ONCE);
-      const remove = (uses: ReadonlySet<Lack>) =>
-        uses.has('batch-deletes') ? this.#deleteTogether(some) : this.#deleteSingly(some);
-      await this.#bucket.request('DeleteObjects', some[0] ?? '', () => dialect.adapt(['batch-deletes'], remove));
-    }
-  }
-
-  async #get(key: string) {
-    this.requests.reads++;
-    const answer = this.#bucket.send(new GetObjectCommand(this.#bucket.target(key)));
-    const { Body, ContentLength, ETag } = (await proved(answer, isObject).catch(ifAbsent)) ?? {};
-    return Body && { ETag, body: whole(Body as AsyncIterable<Buffer>, ContentLength) };
-  }
-
-  async *#explained(body: AsyncIterable<Buffer>, key: string): AsyncGenerator<Buffer> {
-    try {
-      yield* body;
-    } catch (error) {
-      throw this.#bucket.explain(error, 'GetObject', key);
-    }
+    await deleteKeys(keys, this.#bucket);
   }
 
   /** Some stores refuse to be asked for a checksum. */
@@ -186,10 +146,7 @@ export class S3Destination implements Destination {
       proved(this.#bucket.send(command), isObject).catch(ifAbsent),
     );
     if (head === undefined) return undefined;
-    const { ChecksumCRC32: crc32, ChecksumType, ContentLength: bytes = 0 } = head;
-    // Another program's upload in parts may have a checksum of checksums. That is none of the bytes themselves.
-    const isWhole = crc32 !== undefined && ChecksumType !== 'COMPOSITE' && !/-\d+$/.test(crc32);
-    return { bytes, crc32: isWhole ? decodeCrc32(crc32) : undefined };
+    return { bytes: head.ContentLength ?? 0, crc32: wholeCrc32(head) };
   }
 
   /** Where an object goes, its type and encryption. */
@@ -231,33 +188,6 @@ export class S3Destination implements Destination {
       }
     });
   }
-
-  async #deleteTogether(keys: readonly string[]): Promise<void> {
-    const { Bucket } = this.#bucket.target('');
-    const Objects = keys.map((key) => ({ Key: this.#bucket.target(key).Key }));
-    const command = new DeleteObjectsCommand({ Bucket, Delete: { Objects } });
-    const isComplete = ({ Deleted = [], Errors = [] }: DeleteObjectsCommandOutput) =>
-      Deleted.length + Errors.length < keys.length ? 'it does not list the deleted keys' : undefined;
-    const { Errors = [] } = await proved(this.#bucket.send(command), isComplete);
-    for (const { Code: name = 'Error', Message } of Errors) {
-      const error = { name, message: `${name}, "${Message}"`, $fault: 'client', $metadata: {} } as const;
-      if (name !== 'NoSuchKey') throw new S3ServiceException(error);
-    }
-  }
-
-  async #deleteSingly(keys: readonly string[]): Promise<void> {
-    const single = (key: string) =>
-      this.#bucket.request('DeleteObject', key, () =>
-        this.#bucket.send(new DeleteObjectCommand(this.#bucket.target(key))).catch(ifAbsent),
-      );
-    for (let start = 0; start < keys.length; start += SINGLES_AT_ONCE) {
-      await Promise.all(keys.slice(start, start + SINGLES_AT_ONCE).map(single));
-    }
-  }
-}
-
-function ifAbsent(error: unknown): undefined {
-  if (!isAbsent(error)) throw error;
 }
 
 function contentType(key: string): string {

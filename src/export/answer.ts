@@ -1,4 +1,3 @@
-import PQueue from 'p-queue';
 import { type Archive, type Member, refused } from '../archive/archive.ts';
 import { readMemberName } from '../archive/names.ts';
 import { JobError } from '../errors.ts';
@@ -10,7 +9,7 @@ import type { NamedMember } from './member.ts';
 import { type Telling, tellFailed } from './telling.ts';
 
 /** A window may have thousands of hours, a process only some hundred open files. */
-const SEALS_AT_ONCE = 16;
+const AT_ONCE = { prepare: 64, seal: 16 };
 
 /**
  * Lands the answer for one window; `archive` is undefined where Amplitude has no data. First the objects of gaps are
@@ -30,34 +29,38 @@ export async function landAnswer(
   const sealed = await sealedIn(window, options.destination);
   const request = { start: formatHour(window.start), end: formatHour(window.end), at: wholeSeconds(requestedAt) };
   const landings = hoursOf(window).map((hour) => new HourLanding(hour, members.get(hour) ?? [], { request }, options));
-  const prepared = await eachHour(landings, (landing) => landing.prepare(sealed.has(landing.hour)), options);
-  const atOnce = new PQueue({ concurrency: SEALS_AT_ONCE });
-  await eachHour(prepared, (landing) => atOnce.add(() => landing.seal()), options);
+  const prepared: HourLanding[] = [];
+  const prepare = async (landing: HourLanding) => {
+    await landing.prepare(sealed.has(landing.hour));
+    prepared.push(landing);
+  };
+  await eachHour(landings, AT_ONCE.prepare, prepare, options);
+  await eachHour(prepared, AT_ONCE.seal, (landing) => landing.seal(), options);
 }
 
 /**
- * Works on all hours at once and resolves to those that went well. Waits for all also when one fails: the archive must
- * not close under a reader.
+ * Works on so many hours at once, and takes each from `landings`: what is done needs no memory. Waits for all also when
+ * one fails: the archive must not close under a reader.
  */
 async function eachHour(
-  landings: readonly HourLanding[],
+  landings: HourLanding[],
+  atOnce: number,
   work: (landing: HourLanding) => Promise<void>,
   telling: Telling,
-): Promise<HourLanding[]> {
-  const done: HourLanding[] = [];
+): Promise<void> {
   const grave: unknown[] = [];
-  const each = landings.map(async (landing) => {
-    try {
-      await work(landing);
-      done.push(landing);
-    } catch (error) {
-      if (!(error instanceof JobError) || error.endsRun || concernsArchive(error)) grave.push(error);
-      else tellFailed([landing.hour], error, telling);
+  const worker = async () => {
+    for (let landing = landings.shift(); landing !== undefined; landing = landings.shift()) {
+      try {
+        await work(landing);
+      } catch (error) {
+        if (!(error instanceof JobError) || error.endsRun || concernsArchive(error)) grave.push(error);
+        else tellFailed([landing.hour], error, telling);
+      }
     }
-  });
-  await Promise.all(each);
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
   if (grave.length > 0) throw grave.find((error) => error instanceof JobError && error.endsRun) ?? grave[0];
-  return done;
 }
 
 function concernsArchive({ code }: JobError): boolean {

@@ -1,8 +1,10 @@
+import { giveBack } from '../archive/memory.ts';
 import type { Destination } from '../destination/destination.ts';
 import { JobError } from '../errors.ts';
 import { formatHour, type Hour, hourFolder } from '../hours.ts';
 import { type ObjectName, readKey } from '../landing/keys.ts';
-import { keysIn, landAgain, type Manifest, manifestKey, readManifest } from '../landing/manifest.ts';
+import { keysIn, landAgain, type Manifest, readManifest } from '../landing/manifest.ts';
+import { readStanding } from '../landing/records.ts';
 import type { Log } from '../log.ts';
 import type { Mode } from './decide.ts';
 
@@ -25,11 +27,13 @@ export async function readCurrent(
   parts: ReadonlySet<number>,
   { destination, mode, log }: { readonly destination: Destination; readonly mode: Mode; readonly log: Log },
 ): Promise<Current | undefined> {
-  const standing = await destination.standing(manifestKey(hour));
+  const standing = await readStanding(hour, destination);
   if (standing === undefined) return undefined;
   const { version, content } = standing;
   try {
     const manifest = readManifest(content, hour);
+    // Of 50,000 objects it has 17 MB.
+    giveBack(content);
     return { version, manifest, generation: manifest.generation, keys: keysIn(manifest) };
   } catch (error) {
     const replaces =

@@ -1,6 +1,6 @@
 import type { OutputFormat } from '../config/settings.ts';
 import { ENDINGS } from '../landing/keys.ts';
-import { crcHex, isUnproved, type LandedObject, type Manifest } from '../landing/manifest.ts';
+import { crcHex, isUnproved, type LandedObject, type Manifest, type QuarantinedObject } from '../landing/manifest.ts';
 import type { ExaminedMember, LandedMember } from './member.ts';
 
 /**
@@ -29,47 +29,41 @@ export function decide(
   if (old === undefined) return { kind: 'land', kept: new Map() };
   const events = examined.reduce((total, one) => total + one.examined.events, 0);
   const names = new Set(examined.map(({ member }) => member.name));
+  // By name: an hour may have 50,000 members.
+  const objects = Map.groupBy(old.objects, ({ member }) => member);
+  const quarantines = new Map(old.quarantine.map((object) => [object.member, object]));
+  const landedOf = (one: ExaminedMember) => objects.get(one.member.name)?.find((object) => isSource(object, one));
   const lacksMembers = old.objects.some(({ member }) => !names.has(member));
   // Amplitude's own S3 export may cut an hour into other files than the Export API does: there only events count.
   const isSmaller = (lacksMembers && old.source === undefined) || events < old.events;
+  const sources = new Set(examined.map(landedOf));
+  const isThere = old.objects.every((object) => sources.has(object));
   if (mode === 'adopt') {
-    const isSame = !lacksMembers && examined.every((one) => old.objects.some((object) => isSource(object, one)));
-    if (isSame) return { kind: 'unchanged', old };
-    // More files of an hour that nothing proved to be whole: it was adopted while the source was being filled.
-    const isThere = old.objects.every((object) => examined.some((one) => isSource(object, one)));
-    if (!isUnproved(old) || !isThere) return { kind: 'refuse' };
-    return { kind: 'land', kept: keptOf(old, examined, format) };
-  }
-  if (mode === 'repair') {
+    if (!lacksMembers && !sources.has(undefined)) return { kind: 'unchanged', old };
+    // More files land where nothing proved the hour to be whole: it was adopted while the source was being filled.
+    if (!isThere || !isUnproved(old)) return { kind: 'refuse' };
+  } else if (mode === 'repair') {
     // An answer with every member that landed is whole. Then a manifest that counts more events is wrong.
-    const isWhole = old.objects.every((object) => examined.some((one) => isSource(object, one)));
-    return isSmaller && !isWhole ? { kind: 'refuse' } : { kind: 'land', kept: new Map() };
+    return isSmaller && !isThere ? { kind: 'refuse' } : { kind: 'land', kept: new Map() };
+  } else {
+    const takesSmaller = mode === 'force-empty' || (mode === 'force' && events > 0);
+    if (isSmaller && !takesSmaller) return { kind: 'shrunk', old, events };
   }
-  const takesSmaller = mode === 'force-empty' || (mode === 'force' && events > 0);
-  if (isSmaller && !takesSmaller) return { kind: 'shrunk', old, events };
-
-  const kept = keptOf(old, examined, format);
+  const kept = new Map<string, LandedMember>();
+  for (const one of examined) {
+    const landed = landedAlike(one, landedOf(one), quarantines.get(one.member.name), format);
+    if (landed !== undefined) kept.set(one.member.name, landed);
+  }
   return lacksMembers || kept.size < examined.length ? { kind: 'land', kept } : { kind: 'unchanged', old };
 }
 
-/** The members whose objects stay. */
-function keptOf(
-  old: Manifest,
-  examined: readonly ExaminedMember[],
-  format: OutputFormat,
-): ReadonlyMap<string, LandedMember> {
-  const kept = new Map<string, LandedMember>();
-  for (const one of examined) {
-    const landed = landedAlike(old, one, format);
-    if (landed !== undefined) kept.set(one.member.name, landed);
-  }
-  return kept;
-}
-
 /** What the old manifest names for a member, if the member would be stored the same way today. */
-function landedAlike(old: Manifest, one: ExaminedMember, format: OutputFormat): LandedMember | undefined {
-  const object = old.objects.find((landed) => isSource(landed, one));
-  const quarantine = old.quarantine.find(({ member }) => member === one.member.name);
+function landedAlike(
+  one: ExaminedMember,
+  object: LandedObject | undefined,
+  quarantine: QuarantinedObject | undefined,
+  format: OutputFormat,
+): LandedMember | undefined {
   const isAlike =
     object?.key.endsWith(ENDINGS[format]) === true &&
     object.events === one.examined.events &&

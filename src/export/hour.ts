@@ -170,20 +170,28 @@ export class HourLanding {
 
   /** Waits for all members, since they read the archive. Once one has failed, no other begins. */
   async #eachMember<T>(members: readonly NamedMember[], work: (named: NamedMember) => Promise<T>): Promise<T[]> {
+    const { uploads } = this.#options;
     const failed = new AbortController();
-    const results = members.map((named) =>
-      this.#options.uploads.add(async () => {
-        failed.signal.throwIfAborted();
-        try {
-          return await work(named);
-        } catch (error) {
-          failed.abort(error);
-          throw error;
+    const results: T[] = [];
+    const left = members.entries();
+    const worker = async () => {
+      try {
+        for (const [at, named] of left) {
+          await uploads.add(async () => {
+            failed.signal.throwIfAborted();
+            results[at] = await work(named);
+          });
         }
-      }),
-    );
-    await Promise.allSettled(results);
-    return await Promise.all(results);
+      } catch (error) {
+        failed.abort(error);
+        throw error;
+      }
+    };
+    // Not all members at once into the queue: an hour may have 50,000.
+    const workers = Array.from({ length: Math.min(uploads.concurrency, members.length) }, worker);
+    await Promise.allSettled(workers);
+    await Promise.all(workers);
+    return results;
   }
 
   async #readCurrent(): Promise<void> {

@@ -5,7 +5,7 @@ import { MANIFESTS, type Manifest } from '../landing/manifest.ts';
 import type { Fields } from '../log.ts';
 import type { ExportResult } from './export.ts';
 import { type Plan, plannedRequests } from './plan.ts';
-import type { Tally } from './tally.ts';
+import type { Sealed, Tally } from './tally.ts';
 
 /** The one document on stdout with `--json`. Hours as `2026-11-20T05`; the range is end-exclusive. */
 export type ExportReport = ReturnType<typeof exportReport>;
@@ -177,6 +177,6 @@ function named(hours: Iterable<Hour>): string[] {
   return [...hours].sort((a, b) => a - b).map(formatHour);
 }
 
-function sum(manifests: readonly Manifest[], field: 'events' | 'bytes' | 'quarantined'): number {
+function sum(manifests: readonly Sealed[], field: 'events' | 'bytes' | 'quarantined'): number {
   return manifests.reduce((total, manifest) => total + manifest[field], 0);
 }

@@ -10,9 +10,12 @@ export interface Timings {
   uploadMs: number;
 }
 
+/** Of an hour that is sealed. All of a manifest would be too much to keep for each hour of a year. */
+export type Sealed = Pick<Manifest, 'status' | 'events' | 'bytes' | 'quarantined'>;
+
 /** What a run has done so far; the progress display and the report read it. */
 export class Tally {
-  readonly sealed = new Map<Hour, Manifest>();
+  readonly sealed = new Map<Hour, Sealed>();
   readonly shrunk = new Set<Hour>();
   readonly unchanged = new Set<Hour>();
   readonly failed = new Map<Hour, { readonly hour: Hour; readonly code: string; readonly message: string }>();

@@ -20,9 +20,9 @@ export function tellSealed(
   { tally, log }: Telling,
 ): void {
   const name = formatHour(hour);
-  const { events, quarantined } = manifest;
+  const { status, events, bytes, quarantined } = manifest;
   tally.failed.delete(hour);
-  tally.sealed.set(hour, manifest);
+  tally.sealed.set(hour, { status, events, bytes, quarantined });
   if (decision.kind === 'unchanged') {
     tally.unchanged.add(hour);
     log.debug(`${name} is unchanged.`, { hour: name });
@@ -34,8 +34,8 @@ export function tellSealed(
       { hour: name },
     );
   } else {
-    const fields = { hour: name, events, bytes: manifest.bytes, objects: manifest.objects.length };
-    if (old === undefined) log.debug(`Sealed ${name}: ${manifest.status}, ${count(events, 'event')}.`, fields);
+    const fields = { hour: name, events, bytes, objects: manifest.objects.length };
+    if (old === undefined) log.debug(`Sealed ${name}: ${status}, ${count(events, 'event')}.`, fields);
     else log.info(`Replaced ${name}: ${count(events, 'event')}, ${number(old.events)} before.`, fields);
     if (quarantined === 0) return;
     const are = agreeing(quarantined, 'is not an event. It is', 'are not events. They are');

@@ -28,6 +28,9 @@ export interface WindowOptions {
 /** After so many windows in a row without an answer the API is down. */
 const WINDOWS_UNTIL_DOWN = 5;
 
+/** After so many windows in a row whose keys the API refuses they are no longer valid. */
+const WINDOWS_UNTIL_REFUSED = 2;
+
 type Outcome =
   | { readonly kind: 'landed' | 'stopped' }
   | { readonly kind: 'halve'; readonly error: RequestFault }
@@ -39,6 +42,7 @@ export class WindowRunner {
   /** Bounds requests together with the landing of their answers, and so the archives that are kept at once. */
   readonly #places: PQueue;
   #silentInARow = 0;
+  #refusedInARow = 0;
   #answers = 0;
   #hasQuotedNotFound = false;
 
@@ -107,7 +111,7 @@ export class WindowRunner {
     const requestedAt = api.now();
     const started = performance.now();
     log.debug(`Requesting ${formatWindow(window)}.`);
-    const answer = await requestWindow(window, api);
+    const answer = await requestWindow(window, { ...api, hasAnswered: () => this.#answers > 0 });
     tally.timings.downloadMs += performance.now() - started;
     this.#noteAnswer();
     if (answer.kind === 'no-data') {
@@ -124,6 +128,7 @@ export class WindowRunner {
 
   #noteAnswer(): void {
     this.#silentInARow = 0;
+    this.#refusedInARow = 0;
     this.#answers++;
   }
 
@@ -134,6 +139,10 @@ export class WindowRunner {
     if (error instanceof RequestFault && isSilence(error.kind)) {
       this.#silentInARow++;
       if (this.#silentInARow >= WINDOWS_UNTIL_DOWN) stop(amplitudeDown(error));
+    }
+    if (error instanceof RequestFault && error.kind === 'forbidden') {
+      this.#refusedInARow++;
+      if (this.#refusedInARow >= WINDOWS_UNTIL_REFUSED) stop(keysRefused(error));
     }
     return { kind: 'failed', error };
   }
@@ -156,6 +165,12 @@ export class WindowRunner {
 
 function isRefused(outcome: Outcome): boolean {
   return 'error' in outcome && outcome.error instanceof RequestFault && outcome.error.kind === 'refused';
+}
+
+function keysRefused(last: RequestFault): JobError {
+  const refused = `Amplitude refuses the keys that it took earlier in this run, for ${WINDOWS_UNTIL_REFUSED} windows in a row`;
+  const { hint } = last;
+  return new JobError(last.code, `${refused}. The last one: ${last.message}`, { cause: last, endsRun: true, hint });
 }
 
 function amplitudeDown(last: RequestFault): JobError {

@@ -1,4 +1,5 @@
-import type { Destination } from '../destination/destination.ts';
+import PQueue from 'p-queue';
+import type { Destination, Standing } from '../destination/destination.ts';
 import { JobError } from '../errors.ts';
 import type { Hour } from '../hours.ts';
 import { type Manifest, manifestKey, readManifest } from './manifest.ts';
@@ -12,6 +13,14 @@ export interface HourRecord {
 
 /** Manifests are small: what counts is the way there and back, so a run asks for many at once. */
 const READS_AT_ONCE = 64;
+
+/** One for the process: each read takes a connection or an open file. */
+const reads = new PQueue({ concurrency: READS_AT_ONCE });
+
+/** The manifest of an hour as it stands. Any number of hours may be asked for at once. */
+export async function readStanding(hour: Hour, destination: Destination): Promise<Standing | undefined> {
+  return await reads.add(() => destination.standing(manifestKey(hour)));
+}
 
 /** The manifests of `hours`, in their order. Throws where the destination cannot be read. */
 export async function* readRecords(hours: Iterable<Hour>, destination: Destination): AsyncGenerator<HourRecord> {
@@ -27,7 +36,7 @@ export async function* readRecords(hours: Iterable<Hour>, destination: Destinati
 }
 
 export async function readRecord(hour: Hour, destination: Destination): Promise<HourRecord> {
-  const content = await destination.read(manifestKey(hour));
+  const content = await reads.add(() => destination.read(manifestKey(hour)));
   if (content === undefined) return { hour, manifest: undefined, problem: undefined };
   try {
     return { hour, manifest: readManifest(content, hour), problem: undefined };

@@ -58,6 +58,7 @@ export const ANSWERS = {
   ),
   unauthorized: answer('401', UNAUTHORIZED),
   forbidden: answer('403 Invalid API Key', FORBIDDEN),
+  firewall: answer('403 with a web page', page(403, 'Request blocked')),
   'no-data': answer('404', text(404, 'Raw data files were not found.')),
   'html-404': answer('404 with a web page', page(404, '404 Not Found')),
   'json-404': answer(

@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import { RequestFault } from '../../src/amplitude/faults.ts';
 import { requestWindow } from '../../src/amplitude/request.ts';
 import { JobError } from '../../src/errors.ts';
+import type { ExportReport } from '../../src/export/report.ts';
 import { Tally } from '../../src/export/tally.ts';
 import { WindowRunner } from '../../src/export/windows.ts';
 import { parseFault, type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
@@ -79,6 +80,71 @@ describe('requests', function () {
       const { code, report } = await run([], { AMPLITUDE_BASE_URL: `${simulator.url}/api/2/export/` });
       expect(code).to.equal(0);
       expect(report().events).to.be.above(0);
+    });
+  });
+
+  describe('a 403', () => {
+    const hourly = { REQUEST_HOURS: '1', REQUEST_CONCURRENCY: '1' };
+    const hour = (nth: number) => `2026-03-04T${String(nth).padStart(2, '0')}`;
+    const codes = ({ hours }: ExportReport) => hours.failed.map(({ hour, code }) => `${hour} ${code}`);
+
+    for (const name of ['forbidden', 'firewall']) {
+      it(`before any answer ends the run at once: ${name}`, async () => {
+        faults(name);
+        const { code, report } = await run([], hourly);
+        expect([code, report().requests]).to.deep.equal([4, 1]);
+        expect(report().hours.failed[0]).to.include({ code: 'AMPLITUDE_CREDENTIALS' });
+      });
+
+      it(`in the middle of a run is tried once more: ${name}`, async () => {
+        faults(`${name}@${hour(8)}*1`);
+        const { code, report } = await run([], hourly);
+        expect([code, report().requests, report().retries]).to.deep.equal([0, 7, 1]);
+      });
+
+      it(`in the middle of a run fails its window, and the run goes on: ${name}`, async () => {
+        faults(`${name}@${hour(8)}`, `${name}@${hour(10)}`);
+        const { code, report } = await run([], hourly);
+        expect([code, report().requests]).to.deep.equal([3, 8]);
+        const failed = name === 'firewall' ? 'NOT_AMPLITUDE' : 'AMPLITUDE_CREDENTIALS';
+        expect(codes(report())).to.deep.equal([`${hour(8)} ${failed}`, `${hour(10)} ${failed}`]);
+        const said =
+          name === 'firewall' ? /something before the API.*HTTP 403, "<!doctype.*firewall/ : /Invalid API Key/;
+        expect(report().hours.failed[0]?.message).to.match(said);
+      });
+    }
+
+    it('of the API for two windows in a row ends the run: the keys are no longer valid', async () => {
+      faults(...[8, 9, 10, 11].map((nth) => `forbidden@${hour(nth)}`));
+      const { code, report, stderr } = await run([], hourly);
+      expect([code, report().requests]).to.deep.equal([4, 6]);
+      expect(codes(report())).to.deep.equal([
+        ...[8, 9].map((nth) => `${hour(nth)} AMPLITUDE_CREDENTIALS`),
+        ...[10, 11].map((nth) => `${hour(nth)} NOT_ATTEMPTED`),
+      ]);
+      expect(stderr).to.include('that it took earlier in this run').and.include('AMPLITUDE_SECRET_KEY');
+    });
+
+    it('of a firewall for five windows in a row ends the run', async () => {
+      faults(...Array.from({ length: 12 }, (_, at) => `firewall@${hour(8 + at)}`));
+      const { code, report, stderr } = await run(['--end', hour(20)], hourly);
+      expect([code, report().requests]).to.deep.equal([3, 2 + 5 * 2]);
+      expect(codes(report()).filter((shown) => shown.endsWith('NOT_ATTEMPTED'))).to.have.length(7);
+      expect(stderr).to.include('AMPLITUDE_DOWN');
+    });
+
+    it('comes after an answer also where its request was sent before that', async () => {
+      let hasAnswered = false;
+      const server = await serve((_, response) => {
+        hasAnswered = true;
+        response.writeHead(403).end('Invalid API Key');
+      });
+      try {
+        const options = asking(amplitudeAt(server.url), { hasAnswered: () => hasAnswered });
+        expect(await thrown(requestWindow(WINDOW, options))).to.include({ kind: 'forbidden', endsRun: false });
+      } finally {
+        await server.close();
+      }
     });
   });
 

@@ -48,6 +48,14 @@ describe('destination: a folder', () => {
     await open().sweep('events/date=1/hour=23');
   });
 
+  it('sweeps what a killed write of the same manifest has left, and nothing else', async () => {
+    const day = join(folder, 'manifests/date=1');
+    await mkdir(day, { recursive: true });
+    for (const hour of ['05', '06']) await writeFile(join(day, `.hour=${hour}.json.0a1b.partial`), 'half');
+    expect(await open().swap('manifests/date=1/hour=05.json', Buffer.from('{}'), undefined)).to.equal('swapped');
+    expect((await readdir(day)).sort()).to.deep.equal(['.hour=06.json.0a1b.partial', 'hour=05.json']);
+  });
+
   it('starts a write again when another run sweeps its partial file away', async () => {
     let opened = 0;
     const content = streamed(async function* () {

@@ -71,6 +71,13 @@ describe('policy: what follows a fault', () => {
     }
   });
 
+  it('tries once more after a 403 in the middle of a run', () => {
+    for (const kind of ['forbidden', 'blocked'] as const) {
+      expect(row(kind, 24)).to.match(/^retry give-up/);
+      expect(row(kind, 24, { maxAttempts: 1 })).to.match(/^give-up/);
+    }
+  });
+
   it('makes no more attempts than allowed', () => {
     expect(row('server', 1, { maxAttempts: 1 })).to.match(/^give-up/);
     expect(row('unreachable', 24, { maxAttempts: 3 })).to.match(/^retry retry give-up/);
@@ -154,6 +161,23 @@ describe('policy: what a status means', () => {
       'redirect',
       'unexpected',
     ]);
+  });
+
+  it('tells a 403 of the API from that of a firewall once there was an answer', () => {
+    for (const [body, kind] of [
+      ['{"error":{"http_code":403,"metadata":{"details":"Invalid API Key"}}}', 'forbidden'],
+      ['Invalid API Key', 'forbidden'],
+      ['{"error":{"type":"invalid_api_key"}}', 'forbidden'],
+      ['<html><body>Invalid credentials</body></html>', 'blocked'],
+      ['\n <!doctype html><h1>Request blocked</h1>', 'blocked'],
+      ['{"message":"Forbidden"}', 'blocked'],
+      ['Access denied by policy', 'blocked'],
+      ['', 'blocked'],
+    ] as const) {
+      expect(kindOf(403, body, true), body).to.equal(kind);
+      expect(kindOf(403, body), body).to.equal('credentials');
+      expect(kindOf(401, body, true), body).to.equal('credentials');
+    }
   });
 
   it('quotes at most 300 characters of the body, in one line', () => {

@@ -340,6 +340,7 @@ describe('simulator', () => {
       ['too-large', 400, /4 GB/],
       ['unauthorized', 401, /Authentication/],
       ['forbidden', 403, /Invalid API Key/],
+      ['firewall', 403, /^<!doctype html>/],
       ['no-data', 404, /^Raw data files were not found\.$/],
       ['html-404', 404, /^<!doctype html>/],
       ['json-404', 404, /^\{"message"/],

@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { JobError } from '../../errors.ts';
-import type { DestinationOptions } from '../destination.ts';
+import type { DestinationOptions, Requests } from '../destination.ts';
 import { isAws, makeClient } from './client.ts';
 import { Dialect } from './dialect.ts';
-import { attemptsOf, ContentFailure, isTransient, isWrongDigest, regionOf } from './errors.ts';
+import { attemptsOf, ContentFailure, isTransient, isWrongDigest, regionOf, WrongBytes } from './errors.ts';
 import { explain } from './explain.ts';
 
 const FIRST_PAUSE_MS = 200;
@@ -17,6 +17,7 @@ export type Send = S3Client['send'];
 export class Bucket {
   readonly name: string;
   readonly dialect: Dialect;
+  readonly requests: Requests = { listings: 0, reads: 0, looks: 0 };
   readonly #address: { bucket: string; prefix: string };
   readonly #options: DestinationOptions;
   #client: Promise<S3Client> | undefined;
@@ -61,14 +62,24 @@ export class Bucket {
           continue;
         }
         attempts += attemptsOf(error);
-        const again = !(error instanceof JobError) && (isTransient(error) || isWrongDigest(error));
-        if (!again || attempts >= s3.maxAttempts) throw this.explain(error, action, key, attempts);
+        const again = isTransient(error) || isWrongDigest(error) || error instanceof WrongBytes;
+        if (!again || error instanceof JobError || attempts >= s3.maxAttempts)
+          throw this.explain(error, action, key, attempts);
         log.debug(`${action} of ${key} failed (${(error as Error).message}); attempt ${attempts + 1} follows`, { key });
-        const longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempts - 1));
-        // Where the signal ends the pause, the next attempt throws its reason.
-        await pause(Math.random() * longest, undefined, { signal }).catch(() => undefined);
+        await this.pause(attempts);
       }
     }
+  }
+
+  get maxAttempts(): number {
+    return this.#options.s3.maxAttempts;
+  }
+
+  /** Where the signal ends the pause, the next request throws its reason. */
+  async pause(attempts: number): Promise<void> {
+    const { signal } = this.#options;
+    const longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempts - 1));
+    await pause(Math.random() * longest, undefined, { signal }).catch(() => undefined);
   }
 
   explain(error: unknown, action: string, key: string, attempts = 1): JobError {

@@ -8,14 +8,14 @@ const MOST_SOCKETS = 128;
 
 /** A client for `region`, or for the region that the SDK finds, or for us-east-1. */
 export async function makeClient(
-  { s3, onDate }: Pick<DestinationOptions, 's3' | 'onDate'>,
+  { s3, onDate, idleMs = 60_000 }: Pick<DestinationOptions, 's3' | 'onDate' | 'idleMs'>,
   region: string | undefined,
 ): Promise<S3Client> {
   const { credentials, endpoint, maxAttempts, proxyEnv } = s3;
   const agents = agentsFor(proxyEnv, MOST_SOCKETS);
   const requestHandler = {
     connectionTimeout: 10_000,
-    socketTimeout: 60_000,
+    socketTimeout: idleMs,
     httpsAgent: agents.https,
     httpAgent: agents.http,
   };

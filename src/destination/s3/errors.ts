@@ -27,6 +27,7 @@ interface ServiceError extends Error {
   /** What the SDK made of a page that happens to be XML. */
   readonly body?: unknown;
   readonly Region?: string;
+  readonly Endpoint?: string;
 }
 
 export const statusOf = (error: unknown) => (error as ServiceError | undefined)?.$metadata?.httpStatusCode;
@@ -43,6 +44,10 @@ export function codeOf(error: unknown): string | undefined {
 
 export const hasCode = (error: unknown, ...codes: string[]) => codes.includes(codeOf(error) ?? '');
 export const isAbsent = (error: unknown) => hasCode(error, 'NoSuchKey', 'NotFound');
+/** Undefined for an object that is not there, and for nothing else. */
+export function ifAbsent(error: unknown): undefined {
+  if (!isAbsent(error)) throw error;
+}
 export const isConditionFailed = (error: unknown) =>
   error instanceof ConditionFailed || statusOf(error) === 412 || isAbsent(error);
 export const isWrongDigest = (error: unknown) =>
@@ -51,20 +56,38 @@ export const isWrongRegion = (error: unknown) =>
   statusOf(error) === 301 ||
   hasCode(error, 'PermanentRedirect', 'AuthorizationHeaderMalformed', 'IllegalLocationConstraintException');
 
+/** S3 is at another endpoint for now: DNS does not know a new bucket yet. An answer to HEAD has no code. */
+export const isTemporaryRedirect = (error: unknown) =>
+  statusOf(error) === 307 && (hasCode(error, 'TemporaryRedirect', 'Redirect') || regionIn(error) !== undefined);
+
+/** Where the status does not tell: errors of the client, of single keys, and of an upload that is gone. */
+const TRANSIENT = [
+  ...['TimeoutError', 'RequestTimeout', 'IncompleteBody', 'NoSuchUpload'],
+  ...['SlowDown', 'InternalError', 'ServiceUnavailable', 'OperationAborted'],
+];
+
 /** A fault that is not the request's own: the same request may succeed later. */
 export function isTransient(error: unknown): boolean {
-  if (error instanceof NotS3) return true;
+  if (error instanceof NotS3 || isTemporaryRedirect(error)) return true;
   const status = statusOf(error);
   if (status !== undefined && (status >= 500 || [408, 409, 429].includes(status))) return status !== 501;
-  return hasCode(error, 'TimeoutError', 'RequestTimeout', 'IncompleteBody') || isTransientCause(error);
+  return hasCode(error, ...TRANSIENT) || isTransientCause(error);
 }
 
 /** The region of the bucket, where S3 says that it is another one than that of the request. */
 export function regionOf(error: unknown): string | undefined {
-  if (!isWrongRegion(error)) return undefined;
-  const { $response, Region, message } = error as ServiceError;
-  // Some stores name it in their sentence alone.
-  return $response?.headers?.['x-amz-bucket-region'] ?? Region ?? /expecting '([a-z0-9-]+)'/.exec(message)?.[1];
+  return isWrongRegion(error) || isTemporaryRedirect(error) ? regionIn(error) : undefined;
+}
+
+function regionIn(error: unknown): string | undefined {
+  const { $response, Region, Endpoint, message } = error as ServiceError;
+  const { 'x-amz-bucket-region': told, location } = $response?.headers ?? {};
+  // Some stores name it in their sentence alone. Of an endpoint only the region counts: requests go nowhere else.
+  const named = told ?? Region ?? /expecting '([a-z0-9-]+)'/.exec(message)?.[1];
+  const at = /^(?:https?:\/\/)?(?:[^/]*\.)?s3[.-]([a-z]+-[a-z-]+-\d+)\.amazonaws\.com(?:\.cn)?(?:\/|$)/.exec(
+    Endpoint ?? location ?? '',
+  )?.[1];
+  return named ?? at;
 }
 
 /** What came in place of S3's XML: a page, JSON, plain text. Undefined where the answer may be S3's. */

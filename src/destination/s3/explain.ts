@@ -7,6 +7,7 @@ import { addressingOf } from './client.ts';
 import {
   codeOf,
   foreignText,
+  isTemporaryRedirect,
   isTransient,
   isWrongDigest,
   isWrongRegion,
@@ -55,7 +56,7 @@ export function explain(error: unknown, attempted: Attempted): JobError {
   const what = `${action} of ${key === '' ? name : `${name.replace(/\/$/, '')}/${key}`}`;
   const tries = attempts === 1 ? '' : ` after ${attempts} attempts`;
   const where = settings.endpoint === undefined ? '' : ` at ${settings.endpoint}`;
-  const code = codeFor(error, said);
+  const code = codeFor(error, said, settings);
   return new JobError(code, `${what} failed${tries}${where}: ${said}.`, {
     cause: error,
     hint: hintsFor(error, said, attempted)[code],
@@ -63,7 +64,7 @@ export function explain(error: unknown, attempted: Attempted): JobError {
   });
 }
 
-function codeFor(error: unknown, said: string): Code {
+function codeFor(error: unknown, said: string, { region }: S3Settings): Code {
   if (error instanceof NoCredentials) return isTransient(error.cause) ? 'DESTINATION_UNREACHABLE' : 'AWS_CREDENTIALS';
   const status = statusOf(error);
   const code = codeOf(error) ?? '';
@@ -74,12 +75,17 @@ function codeFor(error: unknown, said: string): Code {
   // IAM says only in its sentence that it denies the use of a key.
   if (code.startsWith('KMS.') || (status === 403 && /\bkms:/i.test(said))) return 'KMS_KEY';
   if (code === 'RequestTimeTooSkewed' || code === 'RequestExpired') return 'CLOCK_SKEW';
-  if (isWrongRegion(error)) return 'WRONG_REGION';
+  if (isWrongRegion(error) || isOtherRegion(error, region)) return 'WRONG_REGION';
   if (/quota|StorageFull|InsufficientStorage/i.test(code)) return 'DISK_FULL';
   if (status === 403 || code === 'AccessDenied' || code === 'AllAccessDisabled') return 'ACCESS_DENIED';
   if (isWrongDigest(error) || error instanceof WrongBytes) return 'BAD_DIGEST';
   if (isTransient(error) || systemCode(error) === 'ENOTFOUND') return 'DESTINATION_UNREACHABLE';
   return 'DESTINATION';
+}
+
+/** A redirect for now that names another region than the one that is set. */
+function isOtherRegion(error: unknown, region: string | undefined): boolean {
+  return region !== undefined && isTemporaryRedirect(error) && region !== (regionOf(error) ?? region);
 }
 
 /** Whether every other request would fail in the same way. */
@@ -118,7 +124,9 @@ function hintsFor(error: unknown, said: string, { action, settings }: Attempted)
       error instanceof WrongBytes
         ? `Run the same command again. If that fails too, replace the hour: \`${command('verify --deep --repair')}\`.`
         : 'Our own count agrees with what was sent, so something between here and S3 changes data: look at proxies and at the memory of this machine.',
-    DESTINATION_UNREACHABLE: 'Check the network, AWS_REGION and AWS_ENDPOINT_URL_S3; then run the same command again.',
+    DESTINATION_UNREACHABLE: isTemporaryRedirect(error)
+      ? 'S3 redirects the requests of a new bucket until its name has spread. Run the same command again in an hour.'
+      : 'Check the network, AWS_REGION and AWS_ENDPOINT_URL_S3; then run the same command again.',
     DESTINATION: 'Run the same command again; LOG_LEVEL=debug shows the whole error.',
   };
 }

@@ -10,6 +10,7 @@ export interface Told {
   readonly ETag?: string | undefined;
   readonly LastModified?: Date | undefined;
   readonly ChecksumCRC32?: string | undefined;
+  readonly ChecksumType?: string | undefined;
   readonly ServerSideEncryption?: string | undefined;
 }
 
@@ -48,6 +49,13 @@ export function lackOfArrival(answer: Told, { crc32, md5 }: { crc32?: string | u
   const isMd5 = /^[0-9a-f]{32}(-\d+)?$/.test(tag) && ServerSideEncryption === 'AES256';
   if (md5 === undefined || !isMd5 || tag === md5 || tag.includes('-') !== md5.includes('-')) return undefined;
   throw new WrongDigest(`the ETag is ${tag}, and the MD5 of what was sent ${md5}`);
+}
+
+/** The CRC-32 of the whole object; undefined where the store has not told it. */
+export function wholeCrc32({ ChecksumCRC32, ChecksumType }: Told): number | undefined {
+  // Another program's upload in parts may have a checksum of checksums. That is none of the bytes themselves.
+  const isWhole = ChecksumCRC32 && ChecksumType !== 'COMPOSITE' && !/-\d+$/.test(ChecksumCRC32);
+  return isWhole ? Buffer.from(ChecksumCRC32, 'base64').readUInt32BE() : undefined;
 }
 
 export const isListing: Proof<ListObjectsV2CommandOutput> = (page) => {

@@ -136,5 +136,3 @@ async function* partsOf(chunks: AsyncIterable<Buffer>, bytes: number, size: numb
 /** As S3 writes a CRC-32: base64 of its four bytes, the highest first. */
 export const encodeCrc32 = (crc32: number) =>
   Buffer.from(crc32.toString(16).padStart(8, '0'), 'hex').toString('base64');
-
-export const decodeCrc32 = (text: string) => Buffer.from(text, 'base64').readUInt32BE();

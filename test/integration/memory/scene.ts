@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,6 +34,8 @@ export interface Ended {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly peakMiB: number;
+  /** The most descriptors that were seen open at once. */
+  readonly openFiles: number;
   readonly seconds: number;
   readonly report: ExportReport | undefined;
   readonly stderr: string;
@@ -41,6 +43,8 @@ export interface Ended {
 
 export interface RunOptions {
   readonly flags?: readonly string[];
+  /** The limit of open files. */
+  readonly mostOpen?: number;
   readonly meanwhile?: (pid: number) => Promise<void>;
 }
 
@@ -79,16 +83,20 @@ export class Scene implements AsyncDisposable {
   }
 
   /** Runs the export to its end. `meanwhile` is called once it has been started. */
-  async run(settings: Record<string, string>, { flags = [], meanwhile }: RunOptions = {}): Promise<Ended> {
+  async run(settings: Record<string, string>, { flags = [], mostOpen, meanwhile }: RunOptions = {}): Promise<Ended> {
     const started = performance.now();
-    const child = spawn(process.execPath, [MAIN, 'export', '--json', ...flags], {
+    const limited = mostOpen === undefined ? '' : `ulimit -n ${mostOpen}; `;
+    const program = ['-c', `${limited}exec "$@"`, 'sh', process.execPath, MAIN, 'export', '--json', ...flags];
+    const child = spawn('sh', program, {
       env: { ...this.#env, ...settings },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#exporter = child;
     let peakKb = 0;
+    let openFiles = 0;
     const poll = setInterval(() => {
       peakKb = Math.max(peakKb, highWaterKb(child.pid));
+      openFiles = Math.max(openFiles, openFilesOf(child.pid));
     }, POLL_MS);
     try {
       const [[code, signal], stdout, stderr] = await Promise.all([
@@ -102,6 +110,7 @@ export class Scene implements AsyncDisposable {
         code,
         signal,
         peakMiB: Math.ceil(peakKb / 1024),
+        openFiles,
         seconds: Math.round((performance.now() - started) / 100) / 10,
         report,
         stderr,
@@ -145,6 +154,14 @@ export class Scene implements AsyncDisposable {
 function highWaterKb(pid: number | undefined): number {
   try {
     return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
+  } catch {
+    return 0; // it has just ended
+  }
+}
+
+function openFilesOf(pid: number | undefined): number {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).length;
   } catch {
     return 0; // it has just ended
   }

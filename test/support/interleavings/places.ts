@@ -126,7 +126,7 @@ export function memoryPlace(): WeatheredPlace {
     },
     async standing(key) {
       const object = objects.get(key);
-      return object === undefined ? undefined : { content: object.bytes, version: object.version };
+      return object && { content: Buffer.from(object.bytes), version: object.version };
     },
     read: async (key) => objects.get(key)?.bytes,
     look: async () => undefined,

@@ -49,12 +49,22 @@ export const permanentRedirect = (region: string) =>
     { 'x-amz-bucket-region': region },
   );
 
+/** 307: the bucket is new, and DNS does not know yet that it is elsewhere. */
+export const temporaryRedirect = (region: string) =>
+  new S3Error(
+    307,
+    'TemporaryRedirect',
+    'Please re-send this request to the specified temporary endpoint. Continue to use the original request endpoint for future requests.',
+    { location: `https://bucket.s3-${region}.amazonaws.com/` },
+  );
+
 /** Faults that are refusals, in S3's words. */
 const REFUSALS = {
   'access-denied': new S3Error(403, 'AccessDenied', 'Access Denied'),
   'no-such-bucket': noSuchBucket(),
   'clock-skew': clockSkew(),
   'wrong-region': permanentRedirect(OTHER_REGION),
+  'temporary-redirect': temporaryRedirect(OTHER_REGION),
   'bad-digest': new S3Error(400, 'BadDigest', 'The CRC32 you specified did not match the calculated checksum.'),
   'slow-down': new S3Error(503, 'SlowDown', 'Please reduce your request rate.'),
   'internal-error': new S3Error(500, 'InternalError', 'We encountered an internal error. Please try again.'),
@@ -123,16 +133,25 @@ const FOREIGN = {
   'opaque-etag': tagged('"opaque"'),
   'other-md5': tagged('"00000000000000000000000000000000"'),
   etag: tagged(ETAG),
+  'error-in-200': page(200, '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>InternalError</Code></Error>', {
+    'content-type': 'application/xml',
+  }),
   'other-checksum': tagged(ETAG, { 'x-amz-checksum-crc32': 'AAAAAA==' }),
 };
 
-/** `lost-answer`: the request is carried out, and its answer never comes. */
+/**
+ * `lost-answer`: the request is carried out, and its answer never comes. `short` and `flipped`: half of the body, or all
+ * of it with one wrong bit, as a whole answer.
+ */
 export type FaultName =
   | keyof typeof REFUSALS
   | keyof typeof FOREIGN
   | 'reset'
   | 'stall'
+  | 'short'
+  | 'flipped'
   | 'ignored-condition'
+  | 'ignored-range'
   | 'lost-answer';
 
 /** How S3 words a fault that is a refusal; undefined for the others. */

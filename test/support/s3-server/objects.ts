@@ -18,6 +18,7 @@ export async function putObject(call: Call, store: Store): Promise<Answer> {
 
 /** GetObject and HeadObject: the same headers, with checksums where `x-amz-checksum-mode` asks for them. */
 export async function getObject(call: Call, store: Store): Promise<Answer> {
+  if (call.headers['if-match'] !== undefined) checkConditions(call, store);
   const object = existing(call, store);
   if (call.operation === 'GetObject' && object.body.length !== object.size) {
     throw new S3Error(501, 'NotImplemented', 'This server was started with keepBodies: false');

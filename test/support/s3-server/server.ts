@@ -9,11 +9,13 @@ import { copyObject } from './copy.ts';
 import {
   clockSkew,
   type Fault,
+  type FaultName,
   faultError,
   foreignAnswer,
   noSuchBucket,
   permanentRedirect,
   takeFault,
+  temporaryRedirect,
 } from './faults.ts';
 import { listObjects } from './listing.ts';
 import { abortUpload, completeUpload, createUpload, uploadPart } from './multipart.ts';
@@ -28,6 +30,8 @@ export interface S3ServerOptions {
   readonly accessKey?: string;
   /** A request that is signed for another region is redirected here, as AWS does. */
   readonly region?: string;
+  /** It is redirected for now, as AWS does for buckets that are new. */
+  readonly isNew?: boolean;
   /** What S3 asks of every part but the last; 5 MiB there and here. */
   readonly minPartBytes?: number;
   /** False: bodies are verified and counted, then let go. */
@@ -80,7 +84,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
     const requestId = randomUUID();
     let answer: Answer | undefined;
     try {
-      admit(seen, accessKey, store);
+      admit(seen, accessKey, store, options.isNew === true ? temporaryRedirect : permanentRedirect);
       answer = await perform(seen, request, response, waits);
     } catch (error) {
       // A client that went away gets no answer; anything else here is a defect of this server.
@@ -101,7 +105,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
     };
     if (fault === 'reset' || fault === 'stall') {
       const hasBody = (announcedLength(seen.headers) ?? 0) > 0;
-      if (!hasBody && seen.operation === 'GetObject') {
+      if (!hasBody && ['GetObject', 'ListObjectsV2'].includes(seen.operation)) {
         const answer = await operate(callOf(seen, request, invite), store, faults);
         await sendHalf(response, answer);
       } else {
@@ -125,9 +129,16 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
     if (fault === 'bad-digest') await callOf(seen, request, invite).receive();
     const refusal = fault === undefined ? undefined : faultError(fault);
     if (refusal !== undefined) throw refusal;
-    const { 'if-match': _, 'if-none-match': __, ...unconditional } = seen.headers;
-    const taken = fault === 'ignored-condition' ? { ...seen, headers: unconditional } : seen;
-    return await operate(callOf(taken, request, invite), store, faults);
+    const answer = await operate(
+      callOf({ ...seen, headers: heard(seen.headers, fault) }, request, invite),
+      store,
+      faults,
+    );
+    if (answer.body === undefined || (fault !== 'short' && fault !== 'flipped')) return answer;
+    const { 'content-length': _, ...headers } = answer.headers ?? {};
+    const body = fault === 'short' ? answer.body.subarray(0, answer.body.length >> 1) : Buffer.from(answer.body);
+    if (fault === 'flipped') body[0] = (body[0] ?? 0) ^ 1;
+    return { ...answer, headers, body };
   }
 
   const server = createServer((request, response) => void serve(request, response, false));
@@ -152,6 +163,12 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
   };
 }
 
+/** The headers without those that the fault ignores. */
+function heard(headers: IncomingHttpHeaders, fault: FaultName | undefined): IncomingHttpHeaders {
+  const ignored = { 'ignored-condition': /^if-(none-)?match$/, 'ignored-range': /^range$/ }[fault as string];
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => ignored?.test(name) !== true));
+}
+
 function readRequest(request: IncomingMessage): S3Request {
   const { method = '', headers } = request;
   const { pathname, searchParams: query, hostname } = new URL(request.url ?? '/', 'http://s3');
@@ -163,7 +180,12 @@ function readRequest(request: IncomingMessage): S3Request {
 }
 
 /** Throws where the request's key, clock, region or bucket is not one that this server knows. */
-function admit({ headers, bucket }: S3Request, accessKey: string, store: Store): void {
+function admit(
+  { headers, bucket }: S3Request,
+  accessKey: string,
+  store: Store,
+  redirect: (region: string) => S3Error,
+): void {
   const authorization = header(headers, 'authorization');
   if (authorization === undefined) throw new S3Error(403, 'AccessDenied', 'Access Denied');
   const scope = /^AWS4-HMAC-SHA256 Credential=([^/]+)\/\d{8}\/([^/]+)\/s3\/aws4_request, ?SignedHeaders=/.exec(
@@ -179,7 +201,7 @@ function admit({ headers, bucket }: S3Request, accessKey: string, store: Store):
   // A date that cannot be read gives NaN, which is not within the limit either.
   if (!(skew <= MAX_SKEW_MS)) throw clockSkew();
   if (bucket !== '' && !store.buckets.has(bucket)) throw noSuchBucket();
-  if (scope[2] !== store.region) throw permanentRedirect(store.region);
+  if (scope[2] !== store.region) throw redirect(store.region);
 }
 
 /** On DeleteObjects a fault with a key is about that key alone: the request itself is answered with 200. */
