@@ -81,7 +81,8 @@ export function memberFor(file: Candidate, hour: Hour, way: Way): AdoptedMember 
     member,
     name: { project, hour, part },
     async copy(to, content) {
-      const isCopied = await destination.copy(to, content, store, key);
+      const since = file.modifiedMs === undefined ? {} : { since: new Date(file.modifiedMs) };
+      const isCopied = await destination.copy(to, content, store, { key, ...since });
       if (isCopied) way.onCopy(bytes);
       return isCopied;
     },

@@ -84,7 +84,7 @@ export function adoptSummary(report: AdoptReport): string {
       true,
       `${count(adopted.length, 'hour')} from ${count(files.adopted, 'file')}${dryRun ? '' : `, ${landed}`}`,
     ],
-    ['empty', empty.length > 0, `${count(empty.length, 'hour')} without events: marked as whole, and no file`],
+    ['empty', empty.length > 0, `${count(empty.length, 'hour')} without events`],
     [
       'unproved',
       unproved.length > 0,

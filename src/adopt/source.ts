@@ -12,6 +12,8 @@ export interface SourceFile {
   readonly bytes: number;
   readonly part: number;
   readonly isPlain: boolean;
+  /** When it was last changed, in milliseconds. */
+  readonly modifiedMs?: number;
 }
 
 /** What SOURCE has of an hour, by listing. */
@@ -128,7 +130,12 @@ export class Source {
       if (name.kind === 'manifest' && name.landing === landing) at(name.hour).sealedAt = modifiedAt;
       if (name.kind !== 'file' || name.landing !== landing || name.project !== project) continue;
       // A key is a slice of a whole page of the listing, which must not stay in memory with it.
-      at(name.hour).files.push({ ...partOf(name), key: Buffer.from(key).toString(), bytes });
+      at(name.hour).files.push({
+        ...partOf(name),
+        key: Buffer.from(key).toString(),
+        bytes,
+        modifiedMs: modifiedAt.getTime(),
+      });
     }
     return [...found.values()].sort((a, b) => a.hour - b.hour);
   }

@@ -99,9 +99,9 @@ export interface Destination {
   tail(key: string, bytes: number): Promise<Buffer | undefined>;
   /**
    * Makes an object from one of `source` inside the store, so that its bytes do not pass here. False where the store
-   * cannot, or what is there now does not prove to be `content`: then `put` writes it.
+   * cannot, the object there has changed since, or what is made does not prove to be `content`: then `put` writes it.
    */
-  copy(key: string, content: Count, source: Destination, from: string): Promise<boolean>;
+  copy(key: string, content: Count, source: Destination, from: { key: string; since?: Date }): Promise<boolean>;
   /** Writes an object. It replaces one of the same key. */
   put(key: string, content: Content): Promise<void>;
   /**

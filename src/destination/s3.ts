@@ -103,11 +103,11 @@ export class S3Destination implements Destination {
     return await this.#bucket.request('GetObject', key, () => tailOf(this.#bucket, key, bytes));
   }
 
-  async copy(key: string, content: Count, source: Destination, from: string): Promise<boolean> {
+  async copy(key: string, content: Count, source: Destination, { key: name, since }: { key: string; since?: Date }) {
     if (!(source instanceof S3Destination)) return false;
     const target = this.#writeTo(key);
     const looked = async () => (await this.look(key))?.crc32;
-    return await copyInside(this.#bucket, { key, target, content, from: source.#bucket.target(from), looked });
+    return await copyInside(this.#bucket, { key, target, content, from: source.#bucket.target(name), since, looked });
   }
 
   async put(key: string, content: Content): Promise<void> {

@@ -33,35 +33,27 @@ export function decide(
   const objects = Map.groupBy(old.objects, ({ member }) => member);
   const quarantines = new Map(old.quarantine.map((object) => [object.member, object]));
   const landedOf = (one: ExaminedMember) => objects.get(one.member.name)?.find((object) => isSource(object, one));
-  /** The members whose objects stay. */
-  const keep = () => {
-    const kept = new Map<string, LandedMember>();
-    for (const one of examined) {
-      const landed = landedAlike(one, landedOf(one), quarantines.get(one.member.name), format);
-      if (landed !== undefined) kept.set(one.member.name, landed);
-    }
-    return kept;
-  };
   const lacksMembers = old.objects.some(({ member }) => !names.has(member));
   // Amplitude's own S3 export may cut an hour into other files than the Export API does: there only events count.
   const isSmaller = (lacksMembers && old.source === undefined) || events < old.events;
+  const sources = new Set(examined.map(landedOf));
+  const isThere = old.objects.every((object) => sources.has(object));
   if (mode === 'adopt') {
-    const isSame = !lacksMembers && examined.every((one) => landedOf(one) !== undefined);
-    if (isSame) return { kind: 'unchanged', old };
-    // More files of an hour that nothing proved to be whole: it was adopted while the source was being filled.
-    const isThere = examined.filter((one) => landedOf(one) !== undefined).length === old.objects.length;
-    return isUnproved(old) && isThere ? { kind: 'land', kept: keep() } : { kind: 'refuse' };
-  }
-  if (mode === 'repair') {
+    if (!lacksMembers && !sources.has(undefined)) return { kind: 'unchanged', old };
+    // More files land where nothing proved the hour to be whole: it was adopted while the source was being filled.
+    if (!isThere || !isUnproved(old)) return { kind: 'refuse' };
+  } else if (mode === 'repair') {
     // An answer with every member that landed is whole. Then a manifest that counts more events is wrong.
-    const sources = new Set(examined.map(landedOf));
-    const isWhole = old.objects.every((object) => sources.has(object));
-    return isSmaller && !isWhole ? { kind: 'refuse' } : { kind: 'land', kept: new Map() };
+    return isSmaller && !isThere ? { kind: 'refuse' } : { kind: 'land', kept: new Map() };
+  } else {
+    const takesSmaller = mode === 'force-empty' || (mode === 'force' && events > 0);
+    if (isSmaller && !takesSmaller) return { kind: 'shrunk', old, events };
   }
-  const takesSmaller = mode === 'force-empty' || (mode === 'force' && events > 0);
-  if (isSmaller && !takesSmaller) return { kind: 'shrunk', old, events };
-
-  const kept = keep();
+  const kept = new Map<string, LandedMember>();
+  for (const one of examined) {
+    const landed = landedAlike(one, landedOf(one), quarantines.get(one.member.name), format);
+    if (landed !== undefined) kept.set(one.member.name, landed);
+  }
   return lacksMembers || kept.size < examined.length ? { kind: 'land', kept } : { kind: 'unchanged', old };
 }
 

@@ -132,6 +132,20 @@ for (const kind of ['a folder', 'S3'] as const) {
       for (const hour of exported) expect(manifestOf(landed, hour)).to.have.property('request');
       const again = await scene.adopt();
       expect([again.code, again.said.hours.adopted, again.said.hours.same]).to.deep.equal([0, [], FILLED.length]);
+      expect([said.files.unknown, again.said.files.unknown]).to.deep.equal([0, 0]);
+    });
+
+    it('takes no file of its own landing where that lies below the source', async () => {
+      const scene = await sceneOf(await amplitudeLayout(HOURS, TRAFFIC));
+      scene.destination = `${scene.source}/landed`;
+      const { code, said } = await scene.adopt();
+      expect([code, said.hours.adopted, said.files]).to.deep.equal([
+        0,
+        FILLED.map(formatHour),
+        { found: FILES, adopted: FILES, marks: HOURS.length, manifests: 0, unknown: 0, left: 0 },
+      ]);
+      const again = (await scene.adopt()).said;
+      expect([again.hours.same, again.left, again.files.unknown]).to.deep.equal([HOURS.length, [], 0]);
     });
 
     it('lands the merged IDs as a landing of their own', async () => {

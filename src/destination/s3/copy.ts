@@ -17,6 +17,8 @@ interface Copy {
   >;
   readonly content: Count;
   readonly from: { readonly Bucket: string; readonly Key: string };
+  /** When the source was last changed, as far as is known: a later change makes it another object. */
+  readonly since: Date | undefined;
   /** The CRC-32 that the store keeps of the new object, for stores that do not say it at once. */
   readonly looked: () => Promise<number | undefined>;
 }
@@ -31,11 +33,16 @@ const refusing = new WeakSet<Bucket>();
  * Has S3 copy an object and compute its CRC-32 anew. False where the store refuses that, or where what it made does not
  * prove to be `content`. A refusal is remembered: a store that cannot copy is asked once.
  */
-export async function copyInside(bucket: Bucket, { key, target, content, from, looked }: Copy): Promise<boolean> {
+export async function copyInside(
+  bucket: Bucket,
+  { key, target, content, from, since, looked }: Copy,
+): Promise<boolean> {
   if (refusing.has(bucket) || bucket.dialect.lacks.has('checksums') || content.bytes > MOST_BYTES) return false;
   const command = new CopyObjectCommand({
     ...target,
     CopySource: [from.Bucket, ...from.Key.split('/')].map(encodeURIComponent).join('/'),
+    // The header has whole seconds, some stores have more.
+    ...(since && { CopySourceIfUnmodifiedSince: new Date(Math.ceil(since.getTime() / 1000) * 1000) }),
     ChecksumAlgorithm: 'CRC32',
     MetadataDirective: 'REPLACE',
     // Without it, S3 asks for the right to read the tags of the source.
@@ -50,8 +57,8 @@ export async function copyInside(bucket: Bucket, { key, target, content, from, l
     return made.ChecksumCRC32 === encodeCrc32(content.crc32);
   } catch (error) {
     const status = statusOf((error as Error).cause) ?? 0;
-    // The source has gone: whoever reads it says so.
-    if (status === 404) return false;
+    // The source has gone or changed: whoever reads it says so.
+    if (status === 404 || status === 412) return false;
     if (!REFUSALS.includes(status)) throw error;
     refusing.add(bucket);
     return false;
