@@ -64,8 +64,9 @@ export async function bucketStore(): Promise<BucketStore> {
       // As another program's objects are: S3 keeps no CRC-32 of them.
       for (const [key, body] of files) {
         const etag = `"${createHash('md5').update(body).digest('hex')}"`;
-        const modifiedAt = new Date(Date.now() - 60_000);
-        server.objects.set(`bucket/${name}/${key}`, { body, size: body.length, etag, headers: {}, modifiedAt });
+        const path = `bucket/${name}/${key}`;
+        const modifiedAt = new Date(server.objects.has(path) ? Date.now() : Date.now() - 60_000);
+        server.objects.set(path, { body, size: body.length, etag, headers: {}, modifiedAt });
       }
     },
     async read(name) {

@@ -57,6 +57,11 @@ function sourceOf(call: Call, store: Store): StoredObject {
   if (same !== undefined && same.replaceAll('"', '') !== source.etag.replaceAll('"', '')) {
     throw new S3Error(412, 'PreconditionFailed', 'At least one of the pre-conditions you specified did not hold');
   }
+  const since = Date.parse(header(call.headers, 'x-amz-copy-source-if-unmodified-since') ?? '');
+  // As S3, in whole seconds.
+  if (Math.floor(source.modifiedAt.getTime() / 1000) * 1000 > since) {
+    throw new S3Error(412, 'PreconditionFailed', 'At least one of the pre-conditions you specified did not hold');
+  }
   return source;
 }
 
