@@ -41,8 +41,8 @@ export async function copyInside(
   const command = new CopyObjectCommand({
     ...target,
     CopySource: [from.Bucket, ...from.Key.split('/')].map(encodeURIComponent).join('/'),
-    // The header has whole seconds, some stores have more.
-    ...(since && { CopySourceIfUnmodifiedSince: new Date(Math.ceil(since.getTime() / 1000) * 1000) }),
+    // The header has whole seconds, and so do listings of stores that know more: the end of that second.
+    ...(since && { CopySourceIfUnmodifiedSince: new Date(Math.floor(since.getTime() / 1000 + 1) * 1000) }),
     ChecksumAlgorithm: 'CRC32',
     MetadataDirective: 'REPLACE',
     // Without it, S3 asks for the right to read the tags of the source.
