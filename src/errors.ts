@@ -83,6 +83,8 @@ export const ERRORS = {
     'Two files to adopt are the same part of an hour, with different content. The hour is not adopted. Take the wrong file away, or ask Amplitude for the hour.',
   ADOPT_BROKEN:
     'A file to adopt is damaged, or holds no event. The hour is not adopted. Ask Amplitude for it, or take the file away.',
+  ADOPT_UNREADABLE:
+    'A file to adopt cannot be read. The hour is not adopted. Give the right to read it, or restore it from an archive class such as Glacier.',
   ADOPT_NOTHING:
     'There is no file to adopt under the given folder or prefix. Check its name, the project and the range.',
   HOUR_CONTESTED:
@@ -187,8 +189,13 @@ export function systemCode(error: unknown): string | undefined {
   return codeOf(error, /^E(?!RR_)[A-Z0-9_]+$/);
 }
 
-/** The error of a local folder that cannot be written; undefined for any other error. `variable` names the folder. */
-export function diskError(cause: unknown, folder: string, variable: string): JobError | undefined {
+/** The error of a local folder that cannot be used; undefined for any other error. `variable` names the folder. */
+export function diskError(
+  cause: unknown,
+  folder: string,
+  variable: string,
+  doing: 'writing' | 'reading' = 'writing',
+): JobError | undefined {
   const code = systemCode(cause) ?? '';
   const error = (kind: ErrorCode, why: string, hint: string) =>
     new JobError(kind, `${why} (${code}).`, { cause, endsRun: true, hint });
@@ -197,8 +204,9 @@ export function diskError(cause: unknown, folder: string, variable: string): Job
     return error('DISK_FULL', `No space is left for writing in ${folder}`, hint);
   }
   if (['EACCES', 'EPERM', 'EROFS'].includes(code)) {
-    const hint = `Give this user the right to write there, or point ${variable} at another folder.`;
-    return error('ACCESS_DENIED', `Writing in ${folder} is not allowed`, hint);
+    const [verb, what] = doing === 'writing' ? ['write', 'Writing'] : ['read', 'Reading'];
+    const hint = `Give this user the right to ${verb} there, or point ${variable} at another folder.`;
+    return error('ACCESS_DENIED', `${what} in ${folder} is not allowed`, hint);
   }
   if (['ENOTDIR', 'ENOENT', 'EISDIR', 'ENAMETOOLONG'].includes(code)) {
     const hint = `Point ${variable} at a folder that exists or can be made.`;

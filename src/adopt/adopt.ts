@@ -84,12 +84,21 @@ class Adoption {
     const files = this.#hoursOf(project);
     const [first = 0] = files.keys();
     const window = { start: first, end: ([...files.keys()].at(-1) ?? first - 1) + 1 };
-    const sealed = await sealedIn(window, place.destination);
-    const landed = new Set([...files.keys()].filter((hour) => sealed.has(hour)));
+    const landed = await sealedIn(window, place.destination);
+    for (const hour of landed.keys()) if (!files.has(hour)) landed.delete(hour);
+    this.#outcome.planned += files.size;
+    if (landing === 'events') this.#outcome.noteNewest(landed.keys());
     this.#tell(project, window, { hours: files.size, landed: landed.size });
     await this.#nameForeign({ landing, project, range });
     for (const span of spansOf(files, MOST_FILES)) {
-      await this.#adopt(await source.hours({ landing, project, range: span }), landed, project, place);
+      const hours = await source.hours({ landing, project, range: span });
+      // What is not ready, or of another landing, is not in the count.
+      await this.#adopt(
+        hours.filter(({ hour }) => files.has(hour)),
+        landed,
+        project,
+        place,
+      );
       if (this.#outcome.ended !== undefined) return;
     }
   }
@@ -149,7 +158,12 @@ class Adoption {
     );
   }
 
-  async #adopt(hours: readonly SourceHour[], landed: ReadonlySet<Hour>, project: string, place: Place): Promise<void> {
+  async #adopt(
+    hours: readonly SourceHour[],
+    landed: ReadonlyMap<Hour, Date>,
+    project: string,
+    place: Place,
+  ): Promise<void> {
     const { destination, land } = place;
     const onCopy = (bytes: number) => {
       this.#outcome.copied++;
@@ -159,20 +173,17 @@ class Adoption {
       this.#outcome.downloadedBytes += bytes;
     };
     const options = { ...this.#options, destination, land, landing: this.#landing, project, onCopy, onBytes };
-    const ready = readyEnd(this.#options.now());
     const queue = new PQueue({ concurrency: this.#options.atOnce });
     const { sealed } = this.#outcome.survey;
-    const tasks = hours
-      .filter(({ hour }) => hour < ready)
-      .map((found) => async () => {
-        const isOurs = sealed[this.#landing].has(found.hour);
-        const hour = isOurs ? found : { ...found, sealedAt: undefined };
-        if (this.#outcome.ended !== undefined) return;
-        const isLanded = landed.has(hour.hour);
-        if (this.#options.dryRun) await this.#foresee(hour, isLanded, options);
-        else await this.#attempt(hour, isLanded, options);
-        this.#outcome.done++;
-      });
+    const tasks = hours.map((found) => async () => {
+      const isOurs = sealed[this.#landing].has(found.hour);
+      const hour = isOurs ? found : { ...found, sealedAt: undefined };
+      if (this.#outcome.ended !== undefined) return;
+      const landedAt = landed.get(hour.hour);
+      if (this.#options.dryRun) await this.#foresee(hour, landedAt !== undefined, options);
+      else await this.#attempt(hour, landedAt, options);
+      this.#outcome.done++;
+    });
     await queue.addAll(tasks);
   }
 
@@ -190,11 +201,11 @@ class Adoption {
     else this.#outcome.adopted.push({ hour: hour.hour, isEmpty: files.length === 0, proof });
   }
 
-  async #attempt(hour: SourceHour, isLanded: boolean, options: HourOptions): Promise<void> {
+  async #attempt(hour: SourceHour, landedAt: Date | undefined, options: HourOptions): Promise<void> {
     const { signal, log } = this.#options;
     try {
       signal.throwIfAborted();
-      this.#note(hour.hour, await adoptHour(hour, isLanded, options));
+      this.#note(hour.hour, await adoptHour(hour, landedAt, options));
       this.#failures = 0;
     } catch (error) {
       const cause = signal.aborted ? signal.reason : error;
@@ -233,6 +244,7 @@ class Adoption {
     } else {
       outcome.events += landed.events;
       outcome.adopted.push({ hour, isEmpty: landed.status === 'empty', proof });
+      outcome.noteNewest([hour]);
     }
   }
 

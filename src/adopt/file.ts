@@ -4,6 +4,7 @@ import { type Examined, examine } from '../archive/inflate.ts';
 import type { MemberName } from '../archive/names.ts';
 import type { OutputFormat } from '../config/settings.ts';
 import type { Destination } from '../destination/destination.ts';
+import { type ErrorCode, JobError } from '../errors.ts';
 import { formatHour, type Hour } from '../hours.ts';
 import { ENDINGS, readKey } from '../landing/keys.ts';
 import { crcHex, type LandedObject, type Manifest } from '../landing/manifest.ts';
@@ -72,8 +73,10 @@ export function memberFor(file: Candidate, hour: Hour, way: Way): AdoptedMember 
     open: () => reading(key, file, way),
     async trailer() {
       if (isPlain) return undefined;
-      const tail = await store.tail(key, 8);
-      if (tail === undefined) throw broken(`${name} is gone`);
+      const tail = await store.tail(key, 8).catch((error: unknown) => {
+        throw ofFile(error, key);
+      });
+      if (tail === undefined) throw broken(`${key} is missing`);
       return readTrailer(tail, name);
     },
   };
@@ -114,6 +117,28 @@ export async function contentOf(file: Candidate, hour: Hour, way: Way): Promise<
 const hex = ({ bytes, crc32 }: Count) => ({ bytes, crc32: crcHex(crc32) });
 const countIn = ({ bytes, crc32 }: LandedObject['source']) => ({ bytes, crc32: Number.parseInt(crc32, 16) });
 
+/** A file that cannot be read leaves its hour, and no other. */
+export class Unreadable extends JobError {
+  override name = 'Unreadable';
+  readonly file: string;
+  /** A part of a sentence. */
+  readonly why: string;
+
+  constructor(file: string, { message, hint, cause }: JobError) {
+    const why = message.replace(/\.$/, '');
+    super('ADOPT_UNREADABLE', `${file} cannot be read: ${message}`, { hint, cause });
+    this.file = file;
+    this.why = why;
+  }
+}
+
+/** What keys, network or bucket are refused for concerns every file. */
+const OF_FILE: readonly ErrorCode[] = ['ACCESS_DENIED', 'KMS_KEY', 'BAD_DIGEST', 'DESTINATION'];
+
+function ofFile(error: unknown, key: string): unknown {
+  return error instanceof JobError && OF_FILE.includes(error.code) ? new Unreadable(key, error) : error;
+}
+
 /** Throws where a file is not what the listing, or its manifest, says. */
 async function* reading(
   key: string,
@@ -122,13 +147,21 @@ async function* reading(
 ): AsyncGenerator<Buffer> {
   let bytes = 0;
   let crc = 0;
-  for await (const chunk of (await source.store.stream(key)) ?? []) {
-    signal.throwIfAborted();
-    bytes += chunk.length;
-    onBytes(chunk.length);
-    if (expected.crc32 !== undefined) crc = zlib.crc32(chunk, crc);
-    yield chunk;
+  let isThere = true;
+  try {
+    const stream = await source.store.stream(key);
+    isThere = stream !== undefined;
+    for await (const chunk of stream ?? []) {
+      signal.throwIfAborted();
+      bytes += chunk.length;
+      onBytes(chunk.length);
+      if (expected.crc32 !== undefined) crc = zlib.crc32(chunk, crc);
+      yield chunk;
+    }
+  } catch (error) {
+    throw ofFile(error, key);
   }
+  if (!isThere) throw broken(`${key} is missing`);
   if (bytes !== expected.bytes) throw broken(`${key} has ${bytes} bytes now, and ${expected.bytes} when it was listed`);
   if (expected.crc32 !== undefined && crcHex(crc) !== expected.crc32) {
     throw broken(`${key} has CRC-32 ${crcHex(crc)}, and its manifest says ${expected.crc32}`);

@@ -1,6 +1,7 @@
+import { examine } from '../archive/inflate.ts';
 import type { OutputFormat } from '../config/settings.ts';
 import { type ErrorCode, JobError } from '../errors.ts';
-import { formatHour, type Hour, wholeSeconds } from '../hours.ts';
+import { formatHour, type Hour, isUnsettled, settledFrom, wholeSeconds } from '../hours.ts';
 import { fillCommand } from '../landing/gaps.ts';
 import { readKey, unprovedKey } from '../landing/keys.ts';
 import {
@@ -13,7 +14,16 @@ import {
   writeManifest,
 } from '../landing/manifest.ts';
 import { TOOL } from '../version.ts';
-import { type AdoptedMember, type Candidate, candidatesIn, contentOf, isSame, memberFor, type Way } from './file.ts';
+import {
+  type AdoptedMember,
+  type Candidate,
+  candidatesIn,
+  contentOf,
+  isSame,
+  memberFor,
+  Unreadable,
+  type Way,
+} from './file.ts';
 import { type Proof, proofOf } from './proof.ts';
 import type { SourceHour } from './source.ts';
 
@@ -38,7 +48,7 @@ export interface HourOptions extends Way {
 }
 
 /** Why a file stays where it is. */
-export type LeftCode = 'FOREIGN' | 'OVERLAP' | 'DIFFERS' | 'BROKEN' | 'UNKNOWN';
+export type LeftCode = 'FOREIGN' | 'OVERLAP' | 'DIFFERS' | 'BROKEN' | 'UNREADABLE' | 'UNKNOWN';
 
 export interface Left {
   /** Below SOURCE. */
@@ -54,6 +64,13 @@ export type Result =
   | { readonly kind: 'same' | 'proved' }
   | { readonly kind: 'left'; readonly left: readonly Left[]; readonly error: JobError };
 
+/** What has landed of an hour, and when. */
+interface Standing {
+  readonly manifest: Manifest;
+  readonly version: string;
+  readonly at: Date;
+}
+
 /** One hour of the source, with what its own manifest says. */
 interface Given {
   readonly hour: Hour;
@@ -65,18 +82,20 @@ interface Given {
  * Adopts one hour, or compares it with what has landed of it. Throws a JobError where the source or the destination fails;
  * what is wrong with the files themselves is in the result.
  */
-export async function adoptHour(found: SourceHour, isLanded: boolean, options: HourOptions): Promise<Result> {
+export async function adoptHour(found: SourceHour, landedAt: Date | undefined, options: HourOptions): Promise<Result> {
   const given = await gather(found, options);
   const { hour, files } = given;
-  const standing = isLanded ? await options.destination.standing(manifestKey(hour)) : undefined;
+  const standing = landedAt !== undefined ? await options.destination.standing(manifestKey(hour)) : undefined;
   try {
-    if (standing !== undefined) {
-      return await compare(given, readManifest(standing.content, hour), standing.version, options);
+    if (standing !== undefined && landedAt !== undefined) {
+      const old = { manifest: readManifest(standing.content, hour), version: standing.version, at: landedAt };
+      return await compare(given, old, options);
     }
     return await land(given, options, false);
   } catch (error) {
     if (!(error instanceof JobError)) throw error;
     if (error.code === 'ADOPT_DIFFERS') return { kind: 'left', left: differing(files, hour), error };
+    if (error instanceof Unreadable) return { kind: 'left', left: [leftUnread(error, hour)], error };
     if (OF_HOUR.includes(error.code)) return { kind: 'left', left: [], error };
     if (!OF_FILE.includes(error.code)) throw error;
     const left = await damaged(files, hour, options);
@@ -99,12 +118,16 @@ function differing(files: readonly Candidate[], hour: Hour): Left[] {
 /** The files of an hour and what proves it, by names and by the manifest of the source. */
 export async function gather(found: SourceHour, options: HourOptions): Promise<Given> {
   const { source, landing, trust, settleHours, now } = options;
-  const { hour, isMarked, sealedAt } = found;
+  const { hour, isMarked, hasStray, sealedAt } = found;
   const manifest = sealedAt === undefined ? undefined : await source.manifest(landing, hour);
   const files = [...(manifest === undefined ? [] : candidatesIn(manifest, options)), ...found.files];
   const sealed = manifest !== undefined && sealedAt !== undefined ? { manifest, at: sealedAt } : undefined;
   const parts = files.map(({ part }) => part);
-  return { hour, files, proof: proofOf({ hour, parts, isMarked, sealed }, { trust, settleHours, now: now() }) };
+  return {
+    hour,
+    files,
+    proof: proofOf({ hour, parts, isMarked, hasStray, sealed }, { trust, settleHours, now: now() }),
+  };
 }
 
 async function land({ hour, files, proof }: Given, options: HourOptions, isSealed: boolean): Promise<Result> {
@@ -139,11 +162,13 @@ async function overlapping(same: readonly Candidate[], hour: Hour, way: Way): Pr
 }
 
 /**
- * Files that are missing in the source do not matter: what has landed is more. More files of an hour that nothing proved to
- * be whole land: it was adopted while the source was being filled.
+ * Files that are missing in the source do not matter: what has landed is more. More files of an hour that was adopted
+ * land: the source was being filled.
  */
-async function compare(given: Given, old: Manifest, version: string, options: HourOptions): Promise<Result> {
+async function compare(given: Given, standing: Standing, options: HourOptions): Promise<Result> {
   const { hour, files, proof } = given;
+  const { manifest: old, at } = standing;
+  const { settleHours } = options;
   const landed = new Map(old.objects.map((object) => [readKey(object.key)?.part, object]));
   const left: Left[] = [];
   let differs = false;
@@ -157,14 +182,20 @@ async function compare(given: Given, old: Manifest, version: string, options: Ho
   const parts = new Set(files.map(({ part }) => part));
   const isWhole = old.objects.every(({ key }) => parts.has(readKey(key)?.part ?? -1));
   if (left.length > 0) {
-    const isGrown = isWhole && isUnproved(old) && !differs;
+    const isGrown = isWhole && old.source !== undefined && !differs;
     return isGrown ? await land(given, options, true) : { kind: 'left', left, error: landedOtherwise(hour) };
   }
-  if (proof === 'none' || !isUnproved(old) || !isWhole) return { kind: 'same' };
-  return { kind: await prove(hour, old, version, proof, options) };
+  if (proof === 'none' || old.source === undefined || !isWhole) return { kind: 'same' };
+  const now = options.now();
+  // An export would ask once more for what was sealed early. Here the source has been looked at again.
+  const isEarly = isUnsettled(hour, { sealed: at, now, settleHours }) && settledFrom(hour, settleHours) <= now;
+  if (!isUnproved(old) && !isEarly) return { kind: 'same' };
+  const isSealed = await sealAgain(hour, standing, proof, options);
+  return { kind: isSealed && isUnproved(old) ? 'proved' : 'same' };
 }
 
-async function prove(hour: Hour, old: Manifest, version: string, proof: Proof, options: HourOptions) {
+/** False where another run was quicker: then Amplitude has been asked. */
+async function sealAgain(hour: Hour, { manifest: old, version }: Standing, proof: Proof, options: HourOptions) {
   const { destination, source, now } = options;
   const next: Manifest = {
     ...old,
@@ -173,10 +204,9 @@ async function prove(hour: Hour, old: Manifest, version: string, proof: Proof, o
     sealedAt: wholeSeconds(now()),
     tool: TOOL,
   };
-  // Where another run was quicker, Amplitude has been asked.
-  if ((await destination.swap(manifestKey(hour), writeManifest(next), version)) === 'lost') return 'same';
-  await destination.delete([unprovedKey(hour)]);
-  return 'proved';
+  if ((await destination.swap(manifestKey(hour), writeManifest(next), version)) === 'lost') return false;
+  if (isUnproved(old)) await destination.delete([unprovedKey(hour)]);
+  return true;
 }
 
 /** An error says what is wrong with the first file. A person wants to know all of them. */
@@ -184,14 +214,22 @@ async function damaged(files: readonly Candidate[], hour: Hour, way: Way): Promi
   const left: Left[] = [];
   for (const { landed: _, ...file } of files) {
     try {
-      await contentOf(file, hour, way);
+      await examine({ ...memberFor(file, hour, way).member, name: file.key }, way);
     } catch (error) {
       if (!(error instanceof JobError) || error.endsRun) throw error;
+      if (error instanceof Unreadable) {
+        left.push(leftUnread(error, hour));
+        continue;
+      }
       const reason = 'why' in error ? String(error.why) : error.message.replace(/\.$/, '');
       left.push({ file: file.key, hour: formatHour(hour), code: 'BROKEN', reason });
     }
   }
   return left;
+}
+
+function leftUnread({ file, why }: Unreadable, hour: Hour): Left {
+  return { file, hour: formatHour(hour), code: 'UNREADABLE', reason: why };
 }
 
 function notAdopted(code: 'ADOPT_BROKEN' | 'ADOPT_OVERLAP', hour: Hour, why: string): JobError {

@@ -30,9 +30,12 @@ export type SourceName =
     }
   | { readonly kind: 'mark'; readonly project: string; readonly hour: Hour }
   | { readonly kind: 'manifest'; readonly landing: Landing; readonly hour: Hour }
-  | { readonly kind: 'landed' | 'unknown' };
+  | { readonly kind: 'landed' }
+  /** Where the name begins as that of an export file does, it may be one of the hour under another name. */
+  | { readonly kind: 'unknown'; readonly project?: string; readonly hour?: Hour };
 
 const MARK = /^(\d+)_(\d{4}-\d{2}-\d{2})_(\d{1,2})_complete$/;
+const BEGINS = /^(\d+)_(\d{4}-\d{2}-\d{2})_(\d{1,2})(?!\d)/;
 const MERGED = /^-(\d+)_(\d{4}-\d{2}-\d{2})_(\d{1,2})\.json(\.gz)?$/;
 
 /**
@@ -59,8 +62,14 @@ export function readSourceName(key: string): SourceName {
   if (marked !== undefined) return { kind: 'mark', project, hour: marked };
   const [, organization = '', day, h, gz] = MERGED.exec(name) ?? [];
   const hour = hourNamed(day, h);
-  if (hour === undefined) return { kind: 'unknown' };
+  if (hour === undefined) return strayName(name);
   return { kind: 'file', landing: 'mergedIds', project: organization, hour, part: 0, isPlain: gz === undefined };
+}
+
+function strayName(name: string): SourceName {
+  const [, project = '', date, hh] = BEGINS.exec(name) ?? [];
+  const hour = hourNamed(date, hh);
+  return hour === undefined ? { kind: 'unknown' } : { kind: 'unknown', project, hour };
 }
 
 /** As Amplitude names the file in its archives: so an hour that is exported later compares by content. */

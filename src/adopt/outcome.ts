@@ -16,7 +16,11 @@ export class Outcome {
   readonly failed: { readonly hour: string; readonly code: string; readonly message: string }[] = [];
   readonly pending: Hour[] = [];
   same = 0;
+  /** Hours to adopt or to compare, and those of them that are over. */
+  planned = 0;
   done = 0;
+  /** Of those that have landed. */
+  newest: Hour | undefined;
   files = 0;
   events = 0;
   bytes = 0;
@@ -45,6 +49,10 @@ export class Outcome {
   get isNothing(): boolean {
     const stay = this.leftFiles - this.survey.unknown;
     return this.done === 0 && this.ended === undefined && this.pending.length + stay === 0;
+  }
+
+  noteNewest(landed: Iterable<Hour>): void {
+    for (const hour of landed) this.newest = Math.max(this.newest ?? hour, hour);
   }
 
   leave(left: Left): void {

@@ -8,22 +8,23 @@ export interface Evidence {
   /** Parts that are there, each once or more. */
   readonly parts: readonly number[];
   readonly isMarked: boolean;
+  readonly hasStray: boolean;
   /** The manifest of the hour in the source, and its time. */
   readonly sealed: { readonly manifest: Manifest; readonly at: Date } | undefined;
 }
 
 /**
- * What shows that an hour is whole. Amplitude counts parts from 0, so where one is missing its mark proves nothing. A
- * manifest proves an hour that had settled.
+ * What shows that an hour is whole. Amplitude counts parts from 0, so where one is missing its mark proves nothing, nor
+ * where a file of the hour cannot be adopted. A manifest proves an hour that had settled.
  */
 export function proofOf(
-  { hour, parts, isMarked, sealed }: Evidence,
+  { hour, parts, isMarked, hasStray, sealed }: Evidence,
   { trust, settleHours, now }: { readonly trust: boolean; readonly settleHours: number; readonly now: Date },
 ): Proof {
   if (sealed !== undefined && !isUnproved(sealed.manifest)) {
     if (!isUnsettled(hour, { sealed: sealed.at, now, settleHours })) return 'manifest';
   }
-  if (isMarked && missingPart(parts) === undefined) return 'mark';
+  if (isMarked && !hasStray && missingPart(parts) === undefined) return 'mark';
   return trust ? 'trust' : 'none';
 }
 

@@ -47,7 +47,10 @@ export function adoptReport(outcome: Outcome, { range, seconds, ...facts }: Fact
       same: outcome.same,
       failed: [...outcome.failed].sort((a, b) => (a.hour < b.hour ? -1 : 1)),
       pending: sorted(outcome.pending),
+      /** The run ended before it came to them. */
+      notTried: outcome.planned - outcome.done,
     },
+    lastLanded: outcome.newest === undefined ? null : formatHour(outcome.newest),
     left: outcome.left,
     mergedIds: { ...mergedIds },
     events: outcome.events,
@@ -70,7 +73,7 @@ function sorted(hours: readonly Hour[]): string[] {
 const SHOWN = 20;
 
 export function adoptSummary(report: AdoptReport): string {
-  const { source, destination, dryRun, hours, files, mergedIds, copied, quarantined } = report;
+  const { source, destination, dryRun, range, hours, files, mergedIds, copied, quarantined } = report;
   const { adopted, empty, unproved, proved, same, pending, failed } = hours;
   const landed = `${count(report.events, 'event')}, ${size(report.bytes)}`;
   const manifests = files.manifests === 0 ? '' : `, ${count(files.manifests, 'manifest')}`;
@@ -78,6 +81,7 @@ export function adoptSummary(report: AdoptReport): string {
   const compared = dryRun ? 'landed before, and would be compared' : 'landed before, with the same content';
   const ask = agreeing(unproved.length, 'it is', 'they are');
   const rows: [name: string, isShown: boolean, text: string][] = [
+    ['range', range !== null, `${range?.start} to ${range?.end} (UTC, end-exclusive)`],
     ['found', true, found],
     [
       'adopted',
@@ -110,6 +114,11 @@ export function adoptSummary(report: AdoptReport): string {
       true,
       `${requestCost(report.requests)}; ${size(report.downloadedBytes)} in ${report.seconds.toFixed(1)} s`,
     ],
+    [
+      'not tried',
+      hours.notTried > 0,
+      `${count(hours.notTried, 'hour')}: the run ended first; the same command goes on`,
+    ],
     ['failed', failed.length > 0, count(failed.length, 'hour')],
   ];
   const lines = [`${printableName(source)} into ${destination}`];
@@ -127,7 +136,7 @@ function leftLines({ left, files }: AdoptReport): string[] {
 }
 
 function nextLines({ dryRun, hours: { unproved } }: AdoptReport): string[] {
-  if (dryRun) return ['Nothing was read or written.'];
+  if (dryRun) return ['Nothing was written.'];
   const [first, last] = [unproved[0], unproved.at(-1)];
   if (first === undefined || last === undefined) return [];
   const after = formatHour(Date.parse(`${last}:00:00Z`) / 3_600_000 + 1);

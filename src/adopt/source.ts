@@ -22,6 +22,8 @@ export interface SourceHour {
   readonly files: SourceFile[];
   /** Amplitude has marked the hour as complete. */
   isMarked: boolean;
+  /** There is a file of this hour that cannot be adopted, such as a copy under another name. */
+  hasStray: boolean;
   /** The time of its manifest, where SOURCE is a landing of this program. */
   sealedAt: Date | undefined;
 }
@@ -120,13 +122,16 @@ export class Source {
   async hours({ landing, project, range }: Part): Promise<SourceHour[]> {
     const found = new Map<Hour, SourceHour>();
     const at = (hour: Hour) => {
-      const there = found.get(hour) ?? { hour, files: [], isMarked: false, sealedAt: undefined };
+      const there = found.get(hour) ?? { hour, files: [], isMarked: false, hasStray: false, sealedAt: undefined };
       found.set(hour, there);
       return there;
     };
     for await (const { name, object } of this.#entries(range)) {
       const { key, bytes, modifiedAt } = object;
       if (name.kind === 'mark' && landing === 'events' && name.project === project) at(name.hour).isMarked = true;
+      if (name.kind === 'unknown' && name.hour !== undefined && landing === 'events' && name.project === project) {
+        at(name.hour).hasStray = true;
+      }
       if (name.kind === 'manifest' && name.landing === landing) at(name.hour).sealedAt = modifiedAt;
       if (name.kind !== 'file' || name.landing !== landing || name.project !== project) continue;
       // A key is a slice of a whole page of the listing, which must not stay in memory with it.
@@ -152,7 +157,8 @@ export class Source {
     for await (const object of this.store.list('')) {
       if (this.#isOurs(object.key)) continue;
       const name = readSourceName(object.key);
-      if ('hour' in name && (name.hour < range.start || name.hour >= range.end)) continue;
+      const hour = 'hour' in name ? name.hour : undefined;
+      if (hour !== undefined && (hour < range.start || hour >= range.end)) continue;
       yield { name, object };
     }
   }

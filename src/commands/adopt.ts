@@ -1,9 +1,11 @@
+import { stat } from 'node:fs/promises';
 import PQueue from 'p-queue';
 import { type Place, runAdopt } from '../adopt/adopt.ts';
 import type { Landed } from '../adopt/hour.ts';
 import { type Landing, MERGED_IDS } from '../adopt/names.ts';
 import { adoptReport, adoptSummary, kestraReport } from '../adopt/report.ts';
 import { Source } from '../adopt/source.ts';
+import { collectEagerly } from '../archive/memory.ts';
 import { type CommandContext, defineCommand } from '../cli/command.ts';
 import { present } from '../cli/present.ts';
 import { readDestination } from '../config/address.ts';
@@ -12,10 +14,10 @@ import { readFlag } from '../config/readers.ts';
 import type { DestinationAddress, Settings } from '../config/settings.ts';
 import { contentOf, type Destination } from '../destination/destination.ts';
 import { openDestination } from '../destination/open.ts';
-import { JobError } from '../errors.ts';
+import { JobError, UsageError } from '../errors.ts';
 import { HourLanding } from '../export/hour.ts';
 import { Tally } from '../export/tally.ts';
-import { formatWindow, hourOf, type Window } from '../hours.ts';
+import { formatWindow, hourOf, joinedHours, type Window } from '../hours.ts';
 import { unprovedKey } from '../landing/keys.ts';
 import { unprovedIn } from '../landing/listing.ts';
 import { PrefixProject } from '../landing/project.ts';
@@ -41,6 +43,13 @@ export const adoptCommand = defineCommand({
   flags: {
     start: { type: 'text', value: 'T', help: 'as for export; else all that is there' },
     end: { type: 'text', value: 'T', help: 'as for export' },
+    lookbackDays: {
+      type: 'whole',
+      value: 'N',
+      range: [1, 3650],
+      example: 2,
+      help: 'instead of --start: the last N days',
+    },
     trust: { type: 'boolean', help: 'take hours as whole although nothing proves it; export does not ask for them' },
     strict: { type: 'boolean', help: 'parse every line as JSON; lines that do not parse go to quarantine' },
     dryRun: { type: 'boolean', short: 'n', help: 'print what would be adopted, by listing; write nothing' },
@@ -50,18 +59,21 @@ export const adoptCommand = defineCommand({
   async run(values, context) {
     const { trust, strict, dryRun } = values;
     const { out, log, now, signal } = context;
+    collectEagerly();
     const started = performance.now();
     const settings = context.settings({ amplitude: false, times: values });
     const range = givenRange(values, settings.range, now());
     const from = readFlag('SOURCE', context.argument, readDestination, 's3://my-bucket/amplitude-export');
     const opened: Destination[] = [];
-    const open = async (address: DestinationAddress) => {
-      const destination = await openDestination(address, { s3: settings.s3, signal, log });
+    const open = async (address: DestinationAddress, setting?: string) => {
+      const named = setting === undefined ? {} : { setting };
+      const destination = await openDestination(address, { s3: settings.s3, signal, log, ...named });
       opened.push(destination);
       return destination;
     };
     try {
-      const source = new Source(await open(from), from, settings.destination);
+      await mustBeFolder(from);
+      const source = new Source(await open(from, 'SOURCE'), from, settings.destination);
       const destination = await open(settings.destination);
       if (!dryRun) await destination.lock();
       const place = async (landing: Landing) => {
@@ -97,7 +109,8 @@ export const adoptCommand = defineCommand({
       });
       if (outcome.ended !== undefined) log.failure(outcome.ended);
       const views = { text: adoptSummary(report), kestra: kestraReport(report), inLog: !dryRun };
-      return await present(report, views, context);
+      const failing = joinedHours(report.hours.failed.map(({ hour }) => hour));
+      return await present(report, { ...views, failing }, context);
     } finally {
       for (const destination of opened.reverse()) await destination.close();
     }
@@ -135,6 +148,14 @@ async function placeIn(
       return tally.sealed.get(hour) as Landed;
     },
   };
+}
+
+async function mustBeFolder(from: DestinationAddress): Promise<void> {
+  if (from.kind === 's3') return;
+  const info = await stat(from.folder).catch(() => undefined);
+  if (info?.isDirectory()) return;
+  const why = info === undefined ? 'which is not there' : 'which is no folder';
+  throw new UsageError(`SOURCE is ${from.folder}, ${why}.`, 'Name a folder that exists, or s3://bucket/prefix.');
 }
 
 function below(address: DestinationAddress, folder: string): DestinationAddress {

@@ -35,6 +35,10 @@ export function givenTimes(flags: TimeFlags, settings: RangeSettings): GivenTime
 /** For commands that look at all that is there: undefined where neither a start nor an end narrows it. */
 export function givenRange(flags: TimeFlags, settings: RangeSettings, now: Date): Window | undefined {
   const { start, end } = givenTimes(flags, settings);
+  if (flags.lookbackDays !== undefined) {
+    const last = end ?? hourOf(now) + 1;
+    return { start: last - flags.lookbackDays * 24, end: last };
+  }
   if (start === undefined && end === undefined) return undefined;
   return windowOf(start ?? 0, end ?? Math.max(hourOf(now), start ?? 0) + 1);
 }

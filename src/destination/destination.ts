@@ -56,6 +56,8 @@ export type Lack = 'conditions' | 'checksums' | 'batch-deletes';
 
 export interface DestinationOptions {
   readonly s3: S3Settings;
+  /** What leads here, for messages; otherwise the settings of the destination. */
+  readonly setting?: string;
   readonly signal: AbortSignal;
   readonly log: Log;
   /** Hears the `Date` of each answer, whatever its status, and how long that answer took. A folder has no such clock. */

@@ -38,10 +38,10 @@ export class FileDestination implements Destination {
   readonly name: string;
   readonly requests = { listings: 0, reads: 0, looks: 0 };
   readonly lacks: ReadonlySet<Lack> = new Set();
-  readonly #options: Pick<DestinationOptions, 'signal' | 'log'>;
+  readonly #options: Pick<DestinationOptions, 'signal' | 'log' | 'setting'>;
   #unlock: (() => Promise<void>) | undefined;
 
-  constructor(folder: string, options: Pick<DestinationOptions, 'signal' | 'log'>) {
+  constructor(folder: string, options: Pick<DestinationOptions, 'signal' | 'log' | 'setting'>) {
     this.name = folder;
     this.#options = options;
   }
@@ -102,7 +102,7 @@ export class FileDestination implements Destination {
       } finally {
         await file.close();
       }
-    });
+    }, 'reading');
   }
 
   /** A copy of a file reads it as `put` does. */
@@ -143,7 +143,7 @@ export class FileDestination implements Destination {
     try {
       return await work();
     } catch (error) {
-      throw diskError(error, this.name, 'DESTINATION') ?? error;
+      throw diskError(error, this.name, this.#options.setting ?? 'DESTINATION') ?? error;
     }
   }
 
@@ -160,8 +160,8 @@ export class FileDestination implements Destination {
   }
 
   /** Repeats what may have failed for a moment only. What content throws is a JobError, or has no such code. */
-  async #repeated<T>(work: () => Promise<T>): Promise<T> {
-    const { signal } = this.#options;
+  async #repeated<T>(work: () => Promise<T>, doing?: 'reading'): Promise<T> {
+    const { signal, setting = 'DESTINATION' } = this.#options;
     for (let attempt = 1; ; attempt++) {
       signal.throwIfAborted();
       try {
@@ -170,7 +170,7 @@ export class FileDestination implements Destination {
         const code = error instanceof JobError ? '' : (systemCode(error) ?? '');
         // Another run may have swept the partial file of this one away.
         const isAgain = attempt < ATTEMPTS && (code === 'ENOENT' || PASSING.test(code));
-        if (!isAgain) throw diskError(error, this.name, 'DESTINATION') ?? this.#passing(error, code) ?? error;
+        if (!isAgain) throw diskError(error, this.name, setting, doing) ?? this.#passing(error, code) ?? error;
         const longest = code === 'ENOENT' ? 0 : FIRST_PAUSE_MS * 2 ** (attempt - 1);
         await pause(Math.random() * longest, undefined, { signal }).catch(() => undefined);
       }
@@ -185,7 +185,7 @@ export class FileDestination implements Destination {
   }
 
   async #open(key: string): Promise<AsyncIterable<Buffer> | undefined> {
-    const handle = await this.#repeated(() => open(this.#path(key), 'r').catch(ifMissing));
+    const handle = await this.#repeated(() => open(this.#path(key), 'r').catch(ifMissing), 'reading');
     return handle && createReadStream(key, { fd: handle, signal: this.#options.signal });
   }
 
@@ -193,7 +193,7 @@ export class FileDestination implements Destination {
   async *#walk(folder: string, prefix: string, range: KeyRange): AsyncGenerator<StoredObject> {
     const { after = '', before } = range;
     const path = this.#path(folder);
-    const entries = await this.#repeated(() => readdir(path, { withFileTypes: true }).catch(ifMissing));
+    const entries = await this.#repeated(() => readdir(path, { withFileTypes: true }).catch(ifMissing), 'reading');
     const found = (entries ?? []).map((entry) => ({
       entry,
       key: folder + entry.name + (entry.isDirectory() ? '/' : ''),
@@ -204,10 +204,10 @@ export class FileDestination implements Destination {
       if (entry.isDirectory()) {
         const mayHold = key.startsWith(prefix) || prefix.startsWith(key);
         if (mayHold && key >= after.slice(0, key.length)) yield* this.#walk(key, prefix, range);
-      } else if (entry.isFile() && key.startsWith(prefix) && key > after) {
+      } else if ((entry.isFile() || entry.isSymbolicLink()) && key.startsWith(prefix) && key > after) {
         if (isPartial(entry.name) || entry.name.startsWith(LOCK_FILE)) continue;
         const info = await this.#repeated(() => stat(join(path, entry.name)).catch(ifMissing));
-        if (info !== undefined) yield { key, bytes: info.size, modifiedAt: info.mtime };
+        if (info?.isFile()) yield { key, bytes: info.size, modifiedAt: info.mtime };
       }
     }
   }

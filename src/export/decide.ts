@@ -1,6 +1,6 @@
 import type { OutputFormat } from '../config/settings.ts';
 import { ENDINGS } from '../landing/keys.ts';
-import { crcHex, isUnproved, type LandedObject, type Manifest, type QuarantinedObject } from '../landing/manifest.ts';
+import { crcHex, type LandedObject, type Manifest, type QuarantinedObject } from '../landing/manifest.ts';
 import type { ExaminedMember, LandedMember } from './member.ts';
 
 /**
@@ -40,8 +40,8 @@ export function decide(
   const isThere = old.objects.every((object) => sources.has(object));
   if (mode === 'adopt') {
     if (!lacksMembers && !sources.has(undefined)) return { kind: 'unchanged', old };
-    // More files land where nothing proved the hour to be whole: it was adopted while the source was being filled.
-    if (!isThere || !isUnproved(old)) return { kind: 'refuse' };
+    // More files of an hour that was adopted land: the source was being filled.
+    if (!isThere || old.source === undefined) return { kind: 'refuse' };
   } else if (mode === 'repair') {
     // An answer with every member that landed is whole. Then a manifest that counts more events is wrong.
     return isSmaller && !isThere ? { kind: 'refuse' } : { kind: 'land', kept: new Map() };

@@ -84,7 +84,14 @@ export class Bucket {
 
   explain(error: unknown, action: string, key: string, attempts = 1): JobError {
     this.#options.signal.throwIfAborted();
-    return explain(error, { action, key, name: this.name, settings: this.#options.s3, attempts });
+    return explain(error, {
+      action,
+      key,
+      name: this.name,
+      settings: this.#options.s3,
+      setting: this.#options.setting,
+      attempts,
+    });
   }
 
   async close(): Promise<void> {

@@ -33,6 +33,8 @@ export interface Attempted {
   /** The destination as people write it. */
   readonly name: string;
   readonly settings: S3Settings;
+  /** What leads there, if not the settings of the destination. */
+  readonly setting?: string | undefined;
   readonly attempts?: number;
 }
 
@@ -98,7 +100,7 @@ function endsRun(code: Code, error: unknown): boolean {
 
 type Code = keyof ReturnType<typeof hintsFor>;
 
-function hintsFor(error: unknown, said: string, { action, settings }: Attempted) {
+function hintsFor(error: unknown, said: string, { action, settings, setting = 'S3_BUCKET or DESTINATION' }: Attempted) {
   const other = addressingOf(settings) === 'path' ? 'virtual' : 'path';
   const addressing =
     settings.endpoint === undefined
@@ -109,7 +111,7 @@ function hintsFor(error: unknown, said: string, { action, settings }: Attempted)
     AWS_CREDENTIALS:
       'Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for temporary keys, AWS_SESSION_TOKEN; or the profile in ~/.aws/config and ~/.aws/credentials; or the role: AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE, its external_id and its trust policy.',
     NOT_S3: `Check AWS_ENDPOINT_URL_S3 and the proxies between here and the store: one of them answers instead. ${RUN_AGAIN}.`,
-    BUCKET_MISSING: `Create the bucket, or correct S3_BUCKET or DESTINATION.${addressing}`,
+    BUCKET_MISSING: `Create the bucket, or correct ${setting}.${addressing}`,
     KMS_KEY: 'Check S3_KMS_KEY_ID, and allow kms:GenerateDataKey and kms:Decrypt on the key to these AWS credentials.',
     CLOCK_SKEW:
       "This machine's clock is off by more than 15 minutes: set it (NTP). A container has the clock of its host.",
@@ -127,7 +129,10 @@ function hintsFor(error: unknown, said: string, { action, settings }: Attempted)
     DESTINATION_UNREACHABLE: isTemporaryRedirect(error)
       ? 'S3 redirects the requests of a new bucket until its name has spread. Run the same command again in an hour.'
       : 'Check the network, AWS_REGION and AWS_ENDPOINT_URL_S3; then run the same command again.',
-    DESTINATION: 'Run the same command again; LOG_LEVEL=debug shows the whole error.',
+    DESTINATION:
+      codeOf(error) === 'InvalidObjectState'
+        ? 'The object is in an archive class, such as Glacier. Restore it, then run the same command again.'
+        : 'Run the same command again; LOG_LEVEL=debug shows the whole error.',
   };
 }
 
