@@ -1,19 +1,20 @@
 import { examine } from '../archive/inflate.ts';
 import type { OutputFormat } from '../config/settings.ts';
 import { type ErrorCode, JobError } from '../errors.ts';
-import { formatHour, type Hour, isUnsettled, settledFrom, wholeSeconds } from '../hours.ts';
+import { count } from '../format.ts';
+import { formatHour, type Hour, isUnsettled, settledFrom } from '../hours.ts';
 import { fillCommand } from '../landing/gaps.ts';
-import { readKey, unprovedKey } from '../landing/keys.ts';
+import { readKey } from '../landing/keys.ts';
 import {
   isUnproved,
+  landAgain,
   landedOtherwise,
   type Manifest,
   manifestKey,
   type Origin,
   readManifest,
-  writeManifest,
 } from '../landing/manifest.ts';
-import { TOOL } from '../version.ts';
+import { type Read, reseal } from '../landing/reseal.ts';
 import {
   type AdoptedMember,
   type Candidate,
@@ -65,9 +66,7 @@ export type Result =
   | { readonly kind: 'left'; readonly left: readonly Left[]; readonly error: JobError };
 
 /** What has landed of an hour, and when. */
-interface Standing {
-  readonly manifest: Manifest;
-  readonly version: string;
+interface Standing extends Read {
   readonly at: Date;
 }
 
@@ -162,8 +161,8 @@ async function overlapping(same: readonly Candidate[], hour: Hour, way: Way): Pr
 }
 
 /**
- * Files that are missing in the source do not matter: what has landed is more. More files of an hour that was adopted
- * land: the source was being filled.
+ * Files that are missing in the source do not matter: what has landed is more. More files land where nothing proved that
+ * the hour was whole: the source was being filled.
  */
 async function compare(given: Given, standing: Standing, options: HourOptions): Promise<Result> {
   const { hour, files, proof } = given;
@@ -182,31 +181,19 @@ async function compare(given: Given, standing: Standing, options: HourOptions): 
   const parts = new Set(files.map(({ part }) => part));
   const isWhole = old.objects.every(({ key }) => parts.has(readKey(key)?.part ?? -1));
   if (left.length > 0) {
-    const isGrown = isWhole && old.source !== undefined && !differs;
-    return isGrown ? await land(given, options, true) : { kind: 'left', left, error: landedOtherwise(hour) };
+    // What proved an hour contradicts a file more. Then a person has to say that it belongs to the hour.
+    const mayGrow = options.trust || old.source?.proof === 'none' || old.source?.proof === 'trust';
+    if (isWhole && old.source !== undefined && mayGrow && !differs) return await land(given, options, true);
+    return { kind: 'left', left, error: differs ? landedOtherwise(hour) : landedWithout(hour, left.length, old) };
   }
   if (proof === 'none' || old.source === undefined || !isWhole) return { kind: 'same' };
   const now = options.now();
   // An export would ask once more for what was sealed early. Here the source has been looked at again.
   const isEarly = isUnsettled(hour, { sealed: at, now, settleHours }) && settledFrom(hour, settleHours) <= now;
   if (!isUnproved(old) && !isEarly) return { kind: 'same' };
-  const isSealed = await sealAgain(hour, standing, proof, options);
-  return { kind: isSealed && isUnproved(old) ? 'proved' : 'same' };
-}
-
-/** False where another run was quicker: then Amplitude has been asked. */
-async function sealAgain(hour: Hour, { manifest: old, version }: Standing, proof: Proof, options: HourOptions) {
-  const { destination, source, now } = options;
-  const next: Manifest = {
-    ...old,
-    generation: old.generation + 1,
-    source: { kind: 'adopted', from: source.name, proof },
-    sealedAt: wholeSeconds(now()),
-    tool: TOOL,
-  };
-  if ((await destination.swap(manifestKey(hour), writeManifest(next), version)) === 'lost') return false;
-  if (isUnproved(old)) await destination.delete([unprovedKey(hour)]);
-  return true;
+  const source = { kind: 'adopted', from: options.source.name, proof } as const;
+  const sealed = await reseal(hour, standing, source, options);
+  return { kind: sealed !== undefined && isUnproved(old) ? 'proved' : 'same' };
 }
 
 /** An error says what is wrong with the first file. A person wants to know all of them. */
@@ -226,6 +213,13 @@ async function damaged(files: readonly Candidate[], hour: Hour, way: Way): Promi
     }
   }
   return left;
+}
+
+function landedWithout(hour: Hour, files: number, { source }: Manifest): JobError {
+  const message = `${formatHour(hour)} has landed without ${count(files, 'file')} of the source. It stays.`;
+  const force = `To compare it with Amplitude: \`${landAgain(hour)}\`.`;
+  const hint = source === undefined ? force : `If they belong to it, adopt again with --trust. ${force}`;
+  return new JobError('ADOPT_DIFFERS', message, { hint });
 }
 
 function leftUnread({ file, why }: Unreadable, hour: Hour): Left {

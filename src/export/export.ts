@@ -14,6 +14,7 @@ import { agentsFor } from '../network.ts';
 import { redaction } from '../redaction.ts';
 import { landAnswer } from './answer.ts';
 import type { Mode } from './decide.ts';
+import { keepAdopted } from './keep.ts';
 import { type ExportFlags, type Plan, planHours, planRepair, rangeOf } from './plan.ts';
 import { Tally } from './tally.ts';
 import { tellFormatChange } from './telling.ts';
@@ -86,7 +87,8 @@ export async function runExport(options: ExportOptions): Promise<ExportResult> {
       };
       const land: Land = (window, archive, requestedAt) => landAnswer(window, archive, requestedAt, landing);
       const onDone = (window: Window) => options.onWindow(window, plan, tally);
-      const runner = new WindowRunner({ api, land, tally, log, onDone, stop });
+      const keep = (hour: Hour) => keepAdopted(hour, landing);
+      const runner = new WindowRunner({ api, land, keep, tally, log, onDone, stop });
       await runner.run(plan.windows);
     }
     if (signal.aborted && signal.reason instanceof JobError) tally.ended = signal.reason;

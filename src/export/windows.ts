@@ -6,7 +6,7 @@ import { type ExportApiOptions, requestWindow } from '../amplitude/request.ts';
 import type { Archive } from '../archive/archive.ts';
 import { openArchive } from '../archive/open.ts';
 import { JobError, RUN_AGAIN } from '../errors.ts';
-import { formatWindow, halve, hoursOf, type Window } from '../hours.ts';
+import { formatWindow, type Hour, halve, hoursOf, type Window } from '../hours.ts';
 import type { Log } from '../log.ts';
 import type { Tally } from './tally.ts';
 import { tellFailed } from './telling.ts';
@@ -17,6 +17,8 @@ export type Land = (window: Window, archive: Archive | undefined, requestedAt: D
 export interface WindowOptions {
   readonly api: ExportApiOptions;
   readonly land: Land;
+  /** Called for an hour that the API cannot serve. True: it has landed in another way, and stays. */
+  readonly keep: (hour: Hour) => Promise<boolean>;
   readonly tally: Tally;
   readonly log: Log;
   /** Called for each window whose answer has landed, also for halves. */
@@ -96,7 +98,8 @@ export class WindowRunner {
         if (isAnswer(fault.kind)) this.#noteAnswer();
         const next = attempts.after(fault, this.#answers);
         if (next.kind === 'halve') return { kind: 'halve', error: fault };
-        if ('fault' in next) return this.#failed(next.fault);
+        if ('fault' in next && !(await this.#keeps(window, next.fault))) return this.#failed(next.fault);
+        if ('fault' in next) return { kind: 'landed' };
         log.warn(next.message);
         tally.retries++;
         await pause(next.pauseMs, undefined, { signal: api.signal }).catch(() => undefined);
@@ -124,6 +127,14 @@ export class WindowRunner {
     } finally {
       await archive.close();
     }
+  }
+
+  /** An hour above the API's limit may have been adopted. */
+  async #keeps(window: Window, fault: RequestFault): Promise<boolean> {
+    if (fault.kind !== 'too-large' || window.end - window.start > 1) return false;
+    const isKept = await this.#options.keep(window.start);
+    if (isKept) this.#options.onDone(window);
+    return isKept;
   }
 
   #noteAnswer(): void {

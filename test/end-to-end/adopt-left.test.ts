@@ -145,6 +145,6 @@ describe('what adopt leaves', function () {
     await lay(new Map([['a.txt', Buffer.from('x')]]));
     expect(await failure(scene.adopt())).to.include({ code: 'ADOPT_NOTHING', exitCode: 1 });
     scene.source = 'nowhere';
-    expect(await failure(scene.adopt())).to.include({ code: 'ADOPT_NOTHING', exitCode: 1 });
+    expect(await failure(scene.adopt())).to.include({ code: 'USAGE', exitCode: 2 });
   });
 });

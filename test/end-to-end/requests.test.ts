@@ -269,6 +269,7 @@ describe('requests', function () {
         land: () => Promise.reject(error),
         tally,
         log: hearingLog(),
+        keep: async () => false,
         onDone: () => undefined,
         stop: (reason) => void ended.push(reason),
       });
