@@ -5,8 +5,8 @@ import { agreeing, count, printableName, size } from '../format.ts';
 import { formatHour, formatWindow, type Hour, readyEnd, type Window } from '../hours.ts';
 import { sealedIn } from '../landing/listing.ts';
 import type { PrefixProject } from '../landing/project.ts';
-import { describe, type Log } from '../log.ts';
-import { adoptHour, gather, type HourOptions, type Land, type Result } from './hour.ts';
+import type { Log } from '../log.ts';
+import { adoptHour, gather, type HourOptions, type Land } from './hour.ts';
 import { folderOf, type Landing } from './names.ts';
 import { Outcome } from './outcome.ts';
 import { spansOf } from './proof.ts';
@@ -205,7 +205,9 @@ class Adoption {
     const { signal, log } = this.#options;
     try {
       signal.throwIfAborted();
-      this.#note(hour.hour, await adoptHour(hour, landedAt, options));
+      const result = await adoptHour(hour, landedAt, options);
+      this.#outcome.note(hour.hour, result, this.#landing);
+      if (result.kind === 'left') log.failure(result.error);
       this.#failures = 0;
     } catch (error) {
       const cause = signal.aborted ? signal.reason : error;
@@ -215,40 +217,8 @@ class Adoption {
         this.#outcome.ended ??= cause;
         return;
       }
-      this.#fail(hour.hour, cause);
+      this.#outcome.fail(hour.hour, cause);
       log.failure(cause);
     }
-  }
-
-  #note(hour: Hour, result: Result): void {
-    const { log } = this.#options;
-    const outcome = this.#outcome;
-    if (result.kind === 'left') {
-      for (const left of result.left) outcome.leave(left);
-      this.#fail(hour, result.error);
-      log.failure(result.error);
-    } else if (result.kind === 'adopted') this.#count(hour, result);
-    else if (this.#landing === 'mergedIds') outcome.mergedIds.same++;
-    else if (result.kind === 'proved') outcome.proved.push(hour);
-    else outcome.same++;
-  }
-
-  #count(hour: Hour, { landed, proof, files }: Result & { readonly kind: 'adopted' }): void {
-    const outcome = this.#outcome;
-    outcome.files += files;
-    outcome.bytes += landed.bytes;
-    outcome.quarantined += landed.quarantined;
-    if (this.#landing === 'mergedIds') {
-      outcome.mergedIds.hours++;
-      outcome.mergedIds.lines += landed.events;
-    } else {
-      outcome.events += landed.events;
-      outcome.adopted.push({ hour, isEmpty: landed.status === 'empty', proof });
-      outcome.noteNewest([hour]);
-    }
-  }
-
-  #fail(hour: Hour, error: JobError): void {
-    this.#outcome.failed.push({ hour: formatHour(hour), code: error.code, message: describe(error) });
   }
 }

@@ -1,6 +1,8 @@
 import { EXIT, type JobError } from '../errors.ts';
-import type { Hour } from '../hours.ts';
-import type { Left } from './hour.ts';
+import { formatHour, type Hour } from '../hours.ts';
+import { describe } from '../log.ts';
+import type { Left, Result } from './hour.ts';
+import type { Landing } from './names.ts';
 import type { Proof } from './proof.ts';
 import type { Survey } from './source.ts';
 
@@ -58,6 +60,34 @@ export class Outcome {
   leave(left: Left): void {
     this.leftFiles++;
     if (this.left.length < MOST_LEFT) this.left.push(left);
+  }
+
+  note(hour: Hour, result: Result, landing: Landing): void {
+    if (result.kind === 'left') {
+      for (const left of result.left) this.leave(left);
+      this.fail(hour, result.error);
+    } else if (result.kind === 'adopted') this.#count(hour, result, landing);
+    else if (landing === 'mergedIds') this.mergedIds.same++;
+    else if (result.kind === 'proved') this.proved.push(hour);
+    else this.same++;
+  }
+
+  fail(hour: Hour, error: JobError): void {
+    this.failed.push({ hour: formatHour(hour), code: error.code, message: describe(error) });
+  }
+
+  #count(hour: Hour, { landed, proof, files }: Result & { readonly kind: 'adopted' }, landing: Landing): void {
+    this.files += files;
+    this.bytes += landed.bytes;
+    this.quarantined += landed.quarantined;
+    if (landing === 'mergedIds') {
+      this.mergedIds.hours++;
+      this.mergedIds.lines += landed.events;
+    } else {
+      this.events += landed.events;
+      this.adopted.push({ hour, isEmpty: landed.status === 'empty', proof });
+      this.noteNewest([hour]);
+    }
   }
 
   get exitCode(): number {
