@@ -142,11 +142,10 @@ describe('the program, where IAM is enforced', function () {
   });
 
   it('says that writing is not allowed to credentials that may only read', async () => {
-    const reader = new Stack(account.url);
-    await reader.create({ SnowflakeUserArn: kestra.arn, SnowflakeExternalId: 'external-id' });
-    const credentials = await account.assume(kestra.credentials, reader.output('SnowflakeRoleArn'), 'external-id');
-    const { code, stdout } = await runExport(simulator, reader, account.tlsUrl, keysIn(credentials));
-    reader.close();
+    const arn = `arn:aws:s3:::${stack.output('BucketName')}`;
+    const reading = { Effect: 'Allow', Action: ['s3:ListBucket', 's3:GetObject'], Resource: [arn, `${arn}/*`] };
+    const { credentials } = await account.makeUser('reader', reading);
+    const { code, stdout } = await runExport(simulator, stack, account.tlsUrl, keysIn(credentials));
     expect(code).to.equal(1);
     expect(stdout).to.include('ACCESS_DENIED').and.include('s3:PutObject');
   });
