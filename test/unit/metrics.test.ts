@@ -229,7 +229,7 @@ describe('the alert rules', () => {
       readonly annotations: { readonly summary: string; readonly description: string };
     }
     const [group] = (parse(text) as { groups: { rules: Rule[] }[] }).groups;
-    expect(group?.rules).to.have.length(8);
+    expect(group?.rules).to.have.length(9);
     for (const { alert, expr, labels, annotations } of group?.rules ?? []) {
       expect(alert).to.match(/^Amplitude[A-Z]/);
       expect(expr).to.include('amplitude_to_s3_');
