@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect } from 'chai';
@@ -177,6 +177,16 @@ describe('the file of metrics', () => {
     const lines = (await readFile(file, 'utf8')).trim().split('\n').map(Number);
     expect(lines.sort((a, b) => a - b)).to.deep.equal(added.map(Number));
     expect(await readdir(folder)).to.deep.equal(['a.prom']);
+  });
+
+  it('can be read by other users, whatever the umask', async () => {
+    const before = process.umask(0o077);
+    try {
+      await changeFile(file, () => 'text');
+    } finally {
+      process.umask(before);
+    }
+    expect((await stat(file)).mode & 0o777).to.equal(0o644);
   });
 
   it('stays as it is where its new text cannot be made', async () => {
