@@ -121,6 +121,16 @@ describe('the metrics', () => {
     expect(later[metric]).to.equal(unix('2026-11-22T07:00:00Z'));
   });
 
+  it('of an adopt have its newest hour, which older files leave as it is', () => {
+    const adopted = (lastLanded: string | null, before: string) =>
+      metricsAfter(run({ command: 'adopt', report: { command: 'adopt', lastLanded } }), before);
+    const newest = (text: string) => samples(text)['adopt newest_hour_timestamp_seconds'];
+    expect(newest(adopted(null, ''))).to.equal(undefined);
+    const before = adopted('2026-11-22T06', '');
+    expect(newest(before)).to.equal(unix('2026-11-22T06:00:00Z'));
+    for (const lastLanded of ['2026-08-01T00', null]) expect(adopted(lastLanded, before)).to.equal(before);
+  });
+
   it('of a status of the past leave what has landed as it is', () => {
     const report = sampleReport({ states: { '2026-11-20T05': 'missing' } });
     const before = metricsAfter(status({ report }), '');
