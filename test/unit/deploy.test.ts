@@ -59,6 +59,13 @@ describe('the Kubernetes manifest', () => {
     expect(pod.restartPolicy).to.equal('Never');
   });
 
+  it('makes a job by hand as often as one likes, and leaves none behind for ever', () => {
+    const names = matches(/kubectl create job (\S+)/g, PAGE);
+    expect(names).to.deep.equal(['"$JOB"', '"$JOB"']);
+    expect(matches(/^JOB="\w+-(.*?)"/gm, PAGE)).to.deep.equal(['$(date +%s)', '$(date +%s)']);
+    expect(job.ttlSecondsAfterFinished).to.be.within(3600, 30 * 86_400);
+  });
+
   it('runs as user 1000, without capabilities, on a read-only root', () => {
     expect(pod.securityContext).to.deep.equal({
       runAsNonRoot: true,
@@ -150,6 +157,24 @@ describe('the systemd units', () => {
     expect(dirname(VARIABLES.METRICS_FILE.example ?? '')).to.equal(folder);
     const [group] = matches(/^#SupplementaryGroups=(\S+)$/gm, service);
     expect(PAGE).to.include(`groupadd --system ${group}\n`).and.include(`install -d -g ${group} -m 775 ${folder}\n`);
+  });
+});
+
+describe('the restore of deleted objects', () => {
+  const [, loop = ''] = /```sh\n(SINCE=.*?)```/s.exec(PAGE) ?? [];
+  /** What it deletes, where `aws` lists such lines. */
+  const deleted = (listed: string) => {
+    const aws = `aws() { case "$2" in list-*) printf '${listed}' ;; *) echo "$@" ;; esac; }`;
+    const said = execFileSync('bash', ['-euc', `${aws}\n${loop}`], { encoding: 'utf8' });
+    return matches(/--key (.*)/g, said);
+  };
+
+  it('removes each delete marker, and nothing where there is none', () => {
+    expect(deleted('amplitude/a\\tV1\\namplitude/b\\tV2\\n')).to.deep.equal([
+      'amplitude/a --version-id V1',
+      'amplitude/b --version-id V2',
+    ]);
+    for (const none of ['None\\n', '', '\\n']) expect(deleted(none)).to.deep.equal([]);
   });
 });
 

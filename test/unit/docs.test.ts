@@ -177,6 +177,11 @@ describe('every page', () => {
       }
     });
 
+    it(`closes what it opens: ${name}`, () => {
+      const prose = page.replace(/^ *```.*?^ *```/gms, '').replace(/`[^`\n]*`/g, '');
+      for (const line of prose.split('\n')) expect(line.split('**').length % 2, line).to.equal(1);
+    });
+
     it(`links to what is there: ${name}`, () => {
       const slugs = (content: string) =>
         matches(/^#+ (.*)$/gm, content).map((title) =>
