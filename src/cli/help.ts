@@ -9,7 +9,7 @@ const COLUMNS = 100;
 const EXIT_CODES = `Exit codes
   0 done (also: nothing to do)    1 failed              2 usage or configuration
   3 some hours landed, some not; also gaps and drops that status was to fail on, differences in
-    verify, and files that reconcile moved
+    verify, files that reconcile moved, and hours that adopt left
   4 credentials refused           130/143 interrupted`;
 
 /** What help and the pages in docs/ say of a command: its usage, its one-line summary, and a row for each flag. */

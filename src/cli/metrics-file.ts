@@ -3,6 +3,8 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { systemCode } from '../errors.ts';
 
+/** node_exporter is another user, and a service's umask is strict. */
+const MODE = 0o644;
 /** Writing takes milliseconds: an older one was killed. */
 const STALE_MS = 5000;
 const POLL_MS = 50;
@@ -17,6 +19,7 @@ export async function changeFile(path: string, change: (before: string) => strin
   const file = await openAlone(partial);
   try {
     try {
+      await file.chmod(MODE);
       await file.writeFile(change(await readFile(path, 'utf8').catch(ifMissing)));
       await file.sync();
     } finally {

@@ -14,6 +14,12 @@ export interface RunEnd {
   readonly report: object | undefined;
 }
 
+/** What is read of the report of `adopt`. */
+interface AdoptReport {
+  readonly command: 'adopt';
+  readonly lastLanded?: string | null;
+}
+
 const PREFIX = 'amplitude_to_s3_';
 
 /**
@@ -92,8 +98,9 @@ function knownBy(end: RunEnd, before: (metric: Metric) => number): Map<Metric, V
     ['last_run_exit_code', one(exitCode)],
     ['last_run_duration_seconds', one(Math.max(0, endedAt.getTime() - startedAt.getTime()) / 1000)],
   ]);
-  const report = end.report as ExportReport | DryRunReport | StatusReport | undefined;
+  const report = end.report as ExportReport | DryRunReport | AdoptReport | StatusReport | undefined;
   if (report?.command === 'export' && !('dryRun' in report)) addExport(report, known, before);
+  if (report?.command === 'adopt') addNewest(report.lastLanded ?? null, known, before);
   // A look at the past says nothing of the present.
   if (report?.command === 'status' && readHour(report.range.end) >= readyEnd(new Date(report.now))) {
     addStatus(report, known);
@@ -115,7 +122,11 @@ function addExport(report: ExportReport, known: Map<Metric, Values>, before: (me
   const figures = { events, bytes, requests, retries };
   for (const name of ['events', 'bytes', 'requests', 'retries'] as const)
     known.set(`last_run_${name}`, one(figures[name]));
-  // Its range may be older than what has landed.
+  addNewest(lastLanded, known, before);
+}
+
+/** The range of a run may be older than what has landed. */
+function addNewest(lastLanded: string | null, known: Map<Metric, Values>, before: (metric: Metric) => number): void {
   const metric = 'newest_hour_timestamp_seconds';
   if (lastLanded !== null) known.set(metric, one(Math.max(startOfHour(lastLanded), before(metric))));
 }

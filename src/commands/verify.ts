@@ -10,6 +10,7 @@ import { formatHour, type Hour } from '../hours.ts';
 import type { Depth } from '../verify/content.ts';
 import { type Difference, repairable } from '../verify/difference.ts';
 import {
+  failure,
   kestraReport,
   type ReportedRepair,
   reportedDifferences,
@@ -60,15 +61,18 @@ export const verifyCommand = defineCommand({
         destination: destination.name,
         range,
         depth: options.depth,
-        repair: repair?.report ?? null,
+        repair: repair === undefined ? null : { ...repair.report, differences: left },
         swept: swept === undefined ? null : [...swept],
         requests: { ...destination.requests },
         seconds: (performance.now() - started) / 1000,
         exitCode: repair?.exitCode ?? (left.length > 0 ? EXIT.partial : EXIT.done),
       });
-      const text = verifySummary(report, found.differences.filter(isLeft));
+      const differences = found.differences.filter(isLeft);
+      const text = verifySummary(report, differences);
       const kestra = kestraReport(report);
-      return await present(report, { text, kestra, failing: kestra.outputs.differingHours }, context);
+      await present(report, { text, kestra, failing: kestra.outputs.differingHours }, context);
+      if (report.exitCode === EXIT.partial) log.error(failure(report, differences));
+      return report.exitCode;
     } finally {
       await destination.close();
     }

@@ -18,6 +18,8 @@ export interface StatusReport extends Omit<Status, 'withEvents'> {
   readonly firstLanded: string | null;
   readonly lastLanded: string | null;
   readonly gaps: readonly Gap[];
+  /** Adopted hours that nothing proves whole, as far as they follow each other. */
+  readonly unproved: readonly Gap[];
   readonly seconds: number;
   readonly exitCode: number;
 }
@@ -49,6 +51,7 @@ export function statusReport(status: Status, { failOnGapsOlderThan: age, seconds
     lastLanded: landed.at(-1)?.hour ?? null,
     hours,
     gaps: gapsOf(hoursIn(status, 'missing')),
+    unproved: gapsOf(hoursIn(status, 'unproved')),
     problems,
     warnings,
     requests,
@@ -97,6 +100,7 @@ export function statusSummary(report: StatusReport): string {
     ...problems.slice(0, SHOWN).map(({ message, hint }) => `${message} ${hint ?? ''}`.trimEnd()),
     ...(problems.length > SHOWN ? [`and ${count(problems.length - SHOWN, 'more such manifest')}`] : []),
     ...gapLines(report),
+    ...unprovedLines(report),
   ].join('\n');
 }
 
@@ -110,6 +114,17 @@ function gapLines({ gaps, totals }: StatusReport): string[] {
   for (const { command, hours } of newest) lines.push(`  ${command}    # ${count(hours, 'hour')}`);
   if (gaps.length > SHOWN) lines.push(`  and ${number(gaps.length - SHOWN)} more. All at once:`, `  ${fillAll(gaps)}`);
   return lines;
+}
+
+function unprovedLines({ unproved }: StatusReport): string[] {
+  return unproved.length === 0 ? [] : [`${unprovedSentence(unproved)}:`, `  ${fillAll(unproved)}`];
+}
+
+/** Introduces the command that asks for them. An export that runs by itself may not look back that far. */
+export function unprovedSentence(unproved: readonly Gap[]): string {
+  const hours = unproved.reduce((sum, { hours }) => sum + hours, 0);
+  const [are, them] = [agreeing(hours, 'is', 'are'), agreeing(hours, 'it', 'them')];
+  return `${count(hours, 'hour')} ${are} adopted without proof; this asks Amplitude for ${them}`;
 }
 
 /** What `--fail-on-gaps` fails for, with the command for missing hours. The problem of an unreadable hour has its own. */

@@ -19,7 +19,7 @@ export const MEANING: Readonly<Record<HourState, string>> = {
   missing: 'not landed, see below',
   pending: 'not ready at Amplitude yet',
   unsettled: 'sealed early; export asks once more',
-  unproved: 'adopted, and nothing proves it whole; export asks Amplitude',
+  unproved: 'adopted, and nothing proves it whole, see below',
   shrunk: 'Amplitude held less when asked again; the larger landing stays',
   unreadable: 'the manifest proves nothing, see below',
 };

@@ -126,6 +126,17 @@ function repairLines({ repaired, failed, differences }: ReportedRepair): string[
   return [...lines, left, ...differenceLines(differences)];
 }
 
+/** What a run that found differences fails for: the first of them, and what to do. `differences` as for the summary. */
+export function failure({ repair }: VerifyReport, differences: readonly Difference[]): string {
+  const left = repair?.differences ?? differences;
+  const [first] = left;
+  const parts = [`${count(left.length, 'difference')}:`, first?.message, first?.hint];
+  if (left.length > 1) parts.push(`And ${number(left.length - 1)} more.`);
+  const [what, fill] = repair === null ? repairCommand(differences) : [];
+  if (what !== undefined && fill !== undefined) parts.push(`${what} \`${fill.trim()}\``);
+  return parts.filter((part) => part != null).join(' ');
+}
+
 /** What Kestra gets. */
 export function kestraReport(report: VerifyReport) {
   const { checked, differences, unsealed, seconds, exitCode } = report;

@@ -245,6 +245,20 @@ describe('the summary', () => {
     expect(text).to.include(`export --start ${formatHour(START)} --end ${formatHour(START + 99)}`);
   });
 
+  it('counts the hours without proof, with one command that asks for all of them', () => {
+    const state = (at: number) => ([3, 5].includes(at) ? 'unproved' : 'complete');
+    const hours = Array.from({ length: 9 }, (_, at) => hourStatus(START + at, state(at), 1));
+    const told = report(hours);
+    const fill = `export --start ${formatHour(START + 3)} --end ${formatHour(START + 6)}`;
+    expect(statusSummary(told)).to.match(
+      new RegExp(`No gaps\\.\\n2 hours are adopted without proof; this asks Amplitude for them:\\n.* ${fill}$`),
+    );
+    expect(told.unproved.map(({ start, hours }) => [start, hours])).to.deep.equal([
+      [formatHour(START + 3), 1],
+      [formatHour(START + 5), 1],
+    ]);
+  });
+
   it('says what it cost', () => {
     expect(statusSummary(report([hourStatus(START, 'complete', 5)]))).to.include(
       '5 requests: 2 listings, 3 objects read',

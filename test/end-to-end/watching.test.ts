@@ -92,6 +92,35 @@ describe('those who watch the runs', () => {
     expectNoSecret(ended);
   });
 
+  it('hear of what somebody deleted, with the command that lands it again', async () => {
+    await run(RANGE);
+    const hours = join(folder, 'hours');
+    const keys = (await readdir(hours, { recursive: true })).filter((key) => /^events.*hour=07.*json$/.test(key));
+    expect(keys.length).to.be.above(1);
+    for (const key of keys) await rm(join(hours, key));
+    const ended = await run(['verify']);
+    expect(ended.code).to.equal(3);
+    expect(webhook.posts.map(({ body }) => body.hours)).to.deep.equal(['2026-03-04T07']);
+    const [line = '', ...more] = webhook.posts[0]?.body.lines ?? [];
+    expect(more).to.deep.equal([]);
+    expect(line)
+      .to.match(
+        new RegExp(
+          `^${keys.length} differences: events/\\S+ is missing, .* And ${keys.length - 1} more\\. To land 1 hour`,
+        ),
+      )
+      .and.match(/`[^`]*verify --repair --start 2026-03-04T07 --end 2026-03-04T08`$/);
+    expect(ended.stderr.split(line)).to.have.length(2);
+
+    const stray = join(hours, 'events/date=2026-03-04/hour=07', '1_2026-03-04T07_9.1.00000000.json');
+    await writeFile(stray, '{}\n');
+    await utimes(stray, 0, 0);
+    const mended = await run(['verify', '--repair', '--sweep']);
+    expect(mended.code, mended.stdout).to.equal(0);
+    expect(mended.stdout).to.include('Nothing differs any more.');
+    expect(webhook.posts).to.have.length(1);
+  });
+
   it('hear of a run that ends early, and keep the last success', async () => {
     await run(RANGE);
     const before = await metrics();

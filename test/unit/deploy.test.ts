@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { expect } from 'chai';
 import { parse, parseAllDocuments } from 'yaml';
 import { VARIABLES, type Variable } from '../../src/config/variables.ts';
@@ -59,6 +59,13 @@ describe('the Kubernetes manifest', () => {
     expect(pod.restartPolicy).to.equal('Never');
   });
 
+  it('makes a job by hand as often as one likes, and leaves none behind for ever', () => {
+    const names = matches(/kubectl create job (\S+)/g, PAGE);
+    expect(names).to.deep.equal(['"$JOB"', '"$JOB"']);
+    expect(matches(/^JOB="\w+-(.*?)"/gm, PAGE)).to.deep.equal(['$(date +%s)', '$(date +%s)']);
+    expect(job.ttlSecondsAfterFinished).to.be.within(3600, 30 * 86_400);
+  });
+
   it('runs as user 1000, without capabilities, on a read-only root', () => {
     expect(pod.securityContext).to.deep.equal({
       runAsNonRoot: true,
@@ -98,12 +105,13 @@ describe('the Kubernetes manifest', () => {
     expect(volumeOf('secrets').secret.secretName).to.be.a('string');
     expect(Object.keys(volumeOf('work').emptyDir)).to.deep.equal(['sizeLimit']);
     const paths = matches(/_FILE, value: (\S+) \}/g, manifest);
-    expect(paths).to.have.length(4);
+    expect(paths).to.have.length(5);
     for (const path of paths) expect(path.startsWith(`${secrets.mountPath}/`), path).to.equal(true);
     const workDir = container.env.find(({ name }: { name: string }) => name === 'WORK_DIR');
     expect(workDir.value).to.equal(mountOf('work').mountPath);
     // The page creates the secret with these keys.
-    for (const path of paths.slice(0, 2)) expect(PAGE).to.include(`--from-file=${path.split('/').at(-1)}`);
+    for (const path of [...paths.slice(0, 2), ...paths.slice(-1)])
+      expect(PAGE).to.include(`--from-file=${path.split('/').at(-1)}`);
   });
 });
 
@@ -142,6 +150,31 @@ describe('the systemd units', () => {
     expectSettings(variables.map(({ name }) => name).filter((name) => name !== 'HOME'));
     const files = variables.filter(({ name }) => name.endsWith('_FILE')).map(({ value }) => value.replace('%d/', ''));
     expect(matches(/^#?LoadCredential=([\w-]+):/gm, service)).to.deep.equal(files);
+  });
+
+  it('let metrics be written where the settings say it, by a group that the page creates', () => {
+    const [folder = ''] = matches(/^#ReadWritePaths=(\S+)$/gm, service);
+    expect(dirname(VARIABLES.METRICS_FILE.example ?? '')).to.equal(folder);
+    const [group] = matches(/^#SupplementaryGroups=(\S+)$/gm, service);
+    expect(PAGE).to.include(`groupadd --system ${group}\n`).and.include(`install -d -g ${group} -m 775 ${folder}\n`);
+  });
+});
+
+describe('the restore of deleted objects', () => {
+  const [, loop = ''] = /```sh\n(SINCE=.*?)```/s.exec(PAGE) ?? [];
+  /** What it deletes, where `aws` lists such lines. */
+  const deleted = (listed: string) => {
+    const aws = `aws() { case "$2" in list-*) printf '${listed}' ;; *) echo "$@" ;; esac; }`;
+    const said = execFileSync('bash', ['-euc', `${aws}\n${loop}`], { encoding: 'utf8' });
+    return matches(/--key (.*)/g, said);
+  };
+
+  it('removes each delete marker, and nothing where there is none', () => {
+    expect(deleted('amplitude/a\\tV1\\namplitude/b\\tV2\\n')).to.deep.equal([
+      'amplitude/a --version-id V1',
+      'amplitude/b --version-id V2',
+    ]);
+    for (const none of ['None\\n', '', '\\n']) expect(deleted(none)).to.deep.equal([]);
   });
 });
 

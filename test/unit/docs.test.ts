@@ -4,6 +4,7 @@ import { parseEnv } from 'node:util';
 import { expect } from 'chai';
 import { parse } from 'yaml';
 import { files } from '../../docs/tables.ts';
+import { helpText } from '../../src/cli/help.ts';
 import { COMMANDS } from '../../src/commands/all.ts';
 import { loadSettings } from '../../src/config/settings.ts';
 import { MACHINE_DEFAULTS, VARIABLES, type Variable, type VariableName } from '../../src/config/variables.ts';
@@ -63,6 +64,20 @@ describe('the docs', () => {
   it('have every exit code', () => {
     const rows = matches(/^\| (\d+) +\|/gm, section('docs/commands.md', 'Exit codes')).map(Number);
     expect(rows).to.have.members([...new Set(Object.values(EXIT))]);
+  });
+
+  it('name the same commands for exit code 3 as the README and the help do', async () => {
+    const commands = Object.keys(COMMANDS);
+    const row = /^\| 3 .*$/m;
+    const [full = ''] = row.exec(section('docs/commands.md', 'Exit codes')) ?? [];
+    const named = codes(full).filter((code) => commands.includes(code));
+    expect(named).to.include.members(['verify', 'reconcile', 'adopt']);
+    const [short = ''] = row.exec(section('README.md', 'Commands')) ?? [];
+    const [help = ''] = /^ {2}3 .*?^ {2}4 /ms.exec(await helpText(COMMANDS)) ?? [];
+    for (const name of named) {
+      expect(codes(short)).to.include(name);
+      expect(help).to.match(new RegExp(`\\b${name}\\b`));
+    }
   });
 
   it('have every command, and a table for its flags', () => {
@@ -160,6 +175,11 @@ describe('every page', () => {
       for (const path of matches(/`((?:src|test|docs|infra|kestra|deploy)\/[\w/-]*(?:\/|\.\w+))`/g, page)) {
         expect(existsSync(join(ROOT, path)), path).to.equal(true);
       }
+    });
+
+    it(`closes what it opens: ${name}`, () => {
+      const prose = page.replace(/^ *```.*?^ *```/gms, '').replace(/`[^`\n]*`/g, '');
+      for (const line of prose.split('\n')) expect(line.split('**').length % 2, line).to.equal(1);
     });
 
     it(`links to what is there: ${name}`, () => {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect } from 'chai';
@@ -121,6 +121,16 @@ describe('the metrics', () => {
     expect(later[metric]).to.equal(unix('2026-11-22T07:00:00Z'));
   });
 
+  it('of an adopt have its newest hour, which older files leave as it is', () => {
+    const adopted = (lastLanded: string | null, before: string) =>
+      metricsAfter(run({ command: 'adopt', report: { command: 'adopt', lastLanded } }), before);
+    const newest = (text: string) => samples(text)['adopt newest_hour_timestamp_seconds'];
+    expect(newest(adopted(null, ''))).to.equal(undefined);
+    const before = adopted('2026-11-22T06', '');
+    expect(newest(before)).to.equal(unix('2026-11-22T06:00:00Z'));
+    for (const lastLanded of ['2026-08-01T00', null]) expect(adopted(lastLanded, before)).to.equal(before);
+  });
+
   it('of a status of the past leave what has landed as it is', () => {
     const report = sampleReport({ states: { '2026-11-20T05': 'missing' } });
     const before = metricsAfter(status({ report }), '');
@@ -179,6 +189,16 @@ describe('the file of metrics', () => {
     expect(await readdir(folder)).to.deep.equal(['a.prom']);
   });
 
+  it('can be read by other users, whatever the umask', async () => {
+    const before = process.umask(0o077);
+    try {
+      await changeFile(file, () => 'text');
+    } finally {
+      process.umask(before);
+    }
+    expect((await stat(file)).mode & 0o777).to.equal(0o644);
+  });
+
   it('stays as it is where its new text cannot be made', async () => {
     await writeFile(file, 'old');
     const failed = await changeFile(file, () => {
@@ -229,7 +249,7 @@ describe('the alert rules', () => {
       readonly annotations: { readonly summary: string; readonly description: string };
     }
     const [group] = (parse(text) as { groups: { rules: Rule[] }[] }).groups;
-    expect(group?.rules).to.have.length(8);
+    expect(group?.rules).to.have.length(9);
     for (const { alert, expr, labels, annotations } of group?.rules ?? []) {
       expect(alert).to.match(/^Amplitude[A-Z]/);
       expect(expr).to.include('amplitude_to_s3_');

@@ -61,7 +61,11 @@ describe('the page of a status', () => {
       'amplitude-to-s3 export --start 2026-11-20T03 --end 2026-11-20T09',
       'amplitude-to-s3 export --start 2026-11-16T20 --end 2026-11-17T05',
       'amplitude-to-s3 export --start 2026-11-11T13 --end 2026-11-11T14',
+      'amplitude-to-s3 export --start 2026-11-13T04 --end 2026-11-13T06',
     ]);
+    const told = textOf(sectionOf(page, 'Unproved hours'));
+    expect(told).to.include('2 hours are adopted without proof; this asks Amplitude for them: amplitude-to-s3 export');
+    expect(pageOf()).not.to.include('Unproved hours');
   });
 
   it('lists the manifests that prove nothing, each with the command that lands its hour again', () => {
@@ -164,7 +168,7 @@ describe('the page of a status', () => {
     expect(title({ states: () => 'pending' })).to.deep.equal(['good', 'Nothing is ready at Amplitude yet']);
     expect(title({ states: () => 'missing' })).to.deep.equal(['bad', 'Nothing has landed in this range']);
     expect(title({ states: { '2026-11-20T05': 'missing' } })).to.deep.equal(['bad', '1 hour is missing']);
-    expect(title({ states: { '2026-11-20T05': 'unreadable' } })).to.deep.equal(['bad', '1 hour without proof']);
+    expect(title({ states: { '2026-11-20T05': 'unreadable' } })).to.deep.equal(['bad', '1 unreadable manifest']);
   });
 });
 
@@ -240,7 +244,7 @@ describe('the page of a status: what comes from outside', () => {
     const shown =
       's3://&#34;&#62;&#60;img src=x onerror=alert(1)&#62;&#60;/script&#62;&#60;!--\\u{2028}\\u{202e}&#39;&#38;amp;\\u{0}';
     expect(page.split(`<bdi>${shown}</bdi>`)).to.have.length(6);
-    expect(page).to.include(`<title>1 hour without proof: ${shown}</title>`);
+    expect(page).to.include(`<title>1 unreadable manifest: ${shown}</title>`);
     expect(page).not.to.match(/<img|<!--|<script|<\/script/);
     expect(page).not.to.include('\u0000');
   });

@@ -1,7 +1,7 @@
 import { count, number, size } from '../../format.ts';
 import { formatHour, type Hour, joinHours, readHour } from '../../hours.ts';
 import { fillAll, fillCommand } from '../../landing/gaps.ts';
-import type { StatusReport } from '../report.ts';
+import { type StatusReport, unprovedSentence } from '../report.ts';
 import type { HourStatus } from '../status.ts';
 import { command, html, type Markup, outside } from './markup.ts';
 
@@ -24,6 +24,11 @@ export function gapList({ gaps, totals }: StatusReport): Markup {
 <p><b>${count(totals.missing, 'hour')} in ${count(gaps.length, 'gap')}.</b> A click on a command selects all of it.</p>
 ${gaps.length > 1 ? all : ''}<ol>${items}</ol>
 ${left > 0 ? html`<p>And ${number(left)} older ones, which the first command fills as well.</p>` : ''}</section>`;
+}
+
+export function unprovedList({ unproved }: StatusReport): Markup {
+  if (unproved.length === 0) return html``;
+  return html`<section id="unproved"><h2>Unproved hours</h2><p>${unprovedSentence(unproved)}:</p>${command(fillAll(unproved))}</section>`;
 }
 
 export function problemList({ problems }: StatusReport): Markup {

@@ -7,7 +7,7 @@ import { dropSentence } from '../drops.ts';
 import type { StatusReport } from '../report.ts';
 import { heatMaps } from './heat-map.ts';
 import { lineChart } from './line.ts';
-import { dayTable, gapList, problemList } from './lists.ts';
+import { dayTable, gapList, problemList, unprovedList } from './lists.ts';
 import { command, html, Markup, outside } from './markup.ts';
 
 // A browser computes the hash with these ends of lines.
@@ -41,6 +41,7 @@ ${figures(report)}
 ${lineChart(report)}
 ${heatMaps(report)}
 ${gapList(report)}
+${unprovedList(report)}
 ${problemList(report)}
 ${dayTable(report)}
 </main>
@@ -55,7 +56,7 @@ function verdict({ totals, firstLanded, hours }: StatusReport): { title: string;
   const { missing, unreadable, pending } = totals;
   if (missing > 0 && firstLanded === null) return { title: 'Nothing has landed in this range', good: false };
   if (missing > 0) return { title: `${count(missing, 'hour')} ${agreeing(missing, 'is', 'are')} missing`, good: false };
-  if (unreadable > 0) return { title: `${count(unreadable, 'hour')} without proof`, good: false };
+  if (unreadable > 0) return { title: count(unreadable, 'unreadable manifest'), good: false };
   return { title: pending === hours.length ? 'Nothing is ready at Amplitude yet' : 'No gaps', good: true };
 }
 
