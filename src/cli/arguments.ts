@@ -103,7 +103,7 @@ function unknownFlag(shown: string, name: string, command: Command): UsageError 
   const former = new Map(Object.entries(command.formerFlags ?? {})).get(name);
   if (former !== undefined) return new UsageError(`--${name} is no flag any more.`, former);
   const known = [...Object.keys(command.flags).map(dashed), 'help', 'version'];
-  return new UsageError(`${shown} is no flag of ${command.name}.${didYouMean(name, known, '--')}`);
+  return new UsageError(`${command.name} has no flag ${shown}.${didYouMean(name, known, '--')}`);
 }
 
 /** The known name that is nearest, or has a part in common: `--days` is a part of `--lookback-days`. */

@@ -74,7 +74,7 @@ export interface Command<F extends Flags = Flags> {
   readonly readsSettings?: false;
   /** Whether a person waits for the answer, as usual: then the output is pretty unless LOG_FORMAT says otherwise. */
   isForPeople?(values: Values<F>): boolean;
-  /** Whether METRICS_FILE and NOTIFY_URL tell of it, as of what schedules run. Never if it is not there. */
+  /** Whether METRICS_FILE and NOTIFY_URL tell of it: a schedule runs it. Never if it is not there. */
   isWatched?(values: Values<F>): boolean;
   /** Resolves to the exit code. */
   run(values: Values<F>, context: CommandContext): Promise<number>;

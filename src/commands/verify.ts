@@ -70,9 +70,9 @@ export const verifyCommand = defineCommand({
       const differences = found.differences.filter(isLeft);
       const text = verifySummary(report, differences);
       const kestra = kestraReport(report);
-      await present(report, { text, kestra, failing: kestra.outputs.differingHours }, context);
+      // Before the summary, whose numbers end the log.
       if (report.exitCode === EXIT.partial) log.error(failure(report, differences));
-      return report.exitCode;
+      return await present(report, { text, kestra, failing: kestra.outputs.differingHours }, context);
     } finally {
       await destination.close();
     }

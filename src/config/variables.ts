@@ -173,7 +173,7 @@ export const VARIABLES = {
     example: 'run-report.json',
   }),
   METRICS_FILE: optional(localPath, {
-    description: "A .prom file for metrics of what schedules run, in the folder of node_exporter's textfile collector.",
+    description: "A .prom file in the folder of node_exporter's textfile collector. Each run writes its metrics there.",
     example: '/var/lib/node_exporter/amplitude-to-s3.prom',
   }),
   NOTIFY_URL: optional(read.webhook, {

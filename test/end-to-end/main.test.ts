@@ -49,13 +49,13 @@ describe('the command line', () => {
 
   for (const [args, words] of [
     [['exprot'], '"exprot" is no command'],
-    [['--frobnicate'], '--frobnicate is no flag of export.'],
+    [['--frobnicate'], 'export has no flag --frobnicate.'],
     [['export', '--start'], '--start needs a value.'],
-    [['export', 'yesterday'], '"yesterday" is no flag of export.'],
+    [['export', 'yesterday'], 'export has no flag "yesterday".'],
     [['status', '--json=1'], '--json takes no value.'],
     [['simulate', '--port', 'x'], '--port is "x"'],
     [['status', '--since-first'], '--all'],
-    [['status', '--constructor'], '--constructor is no flag of status.'],
+    [['status', '--constructor'], 'status has no flag --constructor.'],
     [['constructor'], '"constructor" is no command'],
     [['simulate', '--fault', 'no-such-fault'], 'no-such-fault'],
     [['status', '--html', '--files'], '--html needs a value, and --files looks like a flag.'],
