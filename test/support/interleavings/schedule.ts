@@ -101,6 +101,8 @@ function membersOf(answer: Answer): Member[] {
   });
 }
 
+const KILLED = new JobError('INTERRUPTED', 'Killed.', { endsRun: true });
+
 export const CALM: Weather = { admit: async () => {}, fails: () => false, loses: () => false };
 
 /** Runs on one hour, their requests one after the other in an order drawn from `random`. */
@@ -130,13 +132,19 @@ export class Schedule {
   /** Throws whatever was wrong at any moment. */
   async play(runs: readonly Run[]): Promise<Outcome[]> {
     const random = this.#random;
-    const waiting: (() => void)[][] = runs.map(() => []);
+    const waiting: PromiseWithResolvers<void>[][] = runs.map(() => []);
     const outcomes: (Outcome | undefined)[] = runs.map(() => undefined);
     const left = runs.map(({ trouble }) => (trouble === 'killed' ? random.below(12) : Number.POSITIVE_INFINITY));
     const destinations = runs.map((run, nth) =>
       this.#place.open(
         {
-          admit: () => new Promise((resolve) => waiting[nth]?.push(resolve)),
+          // A run that is killed asks for nothing more. All runs share this process, so what it holds has to come free.
+          admit: () => {
+            if (outcomes[nth] === 'killed') return Promise.reject(KILLED);
+            const request = Promise.withResolvers<void>();
+            waiting[nth]?.push(request);
+            return request.promise;
+          },
           fails: () => run.trouble === 'failing' && random.below(6) === 0,
           loses: () => run.trouble === 'lost answers' && random.below(2) === 0,
         },
@@ -160,13 +168,13 @@ export class Schedule {
       const nth = among[random.below(among.length)] as number;
       // Several requests of one run in a row find more than one at a time.
       for (let steps = 1 + random.below(4); steps > 0 && outcomes[nth] === undefined; steps--) {
-        const queue = waiting[nth] as (() => void)[];
+        const queue = waiting[nth] as PromiseWithResolvers<void>[];
         if (queue.length === 0) break;
         left[nth] = (left[nth] as number) - 1;
         if ((left[nth] as number) < 0) {
           outcomes[nth] = 'killed';
-          await destinations[nth]?.close();
-        } else queue.splice(random.below(queue.length), 1)[0]?.();
+          for (const request of queue.splice(0)) request.reject(KILLED);
+        } else queue.splice(random.below(queue.length), 1)[0]?.resolve();
         await turn();
       }
     }
