@@ -167,7 +167,9 @@ export class FileDestination implements Destination {
       try {
         return await work();
       } catch (error) {
-        const code = error instanceof JobError ? '' : (systemCode(error) ?? '');
+        // What content throws has its own words, whatever code is behind them.
+        if (error instanceof JobError) throw error;
+        const code = systemCode(error) ?? '';
         // Another run may have swept the partial file of this one away.
         const isAgain = attempt < ATTEMPTS && (code === 'ENOENT' || PASSING.test(code));
         if (!isAgain) throw diskError(error, this.name, setting, doing) ?? this.#passing(error, code) ?? error;

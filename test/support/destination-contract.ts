@@ -4,6 +4,7 @@ import zlib from 'node:zlib';
 import { expect } from 'chai';
 import { count } from '../../src/archive/inflate.ts';
 import { type Content, contentOf, type Destination, Miscounted } from '../../src/destination/destination.ts';
+import { JobError } from '../../src/errors.ts';
 
 /** What each destination keeps, whatever it is. `open` yields an empty one; `signal` reaches it. */
 export function destinationContract(
@@ -201,6 +202,17 @@ export function destinationContract(
     if (!dropsHalves) return;
     expect(await read('events/a.json')).to.equal('before');
     expect(await keys('')).to.deep.equal(['events/a.json']);
+  });
+
+  it('passes on an error of the content that has a code of the system behind it', async () => {
+    const cause = Object.assign(new Error('denied'), { code: 'EACCES' });
+    const elsewhere = new JobError('ADOPT_UNREADABLE', 'Another folder cannot be read.', { cause });
+    const content = streamed(async function* () {
+      yield Buffer.alloc(1000, 'x');
+      throw elsewhere;
+    });
+    const put = destination.put('events/a.json', { ...content, bytes: 2000, crc32: 1 });
+    expect(await failure(put)).to.equal(elsewhere);
   });
 
   it('waits for the end of the content, also when all announced bytes are there', async () => {
