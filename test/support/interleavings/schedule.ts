@@ -174,11 +174,13 @@ export class Schedule {
         if ((left[nth] as number) < 0) {
           outcomes[nth] = 'killed';
           for (const request of queue.splice(0)) request.reject(KILLED);
+          // A process that dies holds no lock any more.
+          await playing[nth];
         } else queue.splice(random.below(queue.length), 1)[0]?.resolve();
         await turn();
       }
     }
-    await Promise.all(playing.filter((_, nth) => outcomes[nth] !== 'killed'));
+    await Promise.all(playing);
     if (this.#broken !== undefined) throw this.#broken;
     return outcomes as Outcome[];
   }
