@@ -7,12 +7,12 @@ import { sealedIn } from '../landing/listing.ts';
 import type { PrefixProject } from '../landing/project.ts';
 import type { Log } from '../log.ts';
 import { adoptHour, gather, type HourOptions, type Land } from './hour.ts';
-import { folderOf, type Landing } from './names.ts';
+import { type Branch, folderOf } from './names.ts';
 import { Outcome } from './outcome.ts';
 import { spansOf } from './proof.ts';
 import type { Part, SourceHour } from './source.ts';
 
-/** Where a landing goes: that of events, or that of merged IDs below it. */
+/** Where a branch goes. */
 export interface Place {
   readonly destination: Destination;
   readonly project: PrefixProject;
@@ -23,8 +23,8 @@ export interface AdoptOptions
   extends Pick<HourOptions, 'source' | 'trust' | 'settleHours' | 'format' | 'strict' | 'now' | 'signal'> {
   readonly range: Window;
   readonly dryRun: boolean;
-  /** Opens the place of a landing. */
-  readonly open: (landing: Landing) => Promise<Place>;
+  /** Opens the place of a branch. */
+  readonly open: (branch: Branch) => Promise<Place>;
   /** Hours, and files of each, that are worked on at once. */
   readonly atOnce: number;
   readonly log: Log;
@@ -47,10 +47,10 @@ export async function runAdopt(options: AdoptOptions): Promise<Outcome> {
   const { firstUnknown, unknown } = survey;
   for (const file of firstUnknown) outcome.leave({ file, hour: null, code: 'UNKNOWN', reason: NO_EXPORT_FILE });
   outcome.leftFiles += unknown - firstUnknown.length;
-  for (const landing of ['events', 'mergedIds'] as const) {
+  for (const branch of ['events', 'mergedIds'] as const) {
     const { projects, sealed } = survey;
-    if (projects[landing].size + sealed[landing].size === 0) continue;
-    await new Adoption(landing, outcome, options).run(await options.open(landing));
+    if (projects[branch].size + sealed[branch].size === 0) continue;
+    await new Adoption(branch, outcome, options).run(await options.open(branch));
     if (outcome.ended !== undefined) break;
   }
   return outcome;
@@ -58,15 +58,15 @@ export async function runAdopt(options: AdoptOptions): Promise<Outcome> {
 
 const NO_EXPORT_FILE = 'its name is not that of an export file';
 
-/** Adopts the hours of one landing. */
+/** Adopts the hours of one branch. */
 class Adoption {
-  readonly #landing: Landing;
+  readonly #branch: Branch;
   readonly #outcome: Outcome;
   readonly #options: AdoptOptions;
   #failures = 0;
 
-  constructor(landing: Landing, outcome: Outcome, options: AdoptOptions) {
-    this.#landing = landing;
+  constructor(branch: Branch, outcome: Outcome, options: AdoptOptions) {
+    this.#branch = branch;
     this.#outcome = outcome;
     this.#options = options;
   }
@@ -74,12 +74,12 @@ class Adoption {
   async run(place: Place): Promise<void> {
     const { source, range, dryRun } = this.#options;
     const { survey } = this.#outcome;
-    const landing = this.#landing;
-    const sealedBy = await source.project(landing, survey.sealed[landing]);
-    const project = place.project.id ?? sealedBy ?? survey.largest(landing);
+    const branch = this.#branch;
+    const sealedBy = await source.project(branch, survey.sealed[branch]);
+    const project = place.project.id ?? sealedBy ?? survey.largest(branch);
     if (project === undefined) return;
     if (sealedBy !== undefined && sealedBy !== project) this.#leaveManifests(sealedBy, project);
-    if (landing === 'events') this.#outcome.project = project;
+    if (branch === 'events') this.#outcome.project = project;
     if (!dryRun) place.project.claim(project);
     const files = this.#hoursOf(project);
     const [first = 0] = files.keys();
@@ -87,11 +87,11 @@ class Adoption {
     const landed = await sealedIn(window, place.destination);
     for (const hour of landed.keys()) if (!files.has(hour)) landed.delete(hour);
     this.#outcome.planned += files.size;
-    if (landing === 'events') this.#outcome.noteNewest(landed.keys());
+    if (branch === 'events') this.#outcome.noteNewest(landed.keys());
     this.#tell(project, window, { hours: files.size, landed: landed.size });
-    await this.#nameForeign({ landing, project, range });
+    await this.#nameForeign({ branch, project, range });
     for (const span of spansOf(files, MOST_FILES)) {
-      const hours = await source.hours({ landing, project, range: span });
+      const hours = await source.hours({ branch, project, range: span });
       // What is not ready, or of another landing, is not in the count.
       await this.#adopt(
         hours.filter(({ hour }) => files.has(hour)),
@@ -106,13 +106,13 @@ class Adoption {
   /** How many files each hour has, in the order of hours. Hours that are not ready stay. */
   #hoursOf(project: string): Map<Hour, number> {
     const { survey, pending } = this.#outcome;
-    const files = new Map(survey.projects[this.#landing].get(project)?.hours);
-    for (const hour of survey.sealed[this.#landing]) if (!files.has(hour)) files.set(hour, 0);
+    const files = new Map(survey.projects[this.#branch].get(project)?.hours);
+    for (const hour of survey.sealed[this.#branch]) if (!files.has(hour)) files.set(hour, 0);
     const ready = readyEnd(this.#options.now());
     for (const hour of files.keys()) {
       if (hour < ready) continue;
       files.delete(hour);
-      if (this.#landing === 'events') pending.push(hour);
+      if (this.#branch === 'events') pending.push(hour);
     }
     return new Map([...files].sort(([a], [b]) => a - b));
   }
@@ -120,17 +120,17 @@ class Adoption {
   /** The landing of another project. Its hours are none of ours. */
   #leaveManifests(theirs: string, ours: string): void {
     const { survey } = this.#outcome;
-    survey.sealed[this.#landing].clear();
+    survey.sealed[this.#branch].clear();
     const reason = `they are of project ${theirs}, and this destination holds ${ours}`;
-    this.#outcome.leave({ file: `${folderOf(this.#landing)}manifests/`, hour: null, code: 'FOREIGN', reason });
+    this.#outcome.leave({ file: `${folderOf(this.#branch)}manifests/`, hour: null, code: 'FOREIGN', reason });
   }
 
   #tell(project: string, window: Window, { hours, landed }: { readonly hours: number; readonly landed: number }): void {
     const { log, source, onPlan } = this.#options;
-    const { files: found = 0, bytes = 0 } = this.#outcome.survey.projects[this.#landing].get(project) ?? {};
-    const of = this.#landing === 'events' ? `project ${project}` : `merged IDs of organization ${project}`;
+    const { files: found = 0, bytes = 0 } = this.#outcome.survey.projects[this.#branch].get(project) ?? {};
+    const of = this.#branch === 'events' ? `project ${project}` : `merged IDs of organization ${project}`;
     const when = hours === 0 ? '' : `, ${formatWindow(window)}`;
-    const manifests = this.#outcome.survey.sealed[this.#landing].size;
+    const manifests = this.#outcome.survey.sealed[this.#branch].size;
     const sealed = manifests === 0 ? '' : ` and ${count(manifests, 'manifest')}`;
     log.info(
       `${source.name} holds ${count(found, 'file')} (${size(bytes)})${sealed} of ${of} in ${count(hours, 'hour')}${when}: ${count(hours - landed, 'hour')} to adopt, ${landed} landed before and compared.`,
@@ -140,9 +140,8 @@ class Adoption {
   }
 
   async #nameForeign(part: Part): Promise<void> {
-    const others = this.#outcome.survey.projects[this.#landing].size > 1;
-    const isOnly = !others && this.#outcome.survey.projects[this.#landing].has(part.project);
-    if (isOnly) return;
+    const projects = [...this.#outcome.survey.projects[this.#branch].keys()];
+    if (projects.every((project) => project === part.project)) return;
     const { source, log } = this.#options;
     let named = 0;
     let first = '';
@@ -172,11 +171,11 @@ class Adoption {
     const onBytes = (bytes: number) => {
       this.#outcome.downloadedBytes += bytes;
     };
-    const options = { ...this.#options, destination, land, landing: this.#landing, project, onCopy, onBytes };
+    const options = { ...this.#options, destination, land, branch: this.#branch, project, onCopy, onBytes };
     const queue = new PQueue({ concurrency: this.#options.atOnce });
     const { sealed } = this.#outcome.survey;
     const tasks = hours.map((found) => async () => {
-      const isOurs = sealed[this.#landing].has(found.hour);
+      const isOurs = sealed[this.#branch].has(found.hour);
       const hour = isOurs ? found : { ...found, sealedAt: undefined };
       if (this.#outcome.ended !== undefined) return;
       const landedAt = landed.get(hour.hour);
@@ -190,7 +189,7 @@ class Adoption {
   async #foresee(hour: SourceHour, isLanded: boolean, options: HourOptions): Promise<void> {
     const { files, proof } = await gather(hour, options);
     const { mergedIds } = this.#outcome;
-    const isMerged = this.#landing === 'mergedIds';
+    const isMerged = this.#branch === 'mergedIds';
     if (isLanded) {
       if (isMerged) mergedIds.same++;
       else this.#outcome.same++;
@@ -206,7 +205,7 @@ class Adoption {
     try {
       signal.throwIfAborted();
       const result = await adoptHour(hour, landedAt, options);
-      this.#outcome.note(hour.hour, result, this.#landing);
+      this.#outcome.note(hour.hour, result, this.#branch);
       if (result.kind === 'left') log.failure(result.error);
       this.#failures = 0;
     } catch (error) {

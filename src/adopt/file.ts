@@ -8,7 +8,7 @@ import { type ErrorCode, JobError } from '../errors.ts';
 import { formatHour, type Hour } from '../hours.ts';
 import { ENDINGS, readKey } from '../landing/keys.ts';
 import { crcHex, type LandedObject, type Manifest } from '../landing/manifest.ts';
-import { folderOf, type Landing, memberName } from './names.ts';
+import { type Branch, folderOf, memberName } from './names.ts';
 import type { Source, SourceFile } from './source.ts';
 
 /** A file as the landing of an hour takes it: as it would a member of an archive. */
@@ -35,7 +35,7 @@ export interface Candidate extends SourceFile {
 export interface Way {
   readonly source: Source;
   readonly destination: Destination;
-  readonly landing: Landing;
+  readonly branch: Branch;
   readonly project: string;
   readonly format: OutputFormat;
   readonly strict: boolean;
@@ -47,7 +47,7 @@ export interface Way {
 
 /** What a manifest in the source names. */
 export function candidatesIn({ objects, quarantine }: Manifest, way: Way): Candidate[] {
-  const base = folderOf(way.landing);
+  const base = folderOf(way.branch);
   return objects.map(({ key, bytes, crc32, member, source: received, events }): Candidate => {
     const lines = quarantine.find((bad) => bad.member === member);
     const badLines = lines && {
@@ -62,10 +62,10 @@ export function candidatesIn({ objects, quarantine }: Manifest, way: Way): Candi
 
 /** The member that lands for a file. Nothing is read yet. */
 export function memberFor(file: Candidate, hour: Hour, way: Way): AdoptedMember {
-  const { source, destination, landing, project, format } = way;
+  const { source, destination, branch, project, format } = way;
   const { key, bytes, part, isPlain, landed, crc32 } = file;
   const { store } = source;
-  const name = file.member ?? memberName(landing, project, formatHour(hour), part);
+  const name = file.member ?? memberName(branch, project, formatHour(hour), part);
   const member: Member = {
     name,
     bytes,

@@ -10,10 +10,10 @@ import {
   landAgain,
   landedOtherwise,
   type Manifest,
-  manifestKey,
   type Origin,
   readManifest,
 } from '../landing/manifest.ts';
+import { readStanding } from '../landing/records.ts';
 import { type Read, reseal } from '../landing/reseal.ts';
 import {
   type AdoptedMember,
@@ -84,7 +84,7 @@ interface Given {
 export async function adoptHour(found: SourceHour, landedAt: Date | undefined, options: HourOptions): Promise<Result> {
   const given = await gather(found, options);
   const { hour, files } = given;
-  const standing = landedAt !== undefined ? await options.destination.standing(manifestKey(hour)) : undefined;
+  const standing = landedAt !== undefined ? await readStanding(hour, options.destination) : undefined;
   try {
     if (standing !== undefined && landedAt !== undefined) {
       const old = { manifest: readManifest(standing.content, hour), version: standing.version, at: landedAt };
@@ -116,9 +116,9 @@ function differing(files: readonly Candidate[], hour: Hour): Left[] {
 
 /** The files of an hour and what proves it, by names and by the manifest of the source. */
 export async function gather(found: SourceHour, options: HourOptions): Promise<Given> {
-  const { source, landing, trust, settleHours, now } = options;
+  const { source, branch, trust, settleHours, now } = options;
   const { hour, isMarked, hasStray, sealedAt } = found;
-  const manifest = sealedAt === undefined ? undefined : await source.manifest(landing, hour);
+  const manifest = sealedAt === undefined ? undefined : await source.manifest(branch, hour);
   const files = [...(manifest === undefined ? [] : candidatesIn(manifest, options)), ...found.files];
   const sealed = manifest !== undefined && sealedAt !== undefined ? { manifest, at: sealedAt } : undefined;
   const parts = files.map(({ part }) => part);

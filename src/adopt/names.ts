@@ -9,19 +9,19 @@ export const MERGED_IDS = 'merged_ids/';
 /** The folders of a landing. */
 export const FOLDERS = ['events/', 'manifests/', 'quarantine/', 'unproved/', MERGED_IDS];
 
-/** The two landings that files can belong to. */
-export type Landing = 'events' | 'mergedIds';
+/** A landing has two branches: that of events, and below it that of merged IDs, which is a landing of its own. */
+export type Branch = 'events' | 'mergedIds';
 
-/** The folder of a landing, below the destination or the source. */
-export function folderOf(landing: Landing): string {
-  return landing === 'mergedIds' ? MERGED_IDS : '';
+/** The folder of a branch, below the destination or the source. */
+export function folderOf(branch: Branch): string {
+  return branch === 'mergedIds' ? MERGED_IDS : '';
 }
 
 /** What the key of a file says of it. `landed` is what a manifest of this program names, or a mark of its own. */
 export type SourceName =
   | {
       readonly kind: 'file';
-      readonly landing: Landing;
+      readonly branch: Branch;
       /** The number of the project; for merged IDs that of the organization. */
       readonly project: string;
       readonly hour: Hour;
@@ -29,7 +29,7 @@ export type SourceName =
       readonly isPlain: boolean;
     }
   | { readonly kind: 'mark'; readonly project: string; readonly hour: Hour }
-  | { readonly kind: 'manifest'; readonly landing: Landing; readonly hour: Hour }
+  | { readonly kind: 'manifest'; readonly branch: Branch; readonly hour: Hour }
   | { readonly kind: 'landed' }
   /** Where the name begins as that of an export file does, it may be one of the hour under another name. */
   | { readonly kind: 'unknown'; readonly project?: string; readonly hour?: Hour };
@@ -45,16 +45,16 @@ const MERGED = /^-(\d+)_(\d{4}-\d{2}-\d{2})_(\d{1,2})\.json(\.gz)?$/;
  */
 export function readSourceName(key: string): SourceName {
   const isMerged = key.startsWith(MERGED_IDS);
-  const landing = isMerged ? 'mergedIds' : 'events';
+  const branch = isMerged ? 'mergedIds' : 'events';
   const own = isMerged ? key.slice(MERGED_IDS.length) : key;
   const sealed = hourOfManifestKey(own);
-  if (sealed !== undefined) return { kind: 'manifest', landing, hour: sealed };
+  if (sealed !== undefined) return { kind: 'manifest', branch, hour: sealed };
   if (readKey(own) !== undefined || hourOfUnprovedKey(own) !== undefined) return { kind: 'landed' };
 
   const local = readLocalName(key);
   if (local !== undefined) {
     const { project, hour, part, gzip } = local;
-    return { kind: 'file', landing: 'events', project, hour, part, isPlain: !gzip };
+    return { kind: 'file', branch: 'events', project, hour, part, isPlain: !gzip };
   }
   const name = key.slice(key.lastIndexOf('/') + 1);
   const [, project = '', date, hh] = MARK.exec(name) ?? [];
@@ -63,7 +63,7 @@ export function readSourceName(key: string): SourceName {
   const [, organization = '', day, h, gz] = MERGED.exec(name) ?? [];
   const hour = hourNamed(day, h);
   if (hour === undefined) return strayName(name);
-  return { kind: 'file', landing: 'mergedIds', project: organization, hour, part: 0, isPlain: gz === undefined };
+  return { kind: 'file', branch: 'mergedIds', project: organization, hour, part: 0, isPlain: gz === undefined };
 }
 
 function strayName(name: string): SourceName {
@@ -73,10 +73,10 @@ function strayName(name: string): SourceName {
 }
 
 /** As Amplitude names the file in its archives: so an hour that is exported later compares by content. */
-export function memberName(landing: Landing, project: string, hour: string, part: number): string {
+export function memberName(branch: Branch, project: string, hour: string, part: number): string {
   const [date = '', hh] = hour.split('T');
   const stem = `${date}_${Number(hh)}`;
-  return landing === 'events'
+  return branch === 'events'
     ? `${project}/${project}_${stem}#${part}.json.gz`
     : `-${project}/-${project}_${stem}.json.gz`;
 }

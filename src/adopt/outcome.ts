@@ -2,7 +2,7 @@ import { EXIT, type JobError } from '../errors.ts';
 import { formatHour, type Hour } from '../hours.ts';
 import { describe } from '../log.ts';
 import type { Left, Result } from './hour.ts';
-import type { Landing } from './names.ts';
+import type { Branch } from './names.ts';
 import type { Proof } from './proof.ts';
 import type { Survey } from './source.ts';
 
@@ -62,12 +62,12 @@ export class Outcome {
     if (this.left.length < MOST_LEFT) this.left.push(left);
   }
 
-  note(hour: Hour, result: Result, landing: Landing): void {
+  note(hour: Hour, result: Result, branch: Branch): void {
     if (result.kind === 'left') {
       for (const left of result.left) this.leave(left);
       this.fail(hour, result.error);
-    } else if (result.kind === 'adopted') this.#count(hour, result, landing);
-    else if (landing === 'mergedIds') this.mergedIds.same++;
+    } else if (result.kind === 'adopted') this.#count(hour, result, branch);
+    else if (branch === 'mergedIds') this.mergedIds.same++;
     else if (result.kind === 'proved') this.proved.push(hour);
     else this.same++;
   }
@@ -76,11 +76,11 @@ export class Outcome {
     this.failed.push({ hour: formatHour(hour), code: error.code, message: describe(error) });
   }
 
-  #count(hour: Hour, { landed, proof, files }: Result & { readonly kind: 'adopted' }, landing: Landing): void {
+  #count(hour: Hour, { landed, proof, files }: Result & { readonly kind: 'adopted' }, branch: Branch): void {
     this.files += files;
     this.bytes += landed.bytes;
     this.quarantined += landed.quarantined;
-    if (landing === 'mergedIds') {
+    if (branch === 'mergedIds') {
       this.mergedIds.hours++;
       this.mergedIds.lines += landed.events;
     } else {

@@ -4,7 +4,7 @@ import type { Destination, StoredObject } from '../destination/destination.ts';
 import { JobError } from '../errors.ts';
 import type { Hour, Window } from '../hours.ts';
 import { type Manifest, manifestKey, readManifest } from '../landing/manifest.ts';
-import { FOLDERS, folderOf, type Landing, readSourceName, type SourceName } from './names.ts';
+import { type Branch, FOLDERS, folderOf, readSourceName, type SourceName } from './names.ts';
 
 /** A file of an hour, not read yet. `key` is below SOURCE. */
 export interface SourceFile {
@@ -38,9 +38,9 @@ export interface Amount {
 
 /** How much SOURCE has, without a list of its files: there may be millions. */
 export class Survey {
-  readonly projects: Readonly<Record<Landing, Map<string, Amount>>> = { events: new Map(), mergedIds: new Map() };
+  readonly projects: Readonly<Record<Branch, Map<string, Amount>>> = { events: new Map(), mergedIds: new Map() };
   /** Hours that have a manifest of this program. */
-  readonly sealed: Readonly<Record<Landing, Set<Hour>>> = { events: new Set(), mergedIds: new Set() };
+  readonly sealed: Readonly<Record<Branch, Set<Hour>>> = { events: new Set(), mergedIds: new Set() };
   marks = 0;
   unknown = 0;
   readonly firstUnknown: string[] = [];
@@ -49,13 +49,13 @@ export class Survey {
     if (name.kind === 'unknown') {
       this.unknown++;
       if (this.firstUnknown.length < 20) this.firstUnknown.push(key);
-    } else if (name.kind === 'manifest') this.sealed[name.landing].add(name.hour);
+    } else if (name.kind === 'manifest') this.sealed[name.branch].add(name.hour);
     else if (name.kind === 'mark') {
       this.marks++;
       const { hours } = this.#amountOf('events', name.project);
       if (!hours.has(name.hour)) hours.set(name.hour, 0);
     } else if (name.kind === 'file') {
-      const amount = this.#amountOf(name.landing, name.project);
+      const amount = this.#amountOf(name.branch, name.project);
       amount.files++;
       amount.bytes += bytes;
       amount.hours.set(name.hour, (amount.hours.get(name.hour) ?? 0) + 1);
@@ -63,21 +63,21 @@ export class Survey {
   }
 
   /** The project that has the most files, or hours if there are none. Undefined where there is none. */
-  largest(landing: Landing): string | undefined {
+  largest(branch: Branch): string | undefined {
     const weight = ({ files, hours }: Amount) => files * 1e6 + hours.size;
-    return [...this.projects[landing]].sort(([, some], [, others]) => weight(others) - weight(some))[0]?.[0];
+    return [...this.projects[branch]].sort(([, some], [, others]) => weight(others) - weight(some))[0]?.[0];
   }
 
-  #amountOf(landing: Landing, project: string): Amount {
-    const amount = this.projects[landing].get(project) ?? { files: 0, bytes: 0, hours: new Map() };
-    this.projects[landing].set(project, amount);
+  #amountOf(branch: Branch, project: string): Amount {
+    const amount = this.projects[branch].get(project) ?? { files: 0, bytes: 0, hours: new Map() };
+    this.projects[branch].set(project, amount);
     return amount;
   }
 }
 
-/** Files of one project, of one landing, in a range. */
+/** Files of one project, of one branch, in a range. */
 export interface Part {
-  readonly landing: Landing;
+  readonly branch: Branch;
   readonly project: string;
   readonly range: Window;
 }
@@ -104,22 +104,22 @@ export class Source {
   }
 
   /** The manifest of an hour, where the source is a landing of this program. Throws where it cannot be read. */
-  async manifest(landing: Landing, hour: Hour): Promise<Manifest | undefined> {
-    const content = await this.store.read(folderOf(landing) + manifestKey(hour));
+  async manifest(branch: Branch, hour: Hour): Promise<Manifest | undefined> {
+    const content = await this.store.read(folderOf(branch) + manifestKey(hour));
     return content === undefined ? undefined : readManifest(content, hour);
   }
 
   /** The project that the manifests of the source name. One that cannot be read fails its own hour alone. */
-  async project(landing: Landing, sealed: Iterable<Hour>): Promise<string | undefined> {
+  async project(branch: Branch, sealed: Iterable<Hour>): Promise<string | undefined> {
     for (const hour of sealed) {
-      const manifest = await this.manifest(landing, hour).catch(ifUnreadable);
+      const manifest = await this.manifest(branch, hour).catch(ifUnreadable);
       if (typeof manifest?.project === 'string') return manifest.project;
     }
     return undefined;
   }
 
   /** The hours of a project in the range, in order. */
-  async hours({ landing, project, range }: Part): Promise<SourceHour[]> {
+  async hours({ branch, project, range }: Part): Promise<SourceHour[]> {
     const found = new Map<Hour, SourceHour>();
     const at = (hour: Hour) => {
       const there = found.get(hour) ?? { hour, files: [], isMarked: false, hasStray: false, sealedAt: undefined };
@@ -128,12 +128,12 @@ export class Source {
     };
     for await (const { name, object } of this.#entries(range)) {
       const { key, bytes, modifiedAt } = object;
-      if (name.kind === 'mark' && landing === 'events' && name.project === project) at(name.hour).isMarked = true;
-      if (name.kind === 'unknown' && name.hour !== undefined && landing === 'events' && name.project === project) {
+      if (name.kind === 'mark' && branch === 'events' && name.project === project) at(name.hour).isMarked = true;
+      if (name.kind === 'unknown' && name.hour !== undefined && branch === 'events' && name.project === project) {
         at(name.hour).hasStray = true;
       }
-      if (name.kind === 'manifest' && name.landing === landing) at(name.hour).sealedAt = modifiedAt;
-      if (name.kind !== 'file' || name.landing !== landing || name.project !== project) continue;
+      if (name.kind === 'manifest' && name.branch === branch) at(name.hour).sealedAt = modifiedAt;
+      if (name.kind !== 'file' || name.branch !== branch || name.project !== project) continue;
       // A key is a slice of a whole page of the listing, which must not stay in memory with it.
       at(name.hour).files.push({
         ...partOf(name),
@@ -146,9 +146,9 @@ export class Source {
   }
 
   /** The files of all other projects. */
-  async *foreign({ landing, project, range }: Part) {
+  async *foreign({ branch, project, range }: Part) {
     for await (const { name, object } of this.#entries(range)) {
-      if (name.kind !== 'file' || name.landing !== landing || name.project === project) continue;
+      if (name.kind !== 'file' || name.branch !== branch || name.project === project) continue;
       yield { file: object.key, hour: name.hour, project: name.project };
     }
   }

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import PQueue from 'p-queue';
 import { type Place, runAdopt } from '../adopt/adopt.ts';
 import type { Landed } from '../adopt/hour.ts';
-import { type Landing, MERGED_IDS } from '../adopt/names.ts';
+import { type Branch, MERGED_IDS } from '../adopt/names.ts';
 import { adoptReport, adoptSummary, kestraReport } from '../adopt/report.ts';
 import { Source } from '../adopt/source.ts';
 import { collectEagerly } from '../archive/memory.ts';
@@ -76,9 +76,9 @@ export const adoptCommand = defineCommand({
       const source = new Source(await open(from, 'SOURCE'), from, settings.destination);
       const destination = await open(settings.destination);
       if (!dryRun) await destination.lock();
-      const place = async (landing: Landing) => {
-        const to = landing === 'events' ? destination : await open(below(settings.destination, MERGED_IDS));
-        return await placeIn(to, { landing, strict, settings }, context);
+      const place = async (branch: Branch) => {
+        const to = branch === 'events' ? destination : await open(below(settings.destination, MERGED_IDS));
+        return await placeIn(to, { branch, strict, settings }, context);
       };
       const outcome = await runAdopt({
         source,
@@ -120,11 +120,7 @@ export const adoptCommand = defineCommand({
 /** Hours land there as those of an export do. */
 async function placeIn(
   destination: Destination,
-  {
-    landing: what,
-    strict,
-    settings,
-  }: { readonly landing: Landing; readonly strict: boolean; readonly settings: Settings },
+  { branch, strict, settings }: { readonly branch: Branch; readonly strict: boolean; readonly settings: Settings },
   { log, now }: CommandContext,
 ): Promise<Place> {
   const project = await PrefixProject.of(destination);
@@ -141,7 +137,7 @@ async function placeIn(
       const landing = new HourLanding(hour, members, origin, options);
       await landing.prepare(isSealed);
       // Before the manifest: a run that dies in between leaves no hour that looks proved. Amplitude serves no merged IDs.
-      if (origin.source?.proof === 'none' && what === 'events') {
+      if (origin.source?.proof === 'none' && branch === 'events') {
         await destination.put(unprovedKey(hour), contentOf(Buffer.alloc(0)));
       }
       await landing.seal();

@@ -1,5 +1,6 @@
 import { formatHour, type Hour } from '../hours.ts';
-import { isUnproved, manifestKey, readManifest } from '../landing/manifest.ts';
+import { isUnproved, readManifest } from '../landing/manifest.ts';
+import { readStanding } from '../landing/records.ts';
 import { reseal } from '../landing/reseal.ts';
 import type { LandingOptions } from './hour.ts';
 import { tellSealed } from './telling.ts';
@@ -12,7 +13,7 @@ export async function keepAdopted(
   hour: Hour,
   { destination, now, tally, log }: Pick<LandingOptions, 'destination' | 'now' | 'tally' | 'log'>,
 ): Promise<boolean> {
-  const standing = await destination.standing(manifestKey(hour));
+  const standing = await readStanding(hour, destination);
   if (standing === undefined) return false;
   const old = readManifest(standing.content, hour);
   if (old.source === undefined || isUnproved(old)) return false;

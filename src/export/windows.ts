@@ -98,8 +98,7 @@ export class WindowRunner {
         if (isAnswer(fault.kind)) this.#noteAnswer();
         const next = attempts.after(fault, this.#answers);
         if (next.kind === 'halve') return { kind: 'halve', error: fault };
-        if ('fault' in next && !(await this.#keeps(window, next.fault))) return this.#failed(next.fault);
-        if ('fault' in next) return { kind: 'landed' };
+        if ('fault' in next) return await this.#giveUp(window, next.fault);
         log.warn(next.message);
         tally.retries++;
         await pause(next.pauseMs, undefined, { signal: api.signal }).catch(() => undefined);
@@ -129,12 +128,16 @@ export class WindowRunner {
     }
   }
 
-  /** An hour above the API's limit may have been adopted. */
-  async #keeps(window: Window, fault: RequestFault): Promise<boolean> {
-    if (fault.kind !== 'too-large' || window.end - window.start > 1) return false;
-    const isKept = await this.#options.keep(window.start);
-    if (isKept) this.#options.onDone(window);
-    return isKept;
+  /** An hour above the API's limit may have been adopted: then it stays. A longer window is never given up for its size. */
+  async #giveUp(window: Window, fault: RequestFault): Promise<Outcome> {
+    const { keep, onDone } = this.#options;
+    try {
+      if (fault.kind !== 'too-large' || !(await keep(window.start))) return this.#failed(fault);
+    } catch (error) {
+      return this.#failed(error);
+    }
+    onDone(window);
+    return { kind: 'landed' };
   }
 
   #noteAnswer(): void {

@@ -92,6 +92,21 @@ describe('an hour that was adopted, over time', function () {
     expect((await exporting()).report<ExportReport>()).to.deep.include({ requests: 0, exitCode: 0 });
   });
 
+  it('fails alone where its manifest cannot be read and Amplitude cannot serve it', async () => {
+    await bucket.write(scene.source, await amplitudeLayout(HOURS, TRAFFIC));
+    await scene.adopt();
+    const key = manifestKey(FIRST);
+    await bucket.write(scene.destination, new Map([[key, Buffer.from('{')]]));
+    simulator.faults.push(parseFault(`too-large@${formatHour(FIRST)}`));
+    const { code, report } = await exporting('--force');
+    const { failed, unchanged } = report().hours;
+    expect([code, failed.map((each) => [each.hour, each.code]), unchanged]).to.deep.equal([
+      3,
+      [[formatHour(FIRST), 'MANIFEST_UNREADABLE']],
+      [formatHour(SECOND)],
+    ]);
+  });
+
   it('settles by a later adopt, where no export asks for it', async () => {
     await bucket.write(scene.source, await amplitudeLayout(HOURS, TRAFFIC));
     await scene.adopt();
