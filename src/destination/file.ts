@@ -64,7 +64,7 @@ export class FileDestination implements Destination {
 
   async read(key: string): Promise<Buffer | undefined> {
     this.requests.reads++;
-    return await this.#repeated(() => readFile(this.#path(key)).catch(ifMissing));
+    return await this.#repeated(() => readFile(this.#path(key)).catch(ifMissing), 'reading');
   }
 
   async standing(key: string): Promise<Standing | undefined> {
@@ -156,10 +156,10 @@ export class FileDestination implements Destination {
       const digest = createHash('sha256');
       for await (const chunk of stream) digest.update(chunk);
       return digest.digest('hex');
-    });
+    }, 'reading');
   }
 
-  /** Repeats what may have failed for a moment only. What content throws is a JobError, or has no such code. */
+  /** Repeats what may have failed for a moment only. */
   async #repeated<T>(work: () => Promise<T>, doing?: 'reading'): Promise<T> {
     const { signal, setting = 'DESTINATION' } = this.#options;
     for (let attempt = 1; ; attempt++) {
@@ -208,7 +208,7 @@ export class FileDestination implements Destination {
         if (mayHold && key >= after.slice(0, key.length)) yield* this.#walk(key, prefix, range);
       } else if ((entry.isFile() || entry.isSymbolicLink()) && key.startsWith(prefix) && key > after) {
         if (isPartial(entry.name) || entry.name.startsWith(LOCK_FILE)) continue;
-        const info = await this.#repeated(() => stat(join(path, entry.name)).catch(ifMissing));
+        const info = await this.#repeated(() => stat(join(path, entry.name)).catch(ifMissing), 'reading');
         if (info?.isFile()) yield { key, bytes: info.size, modifiedAt: info.mtime };
       }
     }

@@ -1,18 +1,13 @@
 import { expect } from 'chai';
 import type { DryRunReport, ExportReport } from '../../src/export/report.ts';
-import { formatHour, type Hour, hoursOf, readHour } from '../../src/hours.ts';
+import { formatHour, type Hour } from '../../src/hours.ts';
 import { expectedHour, parseFault, type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { checksumsOf, expectAdopted, expectWhole, manifestOf, markKey } from '../support/adopt/landed.ts';
 import { Scene } from '../support/adopt/scene.ts';
-import { amplitudeLayout, type Files, markOf } from '../support/adopt/source.ts';
+import { amplitudeLayout, type Files, markOf, SIX_HOURS } from '../support/adopt/source.ts';
 import { bucketStore, folderStore, type Store } from '../support/adopt/stores.ts';
 
-/** The fourth hour has no events, several have more than one part. */
-const TRAFFIC = { eventsPerHour: 40 };
-const RANGE = { start: readHour('2026-03-04T13'), end: readHour('2026-03-04T19') };
-const HOURS = hoursOf(RANGE);
-const QUIET = readHour('2026-03-04T16');
-const FILLED = HOURS.filter((hour) => hour !== QUIET);
+const { traffic: TRAFFIC, range: RANGE, hours: HOURS, quiet: QUIET, filled: FILLED } = SIX_HOURS;
 const RANGE_ARGS = ['--start', formatHour(RANGE.start), '--end', formatHour(RANGE.end)];
 const membersOf = (hour: Hour) => expectedHour(TRAFFIC, hour).parts;
 const eventsOf = (hour: Hour) => expectedHour(TRAFFIC, hour).events;

@@ -1,17 +1,13 @@
 import { expect } from 'chai';
-import { formatHour, type Hour, hoursOf, readHour } from '../../src/hours.ts';
+import { formatHour, type Hour, readHour } from '../../src/hours.ts';
 import { expectedHour } from '../../src/simulator/simulator.ts';
 import { expectAdopted, expectWhole } from '../support/adopt/landed.ts';
 import { Scene } from '../support/adopt/scene.ts';
-import { amplitudeLayout, changed, pythonLayout } from '../support/adopt/source.ts';
+import { amplitudeLayout, changed, pythonLayout, SIX_HOURS } from '../support/adopt/source.ts';
 import { type BucketStore, bucketStore } from '../support/adopt/stores.ts';
 
-/** Six hours. The fourth has no events, several have more than one part. */
-const TRAFFIC = { eventsPerHour: 40 };
-const RANGE = { start: readHour('2026-03-04T13'), end: readHour('2026-03-04T19') };
-const HOURS = hoursOf(RANGE);
+const { traffic: TRAFFIC, hours: HOURS, filled: FILLED } = SIX_HOURS;
 const membersOf = (hour: Hour) => expectedHour(TRAFFIC, hour).parts;
-const FILLED = HOURS.filter((hour) => membersOf(hour).length > 0);
 const FILES = HOURS.flatMap(membersOf).length;
 const [FIRST] = FILLED as [Hour];
 

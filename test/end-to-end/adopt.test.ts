@@ -1,17 +1,12 @@
 import { expect } from 'chai';
-import { formatHour, type Hour, hourOf, hoursOf, readHour, readyEnd } from '../../src/hours.ts';
+import { formatHour, type Hour, hourOf, readyEnd } from '../../src/hours.ts';
 import { expectedHour, parseFault, type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { below, checksumsOf, expectAdopted, expectWhole, manifestOf } from '../support/adopt/landed.ts';
 import { Scene } from '../support/adopt/scene.ts';
-import { amplitudeLayout, type Files, markOf, mergedIds, pythonLayout } from '../support/adopt/source.ts';
+import { amplitudeLayout, type Files, markOf, mergedIds, pythonLayout, SIX_HOURS } from '../support/adopt/source.ts';
 import { bucketStore, folderStore, type Store } from '../support/adopt/stores.ts';
 
-/** Six hours. The fourth has no events, several have more than one part. */
-const TRAFFIC = { eventsPerHour: 40 };
-const RANGE = { start: readHour('2026-03-04T13'), end: readHour('2026-03-04T19') };
-const HOURS = hoursOf(RANGE);
-const QUIET = readHour('2026-03-04T16');
-const FILLED = HOURS.filter((hour) => hour !== QUIET);
+const { traffic: TRAFFIC, range: RANGE, hours: HOURS, quiet: QUIET, filled: FILLED } = SIX_HOURS;
 const membersOf = (hour: Hour) => expectedHour(TRAFFIC, hour).parts;
 const EVENTS = HOURS.reduce((sum, hour) => sum + expectedHour(TRAFFIC, hour).events, 0);
 const FILES = HOURS.flatMap(membersOf).length;

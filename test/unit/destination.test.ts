@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -46,6 +46,17 @@ describe('destination: a folder', () => {
     await open().sweep('events/date=1/hour=00');
     expect(await readdir(hour)).to.deep.equal(['c.json']);
     await open().sweep('events/date=1/hour=23');
+  });
+
+  it('lists a link to a file as that file, and no other link', async () => {
+    const day = join(folder, 'events/date=1');
+    await mkdir(join(day, 'elsewhere'), { recursive: true });
+    await writeFile(join(folder, 'whole'), 'whole');
+    await symlink(join(folder, 'whole'), join(day, 'a.json'));
+    await symlink(join(folder, 'none'), join(day, 'b.json'));
+    await symlink(join(day, 'elsewhere'), join(day, 'c.json'));
+    const found = await Array.fromAsync(open().list('events/'));
+    expect(found.map(({ key, bytes }) => [key, bytes])).to.deep.equal([['events/date=1/a.json', 5]]);
   });
 
   it('sweeps what a killed write of the same manifest has left, and nothing else', async () => {

@@ -1,5 +1,5 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { formatHour, type Hour } from '../../../src/hours.ts';
+import { formatHour, type Hour, hoursOf, readHour } from '../../../src/hours.ts';
 import { meetFaults } from '../../../src/simulator/faults.ts';
 import { entriesOfHour } from '../../../src/simulator/members.ts';
 import { DEFAULTS, eventsOfHour, parseFault } from '../../../src/simulator/simulator.ts';
@@ -26,6 +26,17 @@ export async function servedHour(hour: Hour, { faults = [], ...traffic }: Conten
   });
   return new Map(await Promise.all(members));
 }
+
+const range = { start: readHour('2026-03-04T13'), end: readHour('2026-03-04T19') };
+
+/** Six hours of the simulator. `quiet`, the fourth, has no events, and several others have more than one part. */
+export const SIX_HOURS = {
+  traffic: { eventsPerHour: 40 },
+  range,
+  hours: hoursOf(range),
+  quiet: readHour('2026-03-04T16'),
+  filled: hoursOf(range).filter((hour) => hour !== readHour('2026-03-04T16')),
+};
 
 interface Place {
   /** In front of every key; ends with `/`. */
